@@ -1,0 +1,3 @@
+//! A deterministic discrete-event simulator of sticky and stateless clusters.
+
+pub mod base;

@@ -1,0 +1,3 @@
+//! The command line program; see `stickysim --help`.
+
+fn main() {}
