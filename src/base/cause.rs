@@ -1,0 +1,143 @@
+//! Why did it happen? Every cause of a failure, a drop, a move or a loss, in one table.
+//!
+//! Each of those events has exactly one cause, so the causes of a kind add up to its total; a law test
+//! holds them to it. The table in `docs/model.md` is made from [`Cause::ALL`].
+
+use serde::{Deserialize, Serialize};
+
+/// Why a request failed, a session was dropped, moved or lost.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Cause {
+    /// Nothing listened on the node: its process was down.
+    Refused,
+    /// The node's process died while it had the request in hand.
+    Reset,
+    /// The client waited `request_timeout` and left.
+    Timeout,
+    /// The node's request queue was full: 503 at once.
+    QueueFull,
+    /// The node's accept queue was full.
+    AcceptFull,
+    /// The balancer knew of no node to send it to.
+    NoNode,
+    /// The node that the session is bound to was not eligible and `redispatch` is off.
+    NodeDown,
+    /// The node did not know the session (`on_missing = "error"`).
+    SessionUnknown,
+    /// The session store's queue was full.
+    StoreFull,
+    /// The process that held the only current copy of the state died.
+    Crash,
+    /// The request was served by a node without the state, which was then rebuilt.
+    ServedElsewhere,
+    /// The node it was bound to was not eligible in the balancer's view.
+    Unavailable,
+    /// The set of eligible nodes changed, and the hash with it.
+    Membership,
+}
+
+impl Cause {
+    /// Every cause, in the order of their numbers.
+    pub const ALL: [Cause; 13] = [
+        Cause::Refused,
+        Cause::Reset,
+        Cause::Timeout,
+        Cause::QueueFull,
+        Cause::AcceptFull,
+        Cause::NoNode,
+        Cause::NodeDown,
+        Cause::SessionUnknown,
+        Cause::StoreFull,
+        Cause::Crash,
+        Cause::ServedElsewhere,
+        Cause::Unavailable,
+        Cause::Membership,
+    ];
+
+    /// How many causes there are.
+    pub const COUNT: usize = Cause::ALL.len();
+
+    /// Its name in CSV files and scenario files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Cause::Refused => "refused",
+            Cause::Reset => "reset",
+            Cause::Timeout => "timeout",
+            Cause::QueueFull => "queue_full",
+            Cause::AcceptFull => "accept_full",
+            Cause::NoNode => "no_node",
+            Cause::NodeDown => "node_down",
+            Cause::SessionUnknown => "session_unknown",
+            Cause::StoreFull => "store_full",
+            Cause::Crash => "crash",
+            Cause::ServedElsewhere => "served_elsewhere",
+            Cause::Unavailable => "unavailable",
+            Cause::Membership => "membership",
+        }
+    }
+
+    /// One sentence for people.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Cause::Refused => "Nothing listened on the node: its process was down.",
+            Cause::Reset => "The node's process died with the request in hand.",
+            Cause::Timeout => "The client waited `request_timeout` and left.",
+            Cause::QueueFull => "The node's request queue was full: 503 at once.",
+            Cause::AcceptFull => "The node's accept queue was full.",
+            Cause::NoNode => "The balancer knew of no eligible node.",
+            Cause::NodeDown => "The session's node was not eligible and `redispatch` is off.",
+            Cause::SessionUnknown => "The node did not know the session (`on_missing = \"error\"`).",
+            Cause::StoreFull => "The session store's queue was full.",
+            Cause::Crash => "The process that held the only current copy of the state died.",
+            Cause::ServedElsewhere => "A node without the state served the request; the state was rebuilt.",
+            Cause::Unavailable => "The session's node was not eligible in the balancer's view.",
+            Cause::Membership => "The set of eligible nodes changed, and the hash with it.",
+        }
+    }
+}
+
+/// What kind of event a cause explains.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Harm {
+    /// A request failed for good.
+    Failed,
+    /// A session was cut off.
+    Dropped,
+    /// A session's binding changed to another node.
+    Moved,
+    /// A session's state was lost.
+    Lost,
+}
+
+impl Harm {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: [Harm; 4] = [Harm::Failed, Harm::Dropped, Harm::Moved, Harm::Lost];
+
+    /// Its name in `causes.csv`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Harm::Failed => "failed",
+            Harm::Dropped => "dropped",
+            Harm::Moved => "moved",
+            Harm::Lost => "lost",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_its_numbers_without_gaps() {
+        for (number, cause) in Cause::ALL.into_iter().enumerate() {
+            assert_eq!(cause as usize, number);
+        }
+        for (number, harm) in Harm::ALL.into_iter().enumerate() {
+            assert_eq!(harm as usize, number);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! `first`: the lowest-numbered eligible node takes everything.
+//!
+//! Meant for filling one node before the next is used (HAProxy, `balance first`), which needs a limit of
+//! connections per node; without one it shows what no balancing at all looks like.
+
+use super::{Ask, Balance, Members};
+use crate::base::id::NodeId;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One line for `stickysim list balance`.
+pub const MEANING: &str = "the lowest-numbered eligible node takes everything";
+
+/// `first` has no parameters.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Params {}
+
+/// Working state.
+#[derive(Debug, Default)]
+pub struct First {
+    members: Members,
+}
+
+impl First {
+    /// Nobody is eligible yet.
+    pub fn new(_: &Params) -> First {
+        First::default()
+    }
+}
+
+impl Balance for First {
+    fn joined(&mut self, node: NodeId, _weight: u32) {
+        self.members.join(node);
+    }
+
+    fn left(&mut self, node: NodeId) {
+        self.members.leave(node);
+    }
+
+    fn pick(&mut self, ask: &Ask) -> Option<NodeId> {
+        let members = self.members.0.iter().copied();
+        members.clone().find(|&node| Some(node) != ask.avoid).or_else(|| members.clone().next())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_number_wins_whoever_joined_first() {
+        let mut first = First::default();
+        [2, 0, 1].map(|n| first.joined(NodeId(n), 1));
+        assert_eq!(first.pick(&Ask { key: 9, avoid: None }), Some(NodeId(0)));
+        first.left(NodeId(0));
+        assert_eq!(first.pick(&Ask { key: 9, avoid: None }), Some(NodeId(1)));
+    }
+}

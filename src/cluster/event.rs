@@ -1,0 +1,78 @@
+//! The kinds of events, in the order in which they happen at equal times.
+//!
+//! Measurement first: a tick owns its first instant and not its last, so what happens at its end belongs to
+//! the next. Then fate, then work done, then what clients do, then what gives up.
+
+use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
+use crate::engine::Event;
+
+/// A tick ends.
+pub const TICK: u8 = 0;
+/// A fault begins or ends.
+pub const FAULT: u8 = 1;
+/// A node finishes work.
+pub const WORK: u8 = 2;
+/// A node has let a client in.
+pub const ACCEPT: u8 = 3;
+/// A store answers.
+pub const STORE: u8 = 4;
+/// An attempt's pause is over.
+pub const ATTEMPT: u8 = 5;
+/// A session asks, comes back or ends.
+pub const SESSION: u8 = 6;
+/// A balancer checks a node.
+pub const PROBE: u8 = 7;
+/// A session arrives.
+pub const ARRIVAL: u8 = 8;
+/// A client of a population has waited long enough.
+pub const TIMEOUT: u8 = 9;
+
+/// The end of a tick.
+pub const fn tick() -> Event {
+    Event::new(TICK, 0)
+}
+
+/// The beginning or the end of the fault at this place in the plan.
+pub const fn fault(index: usize, ends: bool) -> Event {
+    Event::new(FAULT, index as u32 * 2 + ends as u32)
+}
+
+/// Work of a node.
+pub const fn work(node: NodeId) -> Event {
+    Event::new(WORK, node.0)
+}
+
+/// Handshakes of a node.
+pub const fn accept(node: NodeId) -> Event {
+    Event::new(ACCEPT, node.0)
+}
+
+/// Operations of a store.
+pub const fn store(index: usize) -> Event {
+    Event::new(STORE, index as u32)
+}
+
+/// An attempt's own timer.
+pub const fn attempt(attempt: AttemptId) -> Event {
+    Event::new(ATTEMPT, attempt.0)
+}
+
+/// A session's own timer, or its end.
+pub const fn session(session: SessionId) -> Event {
+    Event::new(SESSION, session.0)
+}
+
+/// A health check of a node.
+pub const fn probe(node: NodeId) -> Event {
+    Event::new(PROBE, node.0)
+}
+
+/// The next arrival of a population.
+pub const fn arrival(population: PopulationId) -> Event {
+    Event::new(ARRIVAL, population.0 as u32)
+}
+
+/// The longest-waiting client of a population.
+pub const fn timeout(population: PopulationId) -> Event {
+    Event::new(TIMEOUT, population.0 as u32)
+}

@@ -1,0 +1,94 @@
+//! `memory`: the only copy lives in the process that served the session last.
+//!
+//! It dies with the process. A request served elsewhere makes a new copy there, and the old one, although
+//! it still exists, is not current any more: the user has logged in again.
+
+use super::{Keep, Look, OnMissing, Rebuild};
+use crate::base::id::{NodeId, SessionId};
+use crate::cluster::residents::Residents;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One line for `stickysim list state`.
+pub const MEANING: &str = "in the memory of the node that served the session last; gone with its process";
+
+/// Parameters of `memory`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Params {
+    /// Work that makes missing state anew.
+    pub rebuild: Rebuild,
+    /// What a node does without the state; default `rebuild`.
+    pub on_missing: OnMissing,
+}
+
+/// Which node holds each session's copy.
+#[derive(Debug, Default)]
+pub struct Memory {
+    copies: Residents,
+    // By slot: the session has had state, so its absence is a loss that was already counted.
+    had: Vec<bool>,
+}
+
+impl Keep for Memory {
+    fn look(&mut self, session: SessionId, node: NodeId) -> Look {
+        match self.copies.node(session.0) {
+            Some(home) if home == node => Look::Here,
+            Some(_) => Look::Elsewhere,
+            None if self.had.get(session.index()) == Some(&true) => Look::Missing,
+            None => Look::New,
+        }
+    }
+
+    fn keep(&mut self, session: SessionId, node: NodeId) {
+        if session.index() >= self.had.len() {
+            self.had.resize(session.index() + 1, false);
+        }
+        self.had[session.index()] = true;
+        self.copies.bind(session.0, node);
+    }
+
+    fn give_up(&mut self, session: SessionId) {
+        self.copies.unbind(session.0);
+    }
+
+    fn forget_node(&mut self, node: NodeId, lost: &mut Vec<u32>) {
+        self.copies.take(node, lost);
+    }
+
+    fn end(&mut self, session: SessionId) {
+        self.copies.unbind(session.0);
+        if let Some(had) = self.had.get_mut(session.index()) {
+            *had = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALICE: SessionId = SessionId(7);
+    const A: NodeId = NodeId(0);
+    const B: NodeId = NodeId(1);
+
+    #[test]
+    fn state_dies_with_its_node_and_is_then_missing_everywhere() {
+        let mut memory = Memory::default();
+        assert_eq!(memory.look(ALICE, A), Look::New);
+        memory.keep(ALICE, A);
+        assert_eq!((memory.look(ALICE, A), memory.look(ALICE, B)), (Look::Here, Look::Elsewhere));
+        let mut lost = Vec::new();
+        memory.forget_node(A, &mut lost);
+        assert_eq!(lost, [ALICE.0]);
+        assert_eq!(memory.look(ALICE, A), Look::Missing);
+    }
+
+    #[test]
+    fn the_next_user_of_a_slot_starts_anew() {
+        let mut memory = Memory::default();
+        memory.keep(ALICE, A);
+        memory.end(ALICE);
+        assert_eq!(memory.look(ALICE, A), Look::New);
+    }
+}

@@ -1,0 +1,62 @@
+//! What can happen that anybody might want to count.
+
+use crate::base::cause::Cause;
+use crate::base::id::{NodeId, PopulationId, SessionId};
+use crate::base::time::Duration;
+
+/// How a session came to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// The visit was over.
+    Over,
+    /// The client stopped trying to come back.
+    GaveUp,
+}
+
+/// One thing that happened.
+#[expect(missing_docs, reason = "the fields say what they are; the variants say what happened")]
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Fact {
+    /// A session began, or was there from the start (`initial`).
+    Started { population: PopulationId, session: SessionId, initial: bool },
+    /// A session is no more.
+    Ended { population: PopulationId, session: SessionId, ending: Ending, connected: bool },
+    /// A client intended a request.
+    Issued { population: PopulationId },
+    /// One try of a request left the client; `connects` when the client is trying to get in (again).
+    Attempted { population: PopulationId, connects: bool },
+    /// The reply came, `response` after the request's intended arrival.
+    Succeeded { population: PopulationId, response: Duration },
+    /// The last allowed attempt failed.
+    Failed { population: PopulationId, cause: Cause },
+    /// The session ended with the request under way.
+    Withdrawn { population: PopulationId },
+    /// A session was cut off.
+    Dropped { population: PopulationId, session: SessionId, cause: Cause },
+    /// A session that was cut off is back.
+    Reconnected { population: PopulationId, session: SessionId },
+    /// A session's binding now names another node.
+    Moved { population: PopulationId, session: SessionId, cause: Cause },
+    /// A session's state is gone.
+    Lost { population: PopulationId, session: SessionId, cause: Cause },
+    /// A node found its state or cache entry for the session, or did not.
+    LookedUp { population: PopulationId, hit: bool },
+    /// A node began to rebuild missing state or a cache entry, at this much service demand.
+    Rebuilt { population: PopulationId, work: Duration },
+    /// A node spent service time on an attempt; `wasted` when its client had left.
+    Worked { population: PopulationId, spent: Duration, wasted: bool },
+    /// The store answered a read or a write after this long.
+    StoreAnswered { population: PopulationId, after: Duration },
+    /// The number of sessions bound to a node changed.
+    Bound { node: NodeId, by: i8 },
+    /// The number of attempts at a node changed.
+    InFlight { node: NodeId, by: i8 },
+    /// So many slots of a node are busy now.
+    Busy { node: NodeId, slots: u32 },
+    /// A node began to serve.
+    NodeReady { node: NodeId },
+    /// A node stopped serving.
+    NodeDown { node: NodeId },
+    /// A fault or change began; the index is its place in the plan.
+    Incident { index: u16 },
+}

@@ -1,0 +1,17 @@
+//! What happened, and what it amounts to: facts in, rows of figures out.
+//!
+//! The model speaks through one outlet, [`Recorder::note`]; totals, incidents and laws are made from the
+//! same facts, so they cannot disagree.
+
+pub mod columns;
+pub mod fact;
+pub mod histogram;
+pub mod imbalance;
+pub mod incident;
+pub mod recorder;
+pub mod recovery;
+pub mod totals;
+pub mod window;
+
+pub use fact::Fact;
+pub use recorder::Recorder;

@@ -1,0 +1,73 @@
+//! A stretch of time and everything that can be said of it: the row behind every table.
+//!
+//! A tick, an incident and a whole run are all windows; they differ only in length.
+
+use super::histogram::Quantiles;
+use super::imbalance::Imbalance;
+use super::incident::Shock;
+use super::totals::Totals;
+use crate::base::time::{Duration, Instant};
+
+/// What one population (or all of them) did between two instants.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// Its beginning, included.
+    pub from: Instant,
+    /// Its end, not included.
+    pub to: Instant,
+    /// What was counted within it.
+    pub totals: Totals,
+    /// Sessions live at its end.
+    pub live: u64,
+    /// Sessions cut off at its end.
+    pub disconnected: u64,
+    /// Requests under way at its end.
+    pub in_flight: u64,
+    /// Quantiles of the response times of the requests answered within it.
+    pub response: Option<Quantiles>,
+    /// Whether anything binds a session to a node: without it nothing can move.
+    pub binds: bool,
+    /// Whether sessions have state that can be lost.
+    pub stateful: bool,
+    /// What concerns the cluster as a whole; only for all populations together.
+    pub cluster: Option<ClusterFigures>,
+    /// Only for a window that follows a fault or change.
+    pub shock: Option<Shock>,
+}
+
+impl Window {
+    /// How long it is.
+    pub fn length(&self) -> Duration {
+        self.to.since(self.from)
+    }
+}
+
+/// What the nodes and stores did within a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ClusterFigures {
+    /// Ready nodes, time average.
+    pub ready_mean: f64,
+    /// The fewest ready nodes at any instant.
+    pub ready_min: f64,
+    /// Share of slots busy, mean over nodes ready at the end (a tick) or over the ticks (longer windows).
+    pub utilisation_mean: Option<f64>,
+    /// The same of the busiest node; in longer windows the largest tick.
+    pub utilisation_max: Option<f64>,
+    /// Of bound sessions; empty where nothing binds. In longer windows the mean over the ticks, as below.
+    pub sessions: Spread,
+    /// Of attempts at the nodes.
+    pub in_flight: Spread,
+    /// Of busy time.
+    pub busy: Spread,
+}
+
+/// The imbalance of one quantity.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spread {
+    /// Time mean of each measure; `None` where nothing was carried.
+    pub mean: Option<Imbalance>,
+    /// The largest `peak_to_fair` of any tick.
+    pub peak_to_fair_max: Option<f64>,
+    /// Gini coefficient of the nodes' averages; only for windows longer than a tick.
+    pub gini: Option<f64>,
+}
