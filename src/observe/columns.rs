@@ -99,9 +99,13 @@ pub const ALL: &[Column] = &[
     less("sessions_lost_total", "", EVERYWHERE, "Times a session's state was lost.", |w| {
         harm(w, Harm::Lost).filter(|_| w.stateful)
     }),
-    less("sessions_dropped_ratio", "", LONG, "Distinct sessions dropped ÷ live before (incident) or seen (run).", |w| {
-        distinct(w, DroppedOnce, |shock| shock.dropped)
-    }),
+    less(
+        "sessions_dropped_ratio",
+        "",
+        LONG,
+        "Distinct sessions dropped ÷ live before (incident) or seen (run).",
+        |w| distinct(w, DroppedOnce, |shock| shock.dropped),
+    ),
     less("sessions_moved_ratio", "", LONG, "Distinct sessions moved ÷ live before (incident) or seen (run).", |w| {
         distinct(w, MovedOnce, |shock| shock.moved).filter(|_| w.binds)
     }),

@@ -73,8 +73,7 @@ pub fn rebalance(
     end: Instant,
     hold: Duration,
 ) -> Option<Eventually> {
-    let mut before: Vec<f64> =
-        ratios.iter().filter(|r| r.0 >= warmup && r.1 <= incident).map(|r| r.2).collect();
+    let mut before: Vec<f64> = ratios.iter().filter(|r| r.0 >= warmup && r.1 <= incident).map(|r| r.2).collect();
     before.sort_by(f64::total_cmp);
     // Nearest rank.
     let p95 = before.get((before.len() * 95).div_ceil(100).saturating_sub(1)).copied()?;

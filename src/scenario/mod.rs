@@ -1,0 +1,58 @@
+//! How does a scenario file become a typed scenario?
+//!
+//! Text → spanned table → merged layers → typed sections, with every [`Problem`] gathered on the
+//! way. Whatever the bytes, reading ends in a value or in problems: it never panics.
+
+mod depth;
+pub mod json;
+pub mod layers;
+pub mod path;
+pub mod problem;
+pub mod read;
+pub mod source;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+pub use layers::{Choices, lookup_span, lookup_span_of, merge, parse_set, parse_value, set_path};
+pub use path::parse_path;
+pub use problem::{Problem, Problems, Severity};
+pub use read::{read_each, read_node, read_table};
+pub use source::{LayerId, Sources};
+
+/// A byte range in the common span space of [`Sources`].
+pub type Span = std::ops::Range<usize>;
+/// A table whose keys and values know their spans.
+pub type Table = DeTable<'static>;
+/// A value of a table, with its span.
+pub type Node = Spanned<DeValue<'static>>;
+
+/// Moves every span of `table` by `offset`, from its own text into the common span space.
+fn shift_table(table: Table, offset: usize) -> Table {
+    table
+        .into_iter()
+        .map(|(key, value)| {
+            let span = shifted(key.span(), offset);
+            (Spanned::new(span, key.into_inner()), shift(value, offset))
+        })
+        .collect()
+}
+
+/// Moves every span of `node` by `offset`.
+fn shift(node: Node, offset: usize) -> Node {
+    let span = shifted(node.span(), offset);
+    let value = match node.into_inner() {
+        DeValue::Table(table) => DeValue::Table(shift_table(table, offset)),
+        DeValue::Array(items) => DeValue::Array(items.into_iter().map(|item| shift(item, offset)).collect()),
+        scalar => scalar,
+    };
+    Spanned::new(span, value)
+}
+
+fn shifted(span: Span, offset: usize) -> Span {
+    span.start + offset..span.end + offset
+}
