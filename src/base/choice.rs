@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn two_alternatives_at_once_are_refused() {
-        assert!(order("drink = { tea = {}, gin = {} }").unwrap_err().contains("a second alternative `gin`"));
+        assert!(order("drink = { tea = {}, wine = {} }").unwrap_err().contains("a second alternative `wine`"));
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl<'p> Sim<'p> {
     /// Runs to the end. `stop` is asked once a tick; when it says yes there is no outcome.
     pub fn run(mut self, stop: impl Fn() -> bool) -> Option<Outcome> {
         self.begin();
-        while let Some((now, event)) = self.queue.pop() {
+        while let Some((now, event)) = self.next_event() {
             self.events += 1;
             if event.kind() == event::TICK {
                 self.recorder.close_tick(now);
@@ -124,6 +124,17 @@ impl<'p> Sim<'p> {
             }
         }
         Some(Outcome { recording: self.recorder.finish(), events: self.events })
+    }
+
+    /// Takes the next event; the records of sessions that are soon to act are fetched ahead.
+    #[inline]
+    fn next_event(&mut self) -> Option<(Instant, Event)> {
+        let sessions = &self.sessions;
+        self.queue.pop_hinting(|soon| {
+            if soon.kind() == event::SESSION {
+                sessions.fetch(SessionId(soon.index()));
+            }
+        })
     }
 
     /// The state at time zero.
@@ -181,6 +192,7 @@ impl<'p> Sim<'p> {
         let (fault, ends) = (index / 2, index % 2 == 1);
         if ends {
             self.end_fault(now, fault);
+            self.recorder.note(now, Fact::Cleared { index: fault as u16 });
         } else {
             self.recorder.note(now, Fact::Incident { index: fault as u16 });
             self.begin_fault(now, fault);

@@ -121,6 +121,7 @@ impl Sim<'_> {
         let session = &self.sessions[id];
         let (who, population, bound) = (session.who, session.population, session.bound);
         let request = session.requests - 1;
+        self.keepers[population.index()].fetch(id);
         let people = &self.plan.populations[population.index()];
         let affinity = people.affinity.propose(bound.some());
         let write_draw = &mut self.streams[population.index()].write.at(who, u64::from(request));

@@ -4,6 +4,7 @@
 //! node and pays only for what is there.
 
 use crate::base::id::{NONE, NodeId};
+use crate::engine::prefetch::prefetch;
 
 /// One relation between things (by slot) and nodes: a thing is on at most one node.
 #[derive(Debug, Default)]
@@ -18,6 +19,12 @@ impl Residents {
     #[inline]
     pub fn node(&self, thing: u32) -> Option<NodeId> {
         self.place.get(thing as usize).and_then(|&(node, _)| NodeId(node).some())
+    }
+
+    /// Hints that `thing` will be asked for soon.
+    #[inline]
+    pub fn fetch(&self, thing: u32) {
+        prefetch(&self.place, thing as usize);
     }
 
     /// How many things are on `node`.

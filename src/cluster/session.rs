@@ -9,6 +9,7 @@ use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
 use crate::base::time::{Duration, Instant};
 use crate::engine::Timer;
+use crate::engine::prefetch::prefetch;
 use crate::observe::Fact;
 use crate::observe::fact::Ending;
 use rand::RngExt;
@@ -61,6 +62,12 @@ pub struct Sessions {
 }
 
 impl Sessions {
+    /// Hints that a session will act soon.
+    #[inline]
+    pub fn fetch(&self, id: SessionId) {
+        prefetch(&self.slots, id.index());
+    }
+
     fn add(&mut self, session: Session) -> SessionId {
         if let Some(id) = self.free.pop() {
             self.slots[id.index()] = session;

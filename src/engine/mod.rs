@@ -3,6 +3,7 @@
 //! It knows nothing of clusters: an [`Event`] is a kind and the index of a record, and the owner of the
 //! record knows what it waits for. `examples/mm1.rs` builds another model on it.
 
+pub mod prefetch;
 pub mod queue;
 pub mod timer;
 

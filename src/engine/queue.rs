@@ -45,6 +45,9 @@ impl Event {
     }
 }
 
+/// When so many entries or fewer are spread, all of them will come out shortly.
+const SOON: usize = 16;
+
 #[derive(Clone, Copy)]
 struct Entry {
     at: u64,
@@ -131,8 +134,15 @@ impl Queue {
     /// Takes the next event and moves the clock to it.
     #[inline]
     pub fn pop(&mut self) -> Option<(Instant, Event)> {
+        self.pop_hinting(|_| {})
+    }
+
+    /// As [`Queue::pop`]; `soon` hears, once or more, of events that will come out shortly, so that their
+    /// records can be fetched ahead.
+    #[inline]
+    pub fn pop_hinting(&mut self, soon: impl FnMut(Event)) -> Option<(Instant, Event)> {
         if self.current.is_empty() {
-            self.refill()?;
+            self.refill(soon)?;
         }
         let Reverse(event) = self.current.pop()?;
         self.len -= 1;
@@ -141,7 +151,7 @@ impl Queue {
     }
 
     /// Moves `origin` to the earliest entry and spreads the lowest bucket.
-    fn refill(&mut self) -> Option<()> {
+    fn refill(&mut self, mut soon: impl FnMut(Event)) -> Option<()> {
         if self.occupied == 0 {
             return None;
         }
@@ -149,6 +159,9 @@ impl Queue {
         self.occupied &= self.occupied - 1;
         let mut entries = std::mem::replace(&mut self.buckets[lowest], std::mem::take(&mut self.scratch));
         self.origin = entries.iter().map(|e| e.at).min().expect("an occupied bucket has an entry");
+        if entries.len() <= SOON {
+            entries.iter().for_each(|entry| soon(entry.event));
+        }
         for entry in entries.drain(..) {
             self.put(entry);
         }

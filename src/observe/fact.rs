@@ -59,4 +59,6 @@ pub enum Fact {
     NodeDown { node: NodeId },
     /// A fault or change began; the index is its place in the plan.
     Incident { index: u16 },
+    /// That fault or change is over.
+    Cleared { index: u16 },
 }

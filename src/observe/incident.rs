@@ -87,6 +87,8 @@ pub struct OpenIncident {
     pub index: u16,
     /// When it began.
     pub from: Instant,
+    /// When its fault was over; its own beginning until that is known.
+    pub cleared: Instant,
     /// Sessions live just before.
     pub live_before: u64,
     /// Totals just before.

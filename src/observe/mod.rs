@@ -10,6 +10,7 @@ pub mod imbalance;
 pub mod incident;
 pub mod recorder;
 pub mod recovery;
+pub mod slo;
 pub mod totals;
 pub mod window;
 

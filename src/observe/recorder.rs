@@ -291,6 +291,10 @@ impl Recorder {
                 self.ready_min = self.ready_min.min(self.ready.value);
             }
             Fact::Incident { index } => self.open_incident(now, left, index),
+            Fact::Cleared { index } => {
+                let open = self.books.iter_mut().filter_map(|books| books.incident.as_mut());
+                open.filter(|incident| incident.index == index).for_each(|incident| incident.cleared = now);
+            }
             _ => unreachable!("a frequent fact is noted where it comes in"),
         }
     }
@@ -409,6 +413,7 @@ impl Recorder {
             self.books[i].incident = Some(OpenIncident {
                 index,
                 from: now,
+                cleared: now,
                 live_before: before.live(),
                 before,
                 response: ResponseTimes::default(),
@@ -602,7 +607,7 @@ impl Recorder {
             let span = (open.from, now);
             let mut window = self.window(i, span, totals, response.quantiles(), cluster.filter(|_| i == all));
             let (warmup, hold) = (self.setup.warmup, self.setup.hold);
-            let rebalance = || rebalance(&self.peak_to_mean, warmup, open.from, now, hold);
+            let rebalance = || rebalance(&self.peak_to_mean, warmup, open.from, open.cleared, now, hold);
             window.shock = Some(Shock {
                 index: open.index,
                 live_before: open.live_before,

@@ -3,7 +3,8 @@
 //! *Recovered*: error ratio and p99 are back within their limits and stay there for `hold`. The limits are
 //! the SLO's, or, without one, the largest values that windows of at least 1,000 requests had between the
 //! warm-up and the incident. *Rebalanced*: peak-to-mean is at most max(1.1, its own 95th percentile
-//! before the incident), for `hold`. A time that did not come is censored: it is never a number.
+//! before the incident), and stays there for `hold` after the fault itself is over: two even nodes out of
+//! three are not yet an even cluster. A time that did not come is censored: it is never a number.
 
 use crate::base::time::{Duration, Instant};
 
@@ -62,14 +63,16 @@ pub fn recovery(
     let p99_ms = limits.p99_ms.or_else(|| largest(|v| v.p99_ms.unwrap_or(0.0)))?;
     let after = verdicts.iter().filter(|v| v.to > incident && v.from < end);
     let judged = after.map(|v| (v.from, v.to, v.within(error_ratio, p99_ms)));
-    Some(stays_good(judged, incident, end, hold))
+    Some(stays_good(judged, incident, incident, end, hold))
 }
 
-/// When a ratio came back to at most `max(1.1, p95 of before)` after `incident`.
+/// When a ratio came back to at most `max(1.1, p95 of before)` after `incident`, whose fault was over at
+/// `cleared`.
 pub fn rebalance(
     ratios: &[(Instant, Instant, f64)],
     warmup: Instant,
     incident: Instant,
+    cleared: Instant,
     end: Instant,
     hold: Duration,
 ) -> Option<Eventually> {
@@ -79,13 +82,14 @@ pub fn rebalance(
     let p95 = before.get((before.len() * 95).div_ceil(100).saturating_sub(1)).copied()?;
     let limit = p95.max(1.1);
     let after = ratios.iter().filter(|r| r.1 > incident && r.0 < end);
-    Some(stays_good(after.map(|&(from, to, x)| (from, to, x <= limit)), incident, end, hold))
+    Some(stays_good(after.map(|&(from, to, x)| (from, to, x <= limit)), incident, cleared, end, hold))
 }
 
-/// The first instant from which everything is good for at least `hold`.
+/// The first instant from which everything is good for at least `hold`, and that long past `cleared`.
 fn stays_good(
     judged: impl Iterator<Item = (Instant, Instant, bool)>,
     incident: Instant,
+    cleared: Instant,
     end: Instant,
     hold: Duration,
 ) -> Eventually {
@@ -93,7 +97,7 @@ fn stays_good(
     for (from, to, good) in judged {
         if good {
             let start = *since.get_or_insert(from);
-            if to.since(start) >= hold {
+            if to.since(start.max(cleared)) >= hold {
                 return Eventually::After(start.since(incident));
             }
         } else {
@@ -101,7 +105,7 @@ fn stays_good(
         }
     }
     match since {
-        Some(start) if end.since(start) >= hold => Eventually::After(start.since(incident)),
+        Some(start) if end.since(start.max(cleared)) >= hold => Eventually::After(start.since(incident)),
         _ => Eventually::Never,
     }
 }
@@ -146,6 +150,19 @@ mod tests {
     fn without_a_past_and_without_a_limit_there_is_no_answer() {
         let verdicts = verdicts(&[0.0, 0.0]);
         assert_eq!(recovery(&verdicts, at(0), at(0), at(2), Limits::default(), Duration::ZERO), None);
+    }
+
+    #[test]
+    fn a_cluster_is_not_even_again_before_its_node_is_back() {
+        // Even while the node is away (seconds 3 to 5), uneven for two seconds after its return, then even.
+        let ratios: Vec<_> = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.5, 1.5, 1.0, 1.0, 1.0]
+            .iter()
+            .zip(0..)
+            .map(|(&x, s)| (at(s), at(s + 1), x))
+            .collect();
+        let hold = Duration::from_secs(2);
+        let found = rebalance(&ratios, at(0), at(3), at(6), at(11), hold);
+        assert_eq!(found, Some(Eventually::After(Duration::from_secs(5))));
     }
 
     #[test]

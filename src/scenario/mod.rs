@@ -3,12 +3,16 @@
 //! Text → spanned table → merged layers → typed sections, with every [`Problem`] gathered on the
 //! way. Whatever the bytes, reading ends in a value or in problems: it never panics.
 
+pub mod compile;
 mod depth;
+pub mod file;
 pub mod json;
 pub mod layers;
+pub mod load;
 pub mod path;
 pub mod problem;
 pub mod read;
+pub mod slo;
 pub mod source;
 mod words;
 
@@ -19,6 +23,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 pub use layers::{Choices, lookup_span, lookup_span_of, merge, parse_set, parse_value, set_path};
+pub use load::{Cell, Loaded, Overrides, load, load_layer};
 pub use path::parse_path;
 pub use problem::{Problem, Problems, Severity};
 pub use read::{read_each, read_node, read_table};

@@ -115,9 +115,11 @@ impl Problems {
         Problems::default()
     }
 
-    /// Adds one.
+    /// Adds one, unless it is known: variants share most of their text, and with it their problems.
     pub fn push(&mut self, problem: Problem) {
-        self.found.push(problem);
+        if !self.found.contains(&problem) {
+            self.found.push(problem);
+        }
     }
 
     /// Whether there is none, not even a warning.

@@ -9,7 +9,7 @@ use super::Sim;
 use crate::base::choice::Alternatives;
 use crate::base::draw::Stream;
 use crate::base::id::NodeId;
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
@@ -70,6 +70,23 @@ impl<'de> Deserialize<'de> for Aim {
     }
 }
 
+/// A fault as written: when, and exactly one of the kinds.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    /// When it begins, counted from the start of the run.
+    pub at: Duration,
+    /// Processes crash.
+    pub kill: Option<kill::Params>,
+}
+
+impl Written {
+    /// The kinds that are given: one, in a sound scenario.
+    pub fn kinds(&self) -> Vec<Kind> {
+        self.kill.clone().map(Kind::Kill).into_iter().collect()
+    }
+}
+
 /// A fault, ready to run.
 #[derive(Clone, Debug)]
 pub struct Fault {
@@ -82,6 +99,13 @@ pub struct Fault {
 }
 
 impl Kind {
+    /// How long it lasts; `None` for good.
+    pub fn lasts(&self) -> Option<Duration> {
+        match self {
+            Kind::Kill(params) => params.lasts,
+        }
+    }
+
     /// Its aim.
     pub fn aim(&self) -> &Aim {
         match self {

@@ -26,8 +26,9 @@ pub struct Params {
 #[derive(Debug, Default)]
 pub struct Memory {
     copies: Residents,
-    // By slot: the session has had state, so its absence is a loss that was already counted.
-    had: Vec<bool>,
+    // By slot: the session has lost its only copy, so its absence is a loss that was already counted. Read
+    // only where there is no copy.
+    without: Vec<bool>,
 }
 
 impl Keep for Memory {
@@ -35,32 +36,46 @@ impl Keep for Memory {
         match self.copies.node(session.0) {
             Some(home) if home == node => Look::Here,
             Some(_) => Look::Elsewhere,
-            None if self.had.get(session.index()) == Some(&true) => Look::Missing,
+            None if self.without.get(session.index()) == Some(&true) => Look::Missing,
             None => Look::New,
         }
     }
 
     fn keep(&mut self, session: SessionId, node: NodeId) {
-        if session.index() >= self.had.len() {
-            self.had.resize(session.index() + 1, false);
-        }
-        self.had[session.index()] = true;
         self.copies.bind(session.0, node);
     }
 
     fn give_up(&mut self, session: SessionId) {
         self.copies.unbind(session.0);
+        self.set_without(session.0, true);
     }
 
     fn forget_node(&mut self, node: NodeId, lost: &mut Vec<u32>) {
+        let before = lost.len();
         self.copies.take(node, lost);
+        lost[before..].iter().for_each(|&session| self.set_without(session, true));
     }
 
     fn end(&mut self, session: SessionId) {
         self.copies.unbind(session.0);
-        if let Some(had) = self.had.get_mut(session.index()) {
-            *had = false;
+        self.set_without(session.0, false);
+    }
+
+    fn fetch(&self, session: SessionId) {
+        self.copies.fetch(session.0);
+    }
+}
+
+impl Memory {
+    fn set_without(&mut self, session: u32, without: bool) {
+        let index = session as usize;
+        if index >= self.without.len() {
+            if !without {
+                return;
+            }
+            self.without.resize(index + 1, false);
         }
+        self.without[index] = without;
     }
 }
 

@@ -147,6 +147,8 @@ pub trait Keep: Send {
     fn give_up(&mut self, _session: SessionId) {}
     /// `node` has lost its memory; sessions whose last current copy is gone are appended to `lost`.
     fn forget_node(&mut self, _node: NodeId, _lost: &mut Vec<u32>) {}
+    /// Hints that `session` will be looked for soon.
+    fn fetch(&self, _session: SessionId) {}
     /// `session` is over.
     fn end(&mut self, _session: SessionId) {}
 }

@@ -30,6 +30,12 @@ pub enum Algorithm {
     First(first::Params),
 }
 
+impl Default for Algorithm {
+    fn default() -> Algorithm {
+        Algorithm::Roundrobin(roundrobin::Params {})
+    }
+}
+
 impl Alternatives for Algorithm {
     const NAMES: &'static [(&'static str, &'static str)] = &[
         ("roundrobin", roundrobin::MEANING),

@@ -1,0 +1,350 @@
+//! What can be written in a scenario: every section, key and default.
+//!
+//! The sections are read one by one, so that each reports its own mistakes; [`Root`] is what they stand
+//! in. The JSON schema and `docs/model.md` are made from these types.
+
+use crate::base::choice::Choice;
+use crate::base::dist::Law;
+use crate::base::time::Duration;
+use crate::base::units::{Number, Rate, Share};
+use crate::cluster::balancer::affinity::Affinity;
+use crate::cluster::balancer::balance::Algorithm;
+use crate::cluster::balancer::view::Health;
+use crate::cluster::client::reconnect::Backoff;
+use crate::cluster::fate;
+use crate::cluster::state::Location;
+use crate::cluster::station::Discipline;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{self, Deserializer, IgnoredAny, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// A section: its content is read on its own, but its schema is that of `T`.
+#[derive(Clone, Copy, Debug)]
+pub struct Section<T>(PhantomData<T>);
+
+impl<'de, T> Deserialize<'de> for Section<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Section<T>, D::Error> {
+        IgnoredAny::deserialize(from).map(|_| Section(PhantomData))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Section<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// A scenario: one file asks one question.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Scenario")]
+pub struct Root {
+    /// Names the result folder; the file's stem unless given.
+    pub name: Option<String>,
+    /// Simulated time of a run.
+    pub duration: Duration,
+    /// Its first part, which whole-run figures leave out; default none.
+    #[serde(default)]
+    pub warmup: Duration,
+    /// Length of a tick, one row of `ticks.csv`; divides `duration` and `warmup`. Default 1 s.
+    #[serde(default = "one_second")]
+    pub tick: Duration,
+    /// Replications per variant, with the seeds 1, 2, 3 …; default 10.
+    #[serde(default = "ten")]
+    pub seeds: u32,
+    /// How long error ratio and p99 must stay good to count as recovered; default 30 s.
+    #[serde(default = "thirty_seconds")]
+    pub recovery_hold: Duration,
+    /// The nodes.
+    pub cluster: Section<Cluster>,
+    /// Classes of clients by name.
+    pub clients: Section<BTreeMap<String, Clients>>,
+    /// What stands in front of the nodes.
+    pub balancer: Option<Section<Balancer>>,
+    /// Where session state lives.
+    pub state: Option<Section<Choice<Location>>>,
+    /// What goes wrong, by name.
+    pub fault: Option<Section<BTreeMap<String, fate::Written>>>,
+    /// Limits that must hold, by column name, such as `response_time_ms_p99 = "< 250ms"`.
+    pub slo: Option<Section<BTreeMap<String, String>>>,
+    /// Named patches of everything above: the designs to compare.
+    pub variant: Option<Section<BTreeMap<String, serde_json::Value>>>,
+    /// A grid: values for any keys, by dotted path; every combination is a point.
+    pub sweep: Option<Section<BTreeMap<String, Vec<serde_json::Value>>>>,
+}
+
+fn one_second() -> Duration {
+    Duration::from_secs(1)
+}
+fn ten() -> u32 {
+    10
+}
+fn thirty_seconds() -> Duration {
+    Duration::from_secs(30)
+}
+
+/// The nodes.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    /// How many; from 1 to 100,000. They are called n1, n2, n3 …
+    pub nodes: u32,
+    /// What each is like.
+    #[serde(default)]
+    pub node: Node,
+}
+
+/// What a node is like.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Node {
+    /// Requests worked on at once; ≥ 1, default 8.
+    pub concurrency: u32,
+    /// How they share the node; default `fifo`.
+    pub discipline: Discipline,
+    /// Requests that may wait for a slot; one more gets a 503 at once. Unlimited unless given.
+    pub queue_max: Option<u32>,
+    /// Service demand of letting a client in, paid by the first request of a session and by every attempt
+    /// while cut off; one at a time. None unless given.
+    pub handshake: Option<Law<Duration>>,
+    /// Clients that may wait to be let in; default 4096 (Linux `somaxconn`).
+    pub accept_max: u32,
+}
+
+impl Default for Node {
+    fn default() -> Node {
+        Node { concurrency: 8, discipline: Discipline::Fifo, queue_max: None, handshake: None, accept_max: 4096 }
+    }
+}
+
+/// A class of clients.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Clients {
+    /// How sessions come.
+    pub arrivals: Arrivals,
+    /// How they talk; default `request`.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// How long a visit lasts: a law of time, or `"forever"`. Either this or `requests`.
+    pub length: Option<Length>,
+    /// How many requests a visit has: a law of numbers. Either this or `length`.
+    pub requests: Option<Law<Number>>,
+    /// Gap between a reply and the next request.
+    pub think: Law<Duration>,
+    /// Service demand of a request on a node.
+    pub service: Law<Duration>,
+    /// Share of requests that write the session's state; default 100%.
+    #[serde(default = "all_of_them")]
+    pub write_ratio: Share,
+    /// How long a client waits for a reply; for ever unless given.
+    pub request_timeout: Option<Duration>,
+    /// Further attempts of a failed request; none unless given.
+    pub retry: Option<Retry>,
+    /// Spaces the further requests of a session that is cut off; default `full_jitter`.
+    #[serde(default)]
+    pub reconnect: Choice<Backoff>,
+    /// Failed requests in a row after which a client gives up; never unless given.
+    pub give_up_after: Option<u32>,
+    /// Whether a node stops working for a client that has left; default no.
+    #[serde(default)]
+    pub cancels: bool,
+    /// Overrides `balancer.affinity` for this population.
+    pub affinity: Option<Choice<Affinity>>,
+    /// Overrides `state` for this population.
+    pub state: Option<Choice<Location>>,
+}
+
+fn all_of_them() -> Share {
+    Share::new(1.0)
+}
+
+/// How clients talk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// Short HTTP: every request is routed on its own.
+    #[default]
+    Request,
+}
+
+/// How sessions come.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Arrivals {
+    /// A Poisson process that does not wait for anybody.
+    pub open: Option<Open>,
+    /// Sessions present at the start: a number, or `"steady"` for arrival rate × mean length. Default `"steady"`
+    /// with open arrivals, else none.
+    pub initial: Option<Initial>,
+}
+
+/// A Poisson process.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Open {
+    /// Sessions per time.
+    pub rate: Rate,
+}
+
+/// Sessions present at the start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Initial {
+    /// As many as a system that has always run would have.
+    Steady,
+    /// So many.
+    Count(u64),
+}
+
+struct InitialVisitor;
+
+impl Visitor<'_> for InitialVisitor {
+    type Value = Initial;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"steady\" or a number of sessions")
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Initial, E> {
+        match text {
+            "steady" => Ok(Initial::Steady),
+            other => Err(E::invalid_value(de::Unexpected::Str(other), &self)),
+        }
+    }
+    fn visit_u64<E: de::Error>(self, count: u64) -> Result<Initial, E> {
+        Ok(Initial::Count(count))
+    }
+    fn visit_i64<E: de::Error>(self, count: i64) -> Result<Initial, E> {
+        let known = u64::try_from(count).map_err(|_| E::invalid_value(de::Unexpected::Signed(count), &self))?;
+        Ok(Initial::Count(known))
+    }
+}
+
+impl<'de> Deserialize<'de> for Initial {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Initial, D::Error> {
+        from.deserialize_any(InitialVisitor)
+    }
+}
+
+impl Serialize for Initial {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Initial::Steady => to.serialize_str("steady"),
+            Initial::Count(count) => to.serialize_u64(*count),
+        }
+    }
+}
+
+impl JsonSchema for Initial {
+    fn schema_name() -> Cow<'static, str> {
+        "Initial".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({ "anyOf": [{ "const": "steady" }, { "type": "integer", "minimum": 0 }] })
+    }
+}
+
+/// How long a visit lasts.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Length {
+    /// Beyond the end of the run.
+    Forever,
+    /// A law of time.
+    Time(Law<Duration>),
+}
+
+struct LengthVisitor;
+
+impl<'de> Visitor<'de> for LengthVisitor {
+    type Value = Length;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"forever\", a duration such as \"8m\", or a law such as { exponential = { .. } }")
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Length, E> {
+        if text == "forever" {
+            return Ok(Length::Forever);
+        }
+        Law::deserialize(de::value::StrDeserializer::new(text)).map(Length::Time)
+    }
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Length, A::Error> {
+        Law::deserialize(de::value::MapAccessDeserializer::new(map)).map(Length::Time)
+    }
+}
+
+impl<'de> Deserialize<'de> for Length {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Length, D::Error> {
+        from.deserialize_any(LengthVisitor)
+    }
+}
+
+impl Serialize for Length {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Length::Forever => to.serialize_str("forever"),
+            Length::Time(law) => law.serialize(to),
+        }
+    }
+}
+
+impl JsonSchema for Length {
+    fn schema_name() -> Cow<'static, str> {
+        "Length".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let law = generator.subschema_for::<Law<Duration>>();
+        schemars::json_schema!({ "anyOf": [{ "const": "forever" }, law] })
+    }
+}
+
+/// Further attempts of the same request.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// How many beyond the first; from 1 to 100.
+    pub attempts: u32,
+    /// The wait before each; default `full_jitter`.
+    #[serde(default)]
+    pub backoff: Choice<Backoff>,
+}
+
+/// What stands in front of the nodes.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Balancer {
+    /// Picks a node where affinity does not; default `roundrobin`.
+    pub balance: Choice<Algorithm>,
+    /// Keeps a session on its node; default `none`.
+    pub affinity: Choice<Affinity>,
+    /// Whether a session may go elsewhere when its node is not eligible or refuses; default no (HAProxy).
+    pub redispatch: bool,
+    /// How often a refused connection is tried again: elsewhere at once with `redispatch`, on the same node
+    /// after `retry_pause` without; default 3 (HAProxy `retries`).
+    pub retries: u32,
+    /// The pause before the same node is tried again; default 1 s (HAProxy).
+    pub retry_pause: Duration,
+    /// Health checks.
+    pub health: Health,
+}
+
+impl Default for Balancer {
+    fn default() -> Balancer {
+        Balancer {
+            balance: Choice(Algorithm::default()),
+            affinity: Choice(Affinity::default()),
+            redispatch: false,
+            retries: 3,
+            retry_pause: Duration::from_secs(1),
+            health: Health::default(),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! From a file and a command line to the cells of a study: variants × points, each compiled.
+//!
+//! Layers, later over earlier: defaults, the file, the variant, the sweep point, `--set`.
+
+use super::compile::compile;
+use super::{Choices, LayerId, Node, Problem, Problems, Sources, Table, merge, parse_path, parse_set, set_path};
+use crate::cluster::plan::Plan;
+use crate::observe::slo::Limit;
+use std::path::Path;
+use toml::de::DeValue;
+
+/// Where naming another alternative replaces the first instead of adding to it.
+pub const CHOICES: &[(&str, &[&str])] = &[
+    ("state", &[]),
+    ("balancer.balance", &[]),
+    ("balancer.affinity", &[]),
+    ("clients.*.affinity", &[]),
+    ("clients.*.state", &[]),
+    ("clients.*.length", &[]),
+    ("clients.*.requests", &[]),
+    ("clients.*.think", &[]),
+    ("clients.*.service", &[]),
+    ("clients.*.reconnect", &[]),
+    ("clients.*.retry.backoff", &[]),
+    ("clients.*.state.memory.rebuild.service", &[]),
+    ("clients.*.state.cache.rebuild.service", &[]),
+    ("clients.*.state.store.read", &[]),
+    ("clients.*.state.store.write", &[]),
+    ("cluster.node.handshake", &[]),
+    ("state.memory.rebuild.service", &[]),
+    ("state.cache.rebuild.service", &[]),
+    ("state.store.read", &[]),
+    ("state.store.write", &[]),
+    ("fault.*", &["at"]),
+];
+
+/// Points of a sweep × variants; more is a mistake.
+const CELLS_MAX: usize = 100_000;
+
+/// What the command line adds to a file.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--set` patches, in order.
+    pub sets: Vec<String>,
+    /// Only these variants; all when empty.
+    pub variants: Vec<String>,
+}
+
+/// A variant at a point, ready to run.
+#[derive(Debug)]
+pub struct Cell {
+    /// The variant's name; `base` when the file has none.
+    pub variant: String,
+    /// The point's values, such as `cluster.nodes=3`; empty without a sweep.
+    pub point: String,
+    /// What to simulate.
+    pub plan: Plan,
+}
+
+/// A scenario with all its cells.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Its name: the file's stem unless it says so itself.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+    /// Replications.
+    pub seeds: u32,
+    /// Limits that must hold.
+    pub slo: Vec<Limit>,
+    /// Point by point, the variants of each.
+    pub cells: Vec<Cell>,
+}
+
+/// Reads, merges and compiles a scenario; what is wrong or surprising is in `problems`.
+pub fn load(path: &Path, overrides: &Overrides, sources: &mut Sources, problems: &mut Problems) -> Option<Loaded> {
+    let layer = sources.read_file(path, problems)?;
+    load_layer(layer, path, overrides, sources, problems)
+}
+
+/// As [`load`], for a text that `sources` already holds; `path` names it and says where relative files are.
+pub fn load_layer(
+    layer: LayerId,
+    path: &Path,
+    overrides: &Overrides,
+    sources: &mut Sources,
+    problems: &mut Problems,
+) -> Option<Loaded> {
+    let parsed = sources.parse(layer, problems);
+    let sets: Vec<Option<Table>> = overrides.sets.iter().map(|text| parse_set(sources, text, problems)).collect();
+    let mut base = parsed?;
+    let choices = Choices::new(CHOICES);
+    let sets: Vec<Table> = sets.into_iter().flatten().collect();
+    let variants = take_variants(&mut base, &overrides.variants, problems);
+    let points = take_points(&mut base, problems);
+    if points.len().saturating_mul(variants.len()) > CELLS_MAX {
+        let message = format!("{} points × {} variants are too many", points.len(), variants.len());
+        problems.push(Problem::error(message).hint("sweep fewer keys or fewer values"));
+        return None;
+    }
+    let base_dir = path.parent().unwrap_or(Path::new(""));
+    let mut loaded = Loaded {
+        name: path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned()),
+        text: sources.text(layer).0.to_owned(),
+        seeds: 0,
+        slo: Vec::new(),
+        cells: Vec::new(),
+    };
+    for point in &points {
+        for (variant, patch) in &variants {
+            let mut table = base.clone();
+            merge(&mut table, patch.clone(), &choices);
+            for (path, value) in &point.values {
+                set_path(&mut table, path, value.clone(), &choices);
+            }
+            sets.iter().for_each(|set| merge(&mut table, set.clone(), &choices));
+            if let Some(compiled) = compile(&table, base_dir, problems) {
+                let cell = Cell { variant: variant.clone(), point: point.label.clone(), plan: compiled.plan };
+                loaded.cells.push(cell);
+                (loaded.seeds, loaded.slo) = (compiled.seeds, compiled.slo);
+                loaded.name = compiled.name.unwrap_or(loaded.name);
+            }
+        }
+        // The same mistake would be found again at every point.
+        if problems.has_errors() {
+            return None;
+        }
+    }
+    (!loaded.cells.is_empty()).then_some(loaded)
+}
+
+/// Takes `[variant]` out of the table; without it there is one variant, `base`.
+fn take_variants(base: &mut Table, wanted: &[String], problems: &mut Problems) -> Vec<(String, Table)> {
+    let mut variants = Vec::new();
+    if let Some(node) = base.remove("variant") {
+        let span = node.span();
+        let DeValue::Table(named) = node.into_inner() else {
+            let problem = Problem::error("`variant` must hold named tables").at(span);
+            problems.push(problem.hint("write [variant.\"a name\"] and what differs below"));
+            return variants;
+        };
+        let mut named: Vec<_> = named.into_iter().collect();
+        // The map is sorted by name; the order of the text is the order of the columns.
+        named.sort_by_key(|(key, _)| key.span().start);
+        for (key, node) in named {
+            let (name, span) = (key.get_ref().to_string(), node.span());
+            match node.into_inner() {
+                DeValue::Table(patch) => variants.push((name, patch)),
+                _ => problems.push(Problem::error(format!("variant `{name}` is not a table")).at(span)),
+            }
+        }
+    }
+    if variants.is_empty() {
+        variants.push(("base".to_owned(), Table::new()));
+    }
+    for name in wanted.iter().filter(|name| variants.iter().all(|(known, _)| known != *name)) {
+        let known: Vec<String> = variants.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let problem = Problem::error(format!("there is no variant `{name}`"));
+        problems.push(problem.hint(format!("the variants are {}", known.join(", "))));
+    }
+    if !wanted.is_empty() {
+        variants.retain(|(name, _)| wanted.contains(name));
+    }
+    variants
+}
+
+/// One point of a sweep.
+struct Point {
+    label: String,
+    values: Vec<(Vec<String>, Node)>,
+}
+
+/// Takes `[sweep]` out of the table and multiplies it out, the last key fastest.
+fn take_points(base: &mut Table, problems: &mut Problems) -> Vec<Point> {
+    let mut points = vec![Point { label: String::new(), values: Vec::new() }];
+    let Some(node) = base.remove("sweep") else { return points };
+    let span = node.span();
+    let DeValue::Table(axes) = node.into_inner() else {
+        problems.push(Problem::error("`sweep` must be a table of lists").at(span));
+        return points;
+    };
+    let mut axes: Vec<_> = axes.into_iter().collect();
+    axes.sort_by_key(|(key, _)| key.span().start);
+    for (key, node) in axes {
+        let (name, place) = (key.get_ref().to_string(), node.span());
+        let (Ok(path), DeValue::Array(values)) = (parse_path(&name), node.into_inner()) else {
+            let problem = Problem::error(format!("sweep: `{name}` does not say which values to try")).at(place);
+            problems
+                .push(problem.hint("write \"cluster.nodes\" = [3, 4, 6], the path in quotes, the values in brackets"));
+            continue;
+        };
+        if values.is_empty() {
+            problems.push(Problem::error(format!("sweep: `{name}` has no values")).at(place).hint("list at least one"));
+            continue;
+        }
+        if points.len().saturating_mul(values.len()) > CELLS_MAX {
+            problems.push(Problem::error("the sweep has too many points").at(place).hint("list fewer values"));
+            return points;
+        }
+        let longer = |point: &Point, value: &Node| {
+            let mut values = point.values.clone();
+            values.push((path.clone(), value.clone()));
+            let own = format!("{name}={}", super::layers::show(value).trim_matches('"'));
+            let label = if point.label.is_empty() { own } else { format!("{} {own}", point.label) };
+            Point { label, values }
+        };
+        points = points.iter().flat_map(|p| values.iter().map(move |v| (p, v))).map(|(p, v)| longer(p, v)).collect();
+    }
+    points
+}
