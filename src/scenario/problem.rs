@@ -3,6 +3,8 @@
 //! A [`Problem`] says where, what, why and how; [`Problems`] gathers them all, since a person who
 //! mends a file wants the whole list. Rendering is bounded: long lines and long lists are cut.
 
+use std::collections::BTreeSet;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::Span;
@@ -107,6 +109,8 @@ impl Problem {
 #[derive(Clone, Debug, Default)]
 pub struct Problems {
     found: Vec<Problem>,
+    // What was found where: a text of millions of mistakes must not be searched for each.
+    known: BTreeSet<(usize, String)>,
 }
 
 impl Problems {
@@ -117,7 +121,8 @@ impl Problems {
 
     /// Adds one, unless it is known: variants share most of their text, and with it their problems.
     pub fn push(&mut self, problem: Problem) {
-        if !self.found.contains(&problem) {
+        let start = problem.place.as_ref().map_or(usize::MAX, |place| place.start);
+        if self.known.insert((start, problem.message.clone())) {
             self.found.push(problem);
         }
     }

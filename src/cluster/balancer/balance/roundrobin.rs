@@ -61,7 +61,7 @@ mod tests {
     fn the_turn_goes_round_and_survives_a_leaving_node() {
         let mut rr = RoundRobin::default();
         (0..3).for_each(|n| rr.joined(NodeId(n), 1));
-        let mut turns = |rr: &mut RoundRobin, n: usize| -> Vec<u32> {
+        let turns = |rr: &mut RoundRobin, n: usize| -> Vec<u32> {
             (0..n).map(|_| rr.pick(&Ask { key: 0, avoid: None }).unwrap().0).collect()
         };
         assert_eq!(turns(&mut rr, 4), [0, 1, 2, 0]);
