@@ -3,6 +3,7 @@
 pub mod base;
 pub mod cluster;
 pub mod engine;
+pub mod experiment;
 pub mod observe;
 pub mod scenario;
 pub mod statistics;
