@@ -5,5 +5,6 @@ pub mod cluster;
 pub mod engine;
 pub mod experiment;
 pub mod observe;
+pub mod output;
 pub mod scenario;
 pub mod statistics;
