@@ -3,5 +3,8 @@
 pub mod base;
 pub mod cluster;
 pub mod engine;
+pub mod experiment;
 pub mod observe;
+pub mod output;
 pub mod scenario;
+pub mod statistics;

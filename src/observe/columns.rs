@@ -31,6 +31,7 @@ pub enum File {
 }
 
 /// One figure.
+#[derive(Debug)]
 pub struct Column {
     /// Its name: subject, unit, statistic.
     pub name: &'static str,

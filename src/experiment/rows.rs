@@ -1,0 +1,402 @@
+//! What stands in a row? The tables of a run, their keys, and how a number is written.
+//!
+//! Floats are written in the shortest form that reads back as the same number; an empty cell means "not
+//! applicable", never zero. Columns beyond the keys are those of [`columns`].
+
+use super::Cell;
+use crate::base::cause::{Cause, Harm};
+use crate::observe::columns::{self, Column, File};
+use crate::observe::recorder::{Recording, Scope};
+use crate::observe::window::Window;
+use csv::Writer;
+use serde::{Deserialize, Serialize};
+use std::fmt::Write;
+
+/// The population that is all of them together.
+pub const ALL: &str = "all";
+
+/// A table that every unit contributes rows to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Table {
+    /// One row per tick and population.
+    Ticks,
+    /// One row per tick, population, harm and cause that occurred.
+    Causes,
+    /// One row per incident and population.
+    Incidents,
+    /// One row per population.
+    Runs,
+    /// One row per tick and node; only when asked for.
+    Nodes,
+}
+
+/// What a field of a table holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type in a Frictionless table schema.
+    pub kind: &'static str,
+    /// Its unit; empty for names, counts and ratios.
+    pub unit: &'static str,
+    /// One sentence.
+    pub meaning: &'static str,
+}
+
+impl Field {
+    /// A field that holds a name.
+    pub const fn text(name: &'static str, meaning: &'static str) -> Field {
+        Field { name, kind: "string", unit: "", meaning }
+    }
+
+    /// A field that holds a whole number.
+    pub const fn integer(name: &'static str, meaning: &'static str) -> Field {
+        Field { name, kind: "integer", unit: "", meaning }
+    }
+
+    /// A field that holds a number.
+    pub const fn number(name: &'static str, unit: &'static str, meaning: &'static str) -> Field {
+        Field { name, kind: "number", unit, meaning }
+    }
+}
+
+impl From<&'static Column> for Field {
+    fn from(column: &'static Column) -> Field {
+        Field::number(column.name, column.unit, column.meaning)
+    }
+}
+
+/// Key: the variant.
+pub const VARIANT: Field = Field::text("variant", "Name of the variant.");
+/// Key: the sweep point.
+pub const POINT: Field = Field::text("point", "Point of the sweep; empty without a sweep.");
+/// Key: the population.
+pub const POPULATION: Field = Field::text("population", "Population of clients; `all` is the cluster.");
+/// Key: the tick.
+pub const TICK: Field = Field::number("tick_s", "s", "Beginning of the tick, from the start of the run.");
+const SEED: Field = Field::integer("seed", "Seed of the run.");
+
+const TICK_KEYS: &[Field] = &[VARIANT, POINT, SEED, TICK, POPULATION];
+const CAUSE_FIELDS: &[Field] = &[
+    VARIANT,
+    POINT,
+    SEED,
+    TICK,
+    POPULATION,
+    Field::text("harm", "What happened: failed (requests), dropped, moved, lost (sessions)."),
+    Field::text("cause", "Why it happened."),
+    Field::integer("count", "How often."),
+];
+const INCIDENT_KEYS: &[Field] = &[
+    VARIANT,
+    POINT,
+    SEED,
+    POPULATION,
+    Field::text("incident", "Name of the fault or change."),
+    Field::number("at_s", "s", "When it began, from the start of the run."),
+    Field::number("ends_s", "s", "When the next one began, or the run ended."),
+];
+const RUN_KEYS: &[Field] = &[VARIANT, POINT, SEED, POPULATION];
+const NODE_FIELDS: &[Field] = &[
+    VARIANT,
+    POINT,
+    SEED,
+    TICK,
+    Field::text("node", "Name of the node."),
+    Field::integer("ready", "1 when it was ready at the end of the tick, else 0."),
+    Field::number("sessions_mean", "", "Sessions bound to it, time average."),
+    Field::number("in_flight_mean", "", "Attempts at it, time average."),
+    Field::number("utilisation_ratio", "", "Share of its slots that were busy."),
+];
+
+impl Table {
+    /// Every table.
+    pub const ALL: [Table; 5] = [Table::Ticks, Table::Causes, Table::Incidents, Table::Runs, Table::Nodes];
+
+    /// The tables of a study: `Nodes` only when asked for.
+    pub fn kept(keep_nodes: bool) -> &'static [Table] {
+        if keep_nodes { &Table::ALL } else { &Table::ALL[..4] }
+    }
+
+    /// Its file.
+    pub const fn file(self) -> &'static str {
+        match self {
+            Table::Ticks => "ticks.csv",
+            Table::Causes => "causes.csv",
+            Table::Incidents => "incidents.csv",
+            Table::Runs => "runs.csv",
+            Table::Nodes => "nodes.csv",
+        }
+    }
+
+    /// What a row is.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Table::Ticks => "One row per variant, point, seed, tick and population.",
+            Table::Causes => "How often which cause did which harm; rows of zero are left out.",
+            Table::Incidents => "One row per variant, point, seed, population and incident.",
+            Table::Runs => "One row per variant, point, seed and population: the run after its warm-up.",
+            Table::Nodes => "One row per variant, point, seed, tick and node.",
+        }
+    }
+
+    /// The fields that say what a row is about; all fields of a table without columns.
+    pub const fn keys(self) -> &'static [Field] {
+        match self {
+            Table::Ticks => TICK_KEYS,
+            Table::Causes => CAUSE_FIELDS,
+            Table::Incidents => INCIDENT_KEYS,
+            Table::Runs => RUN_KEYS,
+            Table::Nodes => NODE_FIELDS,
+        }
+    }
+
+    /// The figures that follow the keys.
+    pub fn columns(self) -> impl Iterator<Item = &'static Column> {
+        let file = match self {
+            Table::Ticks => Some(File::Ticks),
+            Table::Incidents => Some(File::Incidents),
+            Table::Runs => Some(File::Runs),
+            Table::Causes | Table::Nodes => None,
+        };
+        file.into_iter().flat_map(columns::of)
+    }
+
+    /// All its fields, in order.
+    pub fn fields(self) -> Vec<Field> {
+        self.keys().iter().copied().chain(self.columns().map(Field::from)).collect()
+    }
+}
+
+/// The rows of one unit as CSV without headers.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tables {
+    /// For `ticks.csv`.
+    pub ticks: String,
+    /// For `causes.csv`.
+    pub causes: String,
+    /// For `incidents.csv`.
+    pub incidents: String,
+    /// For `runs.csv`.
+    pub runs: String,
+    /// For `nodes.csv`.
+    pub nodes: String,
+}
+
+impl Tables {
+    /// The rows of this table.
+    pub fn of(&self, table: Table) -> &str {
+        match table {
+            Table::Ticks => &self.ticks,
+            Table::Causes => &self.causes,
+            Table::Incidents => &self.incidents,
+            Table::Runs => &self.runs,
+            Table::Nodes => &self.nodes,
+        }
+    }
+}
+
+/// A cell's text: numbers in their shortest form, nothing for `None`. `text` is cleared first.
+pub fn number(text: &mut String, value: Option<f64>) -> &str {
+    text.clear();
+    if let Some(value) = value.filter(|value| value.is_finite()) {
+        // Adding zero turns −0 into 0.
+        let _ = write!(text, "{}", value + 0.0);
+    }
+    text
+}
+
+/// Writes rows into memory, each beginning with the same variant, point and seed.
+struct Rows<'a> {
+    cell: &'a Cell,
+    seed: String,
+    csv: Writer<Vec<u8>>,
+    text: String,
+}
+
+/// Writing to memory cannot fail.
+const IN_MEMORY: &str = "memory takes every row";
+
+impl<'a> Rows<'a> {
+    fn new(cell: &'a Cell, seed: u64) -> Rows<'a> {
+        Rows { cell, seed: seed.to_string(), csv: Writer::from_writer(Vec::new()), text: String::new() }
+    }
+
+    fn begin(&mut self) -> &mut Self {
+        for field in [&self.cell.variant, &self.cell.point, &self.seed] {
+            self.csv.write_field(field).expect(IN_MEMORY);
+        }
+        self
+    }
+
+    fn text(&mut self, field: &str) -> &mut Self {
+        self.csv.write_field(field).expect(IN_MEMORY);
+        self
+    }
+
+    fn number(&mut self, value: Option<f64>) -> &mut Self {
+        self.csv.write_field(number(&mut self.text, value)).expect(IN_MEMORY);
+        self
+    }
+
+    fn figures(&mut self, table: Table, window: &Window) -> &mut Self {
+        table.columns().for_each(|column| {
+            self.number((column.get)(window));
+        });
+        self
+    }
+
+    fn end(&mut self) {
+        self.csv.write_record(None::<&[u8]>).expect(IN_MEMORY);
+    }
+
+    fn finish(self) -> String {
+        let bytes = self.csv.into_inner().map_err(|error| error.into_error()).expect(IN_MEMORY);
+        String::from_utf8(bytes).expect("fields are text")
+    }
+
+    fn population(&self, scope: Scope) -> &'a str {
+        match scope {
+            Scope::One(population) => &self.cell.plan.populations[population.index()].name,
+            Scope::All => ALL,
+        }
+    }
+}
+
+/// The rows of one run.
+pub fn write(cell: &Cell, seed: u64, recording: &Recording) -> Tables {
+    Tables {
+        ticks: ticks(Rows::new(cell, seed), recording),
+        causes: causes(Rows::new(cell, seed), recording),
+        incidents: incidents(Rows::new(cell, seed), recording),
+        runs: runs(Rows::new(cell, seed), recording),
+        nodes: nodes(Rows::new(cell, seed), recording),
+    }
+}
+
+/// Windows of ticks with their population's name: within a tick they stand in order, then all.
+fn ticks_of<'a>(cell: &'a Cell, recording: &'a Recording) -> impl Iterator<Item = (&'a str, &'a Window)> {
+    let names = cell.plan.populations.iter().map(|p| p.name.as_str()).chain([ALL]);
+    names.collect::<Vec<_>>().into_iter().cycle().zip(&recording.ticks)
+}
+
+fn ticks(mut rows: Rows, recording: &Recording) -> String {
+    for (population, window) in ticks_of(rows.cell, recording) {
+        rows.begin().number(Some(window.from.as_secs_f64())).text(population);
+        rows.figures(Table::Ticks, window).end();
+    }
+    rows.finish()
+}
+
+fn causes(mut rows: Rows, recording: &Recording) -> String {
+    for (population, window) in ticks_of(rows.cell, recording) {
+        for harm in Harm::ALL {
+            for cause in Cause::ALL {
+                let count = window.totals.of(harm, cause);
+                if count > 0 {
+                    rows.begin().number(Some(window.from.as_secs_f64())).text(population);
+                    rows.text(harm.name()).text(cause.name()).text(&count.to_string()).end();
+                }
+            }
+        }
+    }
+    rows.finish()
+}
+
+fn incidents(mut rows: Rows, recording: &Recording) -> String {
+    for (scope, window) in &recording.incidents {
+        let Some(shock) = &window.shock else { continue };
+        let (population, fault) = (rows.population(*scope), &rows.cell.plan.faults[usize::from(shock.index)]);
+        rows.begin().text(population).text(&fault.name);
+        rows.number(Some(window.from.as_secs_f64())).number(Some(window.to.as_secs_f64()));
+        rows.figures(Table::Incidents, window).end();
+    }
+    rows.finish()
+}
+
+fn runs(mut rows: Rows, recording: &Recording) -> String {
+    for (scope, window) in &recording.runs {
+        let population = rows.population(*scope);
+        rows.begin().text(population).figures(Table::Runs, window).end();
+    }
+    rows.finish()
+}
+
+fn nodes(mut rows: Rows, recording: &Recording) -> String {
+    for tick in &recording.nodes {
+        let name = &rows.cell.plan.nodes[tick.node as usize];
+        rows.begin().number(Some(tick.from.as_secs_f64())).text(name);
+        rows.text(if tick.ready { "1" } else { "0" }).number(Some(tick.sessions));
+        rows.number(Some(tick.in_flight)).number(Some(tick.utilisation)).end();
+    }
+    rows.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::study;
+    use super::super::unit::run_unit;
+    use super::*;
+
+    fn tables() -> Tables {
+        let mut study = study(1);
+        study.keep_nodes = true;
+        run_unit(&study, study.unit(0), || false).unwrap().tables
+    }
+
+    /// The records of a table, every one as long as its fields.
+    fn records(table: Table, tables: &Tables) -> Vec<Vec<String>> {
+        let mut csv = csv::ReaderBuilder::new().has_headers(false).from_reader(tables.of(table).as_bytes());
+        let records: Vec<Vec<String>> = csv.records().map(|r| r.unwrap().iter().map(String::from).collect()).collect();
+        assert!(records.iter().all(|record| record.len() == table.fields().len()), "{table:?}");
+        records
+    }
+
+    #[test]
+    fn numbers_are_short_and_exact_and_absence_is_empty() {
+        let mut text = String::new();
+        for (value, expected) in
+            [(5.0, "5"), (0.1 + 0.2, "0.30000000000000004"), (-0.0, "0"), (1e21, "1000000000000000000000")]
+        {
+            assert_eq!(number(&mut text, Some(value)), expected);
+        }
+        assert_eq!(number(&mut text, None), "");
+        assert_eq!(number(&mut text, Some(f64::NAN)), "");
+    }
+
+    #[test]
+    fn every_tick_has_its_populations_and_then_all() {
+        let ticks = records(Table::Ticks, &tables());
+        let keys: Vec<[&str; 5]> = ticks[..4].iter().map(|r| [0, 1, 2, 3, 4].map(|i| r[i].as_str())).collect();
+        let sticky = "sticky, in memory";
+        let expected = [("0", "api"), ("0", "web"), ("0", "all"), ("1", "api")];
+        assert_eq!(keys, expected.map(|(tick, who)| [sticky, "nodes=2", "1", tick, who]));
+        assert_eq!(ticks.len(), 3 * 60);
+    }
+
+    #[test]
+    fn causes_add_up_to_what_the_ticks_say() {
+        let tables = tables();
+        let lost = Table::Ticks.fields().iter().position(|f| f.name == "sessions_lost_total").unwrap();
+        let ticks = records(Table::Ticks, &tables);
+        let total: f64 = ticks.iter().map(|r| r[lost].parse::<f64>().unwrap()).sum();
+        let causes = records(Table::Causes, &tables);
+        let counts = causes.iter().filter(|r| r[5] == "lost").map(|r| r[7].parse::<f64>().unwrap());
+        assert_eq!(counts.sum::<f64>(), total);
+        assert!(total > 0.0, "the crash takes state with it");
+    }
+
+    #[test]
+    fn incidents_runs_and_nodes_are_named() {
+        let tables = tables();
+        let incidents = records(Table::Incidents, &tables);
+        assert_eq!(incidents.len(), 3);
+        assert_eq!(incidents[2][3..7], ["all", "crash", "30", "60"]);
+        let who: Vec<String> = records(Table::Runs, &tables).into_iter().map(|mut r| r.swap_remove(3)).collect();
+        assert_eq!(who, ["api", "web", "all"]);
+        let nodes = records(Table::Nodes, &tables);
+        assert_eq!(nodes.len(), 2 * 60);
+        assert_eq!(nodes[1][3..6], ["0", "n2", "1"]);
+    }
+}

@@ -1,0 +1,106 @@
+//! A study small enough for unit tests: two variants at two points, two populations, one crash.
+
+use super::{Cell, Progress, Study, Unit};
+use crate::base::dist::{Law, LawShape, Sampler};
+use crate::base::time::{Duration, Instant};
+use crate::cluster::balancer::affinity::Affinity;
+use crate::cluster::balancer::balance::Algorithm;
+use crate::cluster::balancer::{self, view::Health};
+use crate::cluster::client::{Length, Population, reconnect::Backoff};
+use crate::cluster::fate::{Fault, Kind};
+use crate::cluster::plan::{NodeSpec, Plan};
+use crate::cluster::state::{self, OnMissing, Place};
+use crate::cluster::station::Discipline;
+use crate::observe::recovery::Limits;
+use serde_json::json;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+/// Two variants at two points under so many seeds.
+pub(crate) fn study(seeds: u32) -> Study {
+    let mut cells = Vec::new();
+    for nodes in [2, 3] {
+        for variant in ["sticky, in memory", "stateless"] {
+            let (point, plan) = (format!("nodes={nodes}"), plan(nodes, variant != "stateless"));
+            cells.push(Cell { variant: variant.into(), point, plan });
+        }
+    }
+    Study {
+        name: "tiny".into(),
+        cells,
+        seeds,
+        scenario_text: "name = \"tiny\"\n".into(),
+        scenario_name: "tiny.toml".into(),
+        overrides: vec!["seeds=2".into()],
+        keep_nodes: false,
+    }
+}
+
+fn law(shape: LawShape<Duration>) -> Sampler {
+    Law(shape).compile(Path::new(".")).unwrap()
+}
+
+fn population(name: &str, sticky: bool) -> Population {
+    let place = Place { kind: state::Kind::Memory, rebuild: None, on_missing: OnMissing::Rebuild, store: None };
+    Population {
+        name: name.into(),
+        rate: 0.5,
+        initial: 5,
+        length: Length::Time(law(LawShape::Constant(Duration::from_secs(20)))),
+        think: law(LawShape::Exponential { mean: Duration::from_secs(1) }),
+        service: law(LawShape::Constant(Duration::from_millis(20))),
+        write_ratio: 1.0,
+        request_timeout: Some(Duration::from_secs(1)),
+        retry: None,
+        reconnect: Backoff::default(),
+        give_up_after: None,
+        cancels: false,
+        affinity: if sticky { serde_json::from_value(json!({"cookie": {}})).unwrap() } else { Affinity::default() },
+        state: if sticky { place } else { Place::nothing() },
+    }
+}
+
+fn plan(nodes: usize, sticky: bool) -> Plan {
+    let algorithm: Algorithm = serde_json::from_value(json!({"leastconn": {}})).unwrap();
+    let kill: Kind = serde_json::from_value(json!({"kill": {"nodes": 1}})).unwrap();
+    let at = |secs| Instant::START + Duration::from_secs(secs);
+    Plan {
+        end: at(60),
+        warmup: at(10),
+        tick: Duration::from_secs(1),
+        nodes: (1..=nodes).map(|n| format!("n{n}")).collect(),
+        node: NodeSpec { concurrency: 4, discipline: Discipline::Fifo, queue_max: 50, handshake: None, accept_max: 10 },
+        populations: vec![population("api", sticky), population("web", sticky)],
+        balancer: balancer::Spec {
+            algorithm,
+            redispatch: true,
+            retries: 1,
+            retry_pause: Duration::from_millis(100),
+            health: Health::default(),
+        },
+        stores: Vec::new(),
+        faults: vec![Fault { name: "crash".into(), at: at(30), kind: kill }],
+        limits: Limits::default(),
+        hold: Duration::from_secs(5),
+    }
+}
+
+/// Sets `stop` once so many units are finished.
+pub(crate) struct StopAfter {
+    pub stop: AtomicBool,
+    left: AtomicUsize,
+}
+
+impl StopAfter {
+    pub fn new(units: usize) -> StopAfter {
+        StopAfter { stop: AtomicBool::new(false), left: AtomicUsize::new(units) }
+    }
+}
+
+impl Progress for StopAfter {
+    fn finished(&self, _: Unit, _: u64) {
+        if self.left.fetch_sub(1, Relaxed) == 1 {
+            self.stop.store(true, Relaxed);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Every figure of every run and incident, by seed: what summaries and comparisons are made of.
+
+use super::bands::{text, value};
+use crate::experiment::rows::Table;
+use crate::observe::columns::Column;
+use csv::ByteRecord;
+use std::io;
+
+/// The figures of one scope over all seeds of one cell.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Scope {
+    /// The population, or `all`.
+    pub population: String,
+    /// The fault or change; empty for the whole run.
+    pub incident: String,
+    // By seed, then by column of its table; a seed without the incident has none.
+    seeds: Vec<Vec<Option<f64>>>,
+}
+
+/// The figures of one cell.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct CellFigures {
+    /// Its variant.
+    pub variant: String,
+    /// Its sweep point.
+    pub point: String,
+    /// Its scopes in the order in which they came: the whole run, then each incident.
+    pub scopes: Vec<Scope>,
+}
+
+impl Scope {
+    /// The table that its figures stand in.
+    pub fn table(&self) -> Table {
+        if self.incident.is_empty() { Table::Runs } else { Table::Incidents }
+    }
+
+    /// Its figures: each with its values by seed.
+    pub fn figures(&self) -> impl Iterator<Item = (&'static Column, Vec<Option<f64>>)> {
+        let of_column = |c| self.seeds.iter().map(|values| values.get(c).copied().flatten()).collect();
+        self.table().columns().enumerate().map(move |(c, column)| (column, of_column(c)))
+    }
+}
+
+impl CellFigures {
+    /// Those of a cell, empty.
+    pub fn new(variant: &str, point: &str) -> CellFigures {
+        CellFigures { variant: variant.into(), point: point.into(), scopes: Vec::new() }
+    }
+
+    /// Takes the rows, without header, of `seed` (the first is 0) from `runs` or `incidents`.
+    pub fn add(&mut self, table: Table, seed: usize, rows: &str) -> io::Result<()> {
+        let keys = table.keys();
+        let place = |name| keys.iter().position(|key| key.name == name);
+        let mut csv = csv::ReaderBuilder::new().has_headers(false).from_reader(rows.as_bytes());
+        let mut record = ByteRecord::new();
+        while csv.read_byte_record(&mut record)? {
+            let key = |name| text(place(name).and_then(|i| record.get(i)).unwrap_or_default());
+            let scope = self.scope(key("population")?, key("incident")?);
+            let values = record.iter().skip(keys.len()).map(value).collect::<io::Result<_>>()?;
+            scope.seeds.resize(scope.seeds.len().max(seed + 1), Vec::new());
+            scope.seeds[seed] = values;
+        }
+        Ok(())
+    }
+
+    /// The scope of this population and incident.
+    pub fn find(&self, population: &str, incident: &str) -> Option<&Scope> {
+        self.scopes.iter().find(|scope| scope.population == population && scope.incident == incident)
+    }
+
+    fn scope(&mut self, population: &str, incident: &str) -> &mut Scope {
+        let same = |scope: &Scope| scope.population == population && scope.incident == incident;
+        let i = self.scopes.iter().position(same).unwrap_or(self.scopes.len());
+        if i == self.scopes.len() {
+            self.scopes.push(Scope { population: population.into(), incident: incident.into(), seeds: Vec::new() });
+        }
+        &mut self.scopes[i]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row of `runs.csv` whose first figure is this.
+    fn row(population: &str, first: &str) -> String {
+        format!("v,,1,{population},{first}{}\n", ",".repeat(Table::Runs.columns().count() - 1))
+    }
+
+    #[test]
+    fn figures_stand_by_seed_and_absence_stays_absence() {
+        let mut cell = CellFigures::new("v", "");
+        cell.add(Table::Runs, 0, &row("all", "1.5")).unwrap();
+        cell.add(Table::Runs, 2, &(row("web", "7") + &row("all", ""))).unwrap();
+        let first = |who| cell.find(who, "").unwrap().figures().next().unwrap().1;
+        assert_eq!(first("all"), [Some(1.5), None, None]);
+        assert_eq!(first("web"), [None, None, Some(7.0)]);
+        assert_eq!(cell.find("all", "crash"), None);
+    }
+
+    #[test]
+    fn what_is_no_number_is_an_error() {
+        let mut cell = CellFigures::new("v", "");
+        assert!(cell.add(Table::Runs, 0, &row("all", "much")).is_err());
+    }
+}

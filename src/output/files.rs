@@ -1,0 +1,297 @@
+//! From finished units to result files: parts are read once, in plan order.
+//!
+//! The folder never looks complete when it is not: the old manifest goes first and the new one comes last.
+//! `parts/` is removed after that, so that whatever fails before can be repeated.
+
+use super::bands::{self, CellTicks};
+use super::figures::CellFigures;
+use super::manifest::{self, FileEntry, Manifest, RunEntry};
+use super::package::{Described, package};
+use super::results::{self, Results};
+use super::sink::{self, Sink, Staged, Table};
+use crate::experiment::parts::Parts;
+use crate::experiment::rows;
+use crate::experiment::{Failure, Study};
+use std::io;
+use std::path::Path;
+
+/// Writes every result file of a study whose units are all finished.
+///
+/// `baseline` names the variant to compare with; the first unless given.
+pub fn write(study: &Study, out: &Path, baseline: Option<&str>) -> Result<Results, Failure> {
+    let parts = Parts::new(study, out);
+    let first = study.cells.first().map_or("", |cell| cell.variant.as_str());
+    let mut merge = Merge::new(study, out, &parts)?;
+    (0..study.cells.len()).try_for_each(|cell| merge.cell(cell))?;
+    let results = Results::of(&merge.figures, baseline.unwrap_or(first));
+    merge.finish(&results)?;
+    parts.remove()?;
+    Ok(results)
+}
+
+/// A file and what is in it.
+struct Output {
+    described: Described,
+    staged: Staged,
+}
+
+/// The merge under way.
+struct Merge<'a> {
+    study: &'a Study,
+    out: &'a Path,
+    parts: &'a Parts,
+    // One per table that units contribute to.
+    plain: Vec<(rows::Table, Sink)>,
+    bands: Table,
+    figures: Vec<CellFigures>,
+    runs: Vec<RunEntry>,
+}
+
+impl<'a> Merge<'a> {
+    fn new(study: &'a Study, out: &'a Path, parts: &'a Parts) -> Result<Merge<'a>, Failure> {
+        let mut plain = Vec::new();
+        for &table in rows::Table::kept(study.keep_nodes) {
+            let mut sink = Sink::new(parts, out, table.file())?;
+            let names: Vec<&str> = table.fields().iter().map(|field| field.name).collect();
+            sink.text(&(names.join(",") + "\n"))?;
+            plain.push((table, sink));
+        }
+        let bands = Table::new(parts, out, "bands.csv", bands::FIELDS)?;
+        Ok(Merge { study, out, parts, plain, bands, figures: Vec::new(), runs: Vec::new() })
+    }
+
+    /// Reads the parts of one cell.
+    fn cell(&mut self, index: usize) -> Result<(), Failure> {
+        let cell = &self.study.cells[index];
+        let mut figures = CellFigures::new(&cell.variant, &cell.point);
+        let mut ticks = CellTicks::default();
+        for seed in 0..self.study.seeds as usize {
+            let number = index * self.study.seeds as usize + seed;
+            let part = self.parts.read(number)?;
+            for (table, sink) in &mut self.plain {
+                sink.text(part.tables.of(*table))?;
+            }
+            let unread = |reason: io::Error| Failure::to("read", &self.parts.path(number))(reason);
+            ticks.add(&part.tables.ticks).map_err(unread)?;
+            figures.add(rows::Table::Runs, seed, &part.tables.runs).map_err(unread)?;
+            figures.add(rows::Table::Incidents, seed, &part.tables.incidents).map_err(unread)?;
+            self.runs.push(RunEntry {
+                variant: cell.variant.clone(),
+                point: cell.point.clone(),
+                seed: self.study.unit(number).seed,
+                fingerprint: part.fingerprint,
+            });
+        }
+        self.figures.push(figures);
+        ticks.write(cell, &mut self.bands)
+    }
+
+    /// Writes what follows from all cells, then gives every file its name.
+    fn finish(self, results: &Results) -> Result<(), Failure> {
+        let mut outputs = Vec::new();
+        for (table, sink) in self.plain {
+            let described = Described { file: table.file(), meaning: table.meaning(), fields: table.fields() };
+            outputs.push(Output { described, staged: sink.finish()? });
+        }
+        let derived = |file, meaning, fields: &[_]| Described { file, meaning, fields: fields.to_vec() };
+        let described = derived("bands.csv", "The spread of each tick's figures over seeds.", bands::FIELDS);
+        outputs.push(Output { described, staged: self.bands.finish()? });
+        let described = derived("summary.csv", "Each figure of runs and incidents over seeds.", results::SUMMARY);
+        let mut table = Table::new(self.parts, self.out, described.file, results::SUMMARY)?;
+        results.write_summary(&mut table)?;
+        outputs.push(Output { described, staged: table.finish()? });
+        let described = derived("compare.csv", "Each variant against the baseline, paired by seed.", results::COMPARE);
+        let mut table = Table::new(self.parts, self.out, described.file, results::COMPARE)?;
+        results.write_compare(&mut table)?;
+        outputs.push(Output { described, staged: table.finish()? });
+
+        let (described, mut files): (Vec<Described>, Vec<Staged>) =
+            outputs.into_iter().map(|output| (output.described, output.staged)).unzip();
+        let mut entries: Vec<FileEntry> =
+            described.iter().zip(&files).map(|(table, staged)| entry(table.file, staged, &table.fields)).collect();
+        const PACKAGE: &str = "datapackage.json";
+        let package = package(&self.study.name, &described);
+        files.push(stage_json(self.parts, self.out, PACKAGE, package)?);
+        entries.extend(files.last().map(|staged| entry(PACKAGE, staged, &[])));
+        let manifest = Manifest::new(self.study, self.parts.plan(), &results.baseline, entries, self.runs);
+        let manifest = stage_json(self.parts, self.out, manifest::FILE, manifest.to_json())?;
+        publish(self.out, files, manifest, self.study.keep_nodes)
+    }
+}
+
+fn entry(file: &str, staged: &Staged, fields: &[rows::Field]) -> FileEntry {
+    let columns = fields.iter().map(|field| field.name.to_string()).collect();
+    FileEntry { file: file.into(), bytes: staged.bytes, sha256: staged.sha256.clone(), columns }
+}
+
+fn stage_json(parts: &Parts, out: &Path, name: &str, text: serde_json::Result<String>) -> Result<Staged, Failure> {
+    let text = text.map_err(|error| Failure::to("write", &out.join(name))(error.into()))?;
+    let mut sink = Sink::new(parts, out, name)?;
+    sink.text(&text)?;
+    sink.finish()
+}
+
+/// Replaces the old files by the new ones.
+fn publish(out: &Path, files: Vec<Staged>, manifest: Staged, keep_nodes: bool) -> Result<(), Failure> {
+    sink::remove(&out.join(manifest::FILE))?;
+    if !keep_nodes {
+        sink::remove(&out.join(rows::Table::Nodes.file()))?;
+    }
+    files.into_iter().try_for_each(Staged::publish)?;
+    manifest.publish()
+}
+
+/// The pipeline as a whole: the bytes do not depend on threads or interruptions.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::identity::sha256;
+    use crate::experiment::run;
+    use crate::experiment::testing::{StopAfter, study};
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::num::NonZeroUsize;
+    use std::sync::atomic::AtomicBool;
+    use tempfile::TempDir;
+
+    fn never() -> AtomicBool {
+        AtomicBool::new(false)
+    }
+
+    fn jobs(n: usize) -> NonZeroUsize {
+        NonZeroUsize::new(n).unwrap()
+    }
+
+    /// Every file of a folder.
+    fn contents(out: &Path) -> BTreeMap<String, Vec<u8>> {
+        let entries = fs::read_dir(out).unwrap().map(|entry| entry.unwrap().path());
+        entries.map(|path| (path.file_name().unwrap().to_str().unwrap().into(), fs::read(&path).unwrap())).collect()
+    }
+
+    fn run_whole(study: &Study, threads: usize) -> (TempDir, Results) {
+        let out = tempfile::tempdir().unwrap();
+        assert!(run(study, out.path(), jobs(threads), &never(), &()).unwrap().is_complete());
+        let results = write(study, out.path(), None).unwrap();
+        (out, results)
+    }
+
+    fn rows(files: &BTreeMap<String, Vec<u8>>, name: &str) -> Vec<BTreeMap<String, String>> {
+        csv::Reader::from_reader(files[name].as_slice()).deserialize().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn threads_and_interruptions_change_no_byte() {
+        let mut study = study(3);
+        study.keep_nodes = true;
+        let whole = contents(run_whole(&study, 1).0.path());
+        assert_eq!(whole, contents(run_whole(&study, 2).0.path()));
+
+        let out = tempfile::tempdir().unwrap();
+        let stop = StopAfter::new(4);
+        assert!(!run(&study, out.path(), jobs(1), &stop.stop, &stop).unwrap().is_complete());
+        assert!(write(&study, out.path(), None).is_err(), "units are missing");
+        assert!(!out.path().join("manifest.json").exists());
+        fs::write(out.path().join("parts/1.json"), "{\"plan\":").unwrap();
+        let second = run(&study, out.path(), jobs(2), &never(), &()).unwrap();
+        assert_eq!((second.reused, second.is_complete()), (3, true));
+        write(&study, out.path(), None).unwrap();
+        assert_eq!(whole, contents(out.path()));
+    }
+
+    #[test]
+    fn the_manifest_seals_every_file() {
+        let study = study(2);
+        let (out, _) = run_whole(&study, 2);
+        let files = contents(out.path());
+        let manifest: Manifest = serde_json::from_slice(&files["manifest.json"]).unwrap();
+        assert_eq!(manifest.plan_id, study.plan_id());
+        assert_eq!((manifest.variants.len(), manifest.points.len(), manifest.runs.len()), (2, 2, 8));
+        assert_eq!(manifest.baseline, "sticky, in memory");
+        assert_eq!(manifest.files.len() + 1, files.len(), "and parts/ is gone");
+        for entry in &manifest.files {
+            let bytes = &files[&entry.file];
+            assert_eq!((entry.bytes, &entry.sha256), (bytes.len() as u64, &sha256(bytes)));
+            if entry.file.ends_with(".csv") {
+                let text = std::str::from_utf8(bytes).unwrap();
+                assert_eq!(text.lines().next().unwrap(), entry.columns.join(","));
+                assert!(!text.contains('\r') && text.ends_with('\n'));
+            }
+        }
+        let package: serde_json::Value = serde_json::from_slice(&files["datapackage.json"]).unwrap();
+        assert_eq!(package["resources"].as_array().unwrap().len() + 2, files.len());
+    }
+
+    #[test]
+    fn the_derived_tables_agree_with_the_plain_ones() {
+        let (out, results) = run_whole(&study(3), 2);
+        let files = contents(out.path());
+        let of = |file: &str, keys: &[(&str, &str)]| -> Vec<BTreeMap<String, String>> {
+            let fits = |row: &BTreeMap<String, String>| keys.iter().all(|&(key, value)| row[key] == value);
+            rows(&files, file).into_iter().filter(fits).collect()
+        };
+        let mean = |rows: &[BTreeMap<String, String>], column: &str| {
+            rows.iter().map(|row| row[column].parse::<f64>().unwrap()).sum::<f64>() / rows.len() as f64
+        };
+        let cell = [("variant", "stateless"), ("point", "nodes=3"), ("population", "all")];
+        let figure = "response_time_ms_mean";
+        let expected = mean(&of("runs.csv", &cell), figure);
+        let summary = of("summary.csv", &[&cell[..], &[("incident", ""), ("metric", figure)]].concat());
+        assert_eq!((summary.len(), summary[0]["n"].as_str()), (1, "3"));
+        assert!((summary[0]["mean"].parse::<f64>().unwrap() - expected).abs() < 1e-9);
+
+        let tick = [&cell[..], &[("tick_s", "40")]].concat();
+        let band = of("bands.csv", &[cell[0], cell[1], ("tick_s", "40"), ("metric", "sessions_live_mean")]);
+        let expected = mean(&of("ticks.csv", &tick), "sessions_live_mean");
+        assert!((band[0]["mean"].parse::<f64>().unwrap() - expected).abs() < 1e-9);
+
+        for row in of("compare.csv", &[("variant", "sticky, in memory")]) {
+            if row["n"] == "0" {
+                assert_eq!(row["difference_mean"], "");
+            } else {
+                assert_eq!([&row["difference_mean"], &row["difference_low"], &row["difference_high"]], ["0", "0", "0"]);
+            }
+        }
+        assert_eq!(results.summary.len(), rows(&files, "summary.csv").len());
+        assert!(of("summary.csv", &[("metric", "sessions_lost_total"), ("variant", "sticky, in memory")]).len() > 4);
+    }
+
+    #[test]
+    fn another_baseline_turns_the_signs() {
+        let study = study(2);
+        let out = tempfile::tempdir().unwrap();
+        run(&study, out.path(), jobs(2), &never(), &()).unwrap();
+        let results = write(&study, out.path(), Some("stateless")).unwrap();
+        assert_eq!(results.baseline, "stateless");
+        let own = results.compare.iter().filter(|row| row.variant == "stateless");
+        assert!(own.flat_map(|row| row.paired).all(|paired| paired.difference.mean == 0.0));
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_no_manifest_and_can_be_repeated() {
+        let study = study(1);
+        let (out, _) = run_whole(&study, 1);
+        let whole = contents(out.path());
+        fs::remove_file(out.path().join("runs.csv")).unwrap();
+        fs::create_dir(out.path().join("runs.csv")).unwrap();
+        run(&study, out.path(), jobs(2), &never(), &()).unwrap();
+        let failure = write(&study, out.path(), None).unwrap_err();
+        assert!(failure.to_string().contains("runs.csv"), "{failure}");
+        assert!(!out.path().join("manifest.json").exists());
+        fs::remove_dir(out.path().join("runs.csv")).unwrap();
+        assert_eq!(run(&study, out.path(), jobs(2), &never(), &()).unwrap().finished, 0);
+        write(&study, out.path(), None).unwrap();
+        assert_eq!(whole, contents(out.path()));
+    }
+
+    #[test]
+    fn a_later_run_without_nodes_removes_the_old_ones() {
+        let mut study = study(1);
+        study.keep_nodes = true;
+        let (out, _) = run_whole(&study, 2);
+        assert!(out.path().join("nodes.csv").exists());
+        study.keep_nodes = false;
+        run(&study, out.path(), jobs(2), &never(), &()).unwrap();
+        write(&study, out.path(), None).unwrap();
+        assert!(!out.path().join("nodes.csv").exists());
+    }
+}

@@ -1,0 +1,109 @@
+//! What made these files, and are they all here? `manifest.json`, written last.
+//!
+//! It holds what decides results and nothing else: no threads, paths, host, time or git state.
+
+use crate::experiment::Study;
+use crate::experiment::identity::sha256;
+use serde::{Deserialize, Serialize};
+
+/// The manifest's file.
+pub const FILE: &str = "manifest.json";
+/// Goes up whenever a reader of an older manifest would be misled.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The seal of a folder of results.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// Version of this program.
+    pub version: String,
+    /// Hash of everything that decides results.
+    pub plan_id: String,
+    /// The study's name.
+    pub name: String,
+    /// What was asked.
+    pub scenario: Scenario,
+    /// Options that changed results.
+    pub overrides: Vec<String>,
+    /// Every cell ran under the seeds 1 to this.
+    pub seeds: u32,
+    /// Names of the variants, in order.
+    pub variants: Vec<String>,
+    /// What `compare.csv` compares with.
+    pub baseline: String,
+    /// Sweep points, in order.
+    pub points: Vec<String>,
+    /// Every file but this one.
+    pub files: Vec<FileEntry>,
+    /// Every run, in plan order.
+    pub runs: Vec<RunEntry>,
+}
+
+/// A scenario file.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Scenario {
+    /// Its file name.
+    pub file: String,
+    /// SHA-256 of its text.
+    pub sha256: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// A file of the folder.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Its name.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of its bytes.
+    pub sha256: String,
+    /// Its columns; none when it is not a table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+}
+
+/// A run.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RunEntry {
+    /// Its variant.
+    pub variant: String,
+    /// Its sweep point.
+    pub point: String,
+    /// Its seed.
+    pub seed: u64,
+    /// A hash of what happened: 16 hexadecimal digits.
+    pub fingerprint: String,
+}
+
+impl Manifest {
+    /// The manifest of a study whose files and runs these are.
+    pub fn new(study: &Study, plan_id: &str, baseline: &str, files: Vec<FileEntry>, runs: Vec<RunEntry>) -> Manifest {
+        let owned = |names: Vec<&str>| names.into_iter().map(String::from).collect();
+        Manifest {
+            format_version: FORMAT_VERSION,
+            version: env!("CARGO_PKG_VERSION").into(),
+            plan_id: plan_id.into(),
+            name: study.name.clone(),
+            scenario: Scenario {
+                file: study.scenario_name.clone(),
+                sha256: sha256(study.scenario_text.as_bytes()),
+                text: study.scenario_text.clone(),
+            },
+            overrides: study.overrides.clone(),
+            seeds: study.seeds,
+            variants: owned(study.variants()),
+            baseline: baseline.into(),
+            points: owned(study.points()),
+            files,
+            runs,
+        }
+    }
+
+    /// As JSON.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+}

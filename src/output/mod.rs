@@ -1,0 +1,16 @@
+//! What is left on disk? Result files: tables, their description, and a manifest that seals them.
+//!
+//! Everything is written beside and renamed at the end, the manifest last: a folder with a manifest is
+//! complete, and a file is never half written.
+
+pub mod bands;
+pub mod figures;
+pub mod files;
+pub mod manifest;
+pub mod package;
+pub mod results;
+pub mod sink;
+
+pub use files::write;
+pub use manifest::Manifest;
+pub use results::{CompareRow, Results, SummaryRow};

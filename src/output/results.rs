@@ -1,0 +1,253 @@
+//! What came out? Each variant's figures over seeds, and its paired difference from the baseline.
+//!
+//! A censored time has no value and enters no mean; the `…_ratio` figure beside it says how often it came. A
+//! figure that no cell has in a scope is left out.
+
+use super::figures::{CellFigures, Scope};
+use super::sink::Table;
+use crate::experiment::Failure;
+use crate::experiment::rows::{Field, POINT, POPULATION, VARIANT, number};
+use crate::observe::columns::Column;
+use crate::statistics::{Estimate, Paired, estimate, paired, quantile};
+use std::collections::BTreeSet;
+
+const INCIDENT: Field = Field::text("incident", "Name of the fault or change; empty for the whole run.");
+const METRIC: Field = Field::text("metric", "Name of the figure: a column of runs.csv or incidents.csv.");
+
+/// The fields of `summary.csv`.
+pub const SUMMARY: &[Field] = &[
+    VARIANT,
+    POINT,
+    POPULATION,
+    INCIDENT,
+    METRIC,
+    Field::integer("n", "How many seeds have a value; a time that did not come is none."),
+    Field::number("mean", "", "Mean over those seeds, in the metric's unit."),
+    Field::number("sd", "", "Sample standard deviation over seeds."),
+    Field::number("mean_low", "", "Lower end of the mean's 95 % interval (Student); empty for one seed."),
+    Field::number("mean_high", "", "Upper end of that interval."),
+    Field::number("p50", "", "Median over seeds."),
+];
+
+/// The fields of `compare.csv`.
+pub const COMPARE: &[Field] = &[
+    VARIANT,
+    POINT,
+    POPULATION,
+    INCIDENT,
+    METRIC,
+    Field::integer("n", "How many seeds have a value in both the variant and the baseline."),
+    Field::number("baseline_mean", "", "Mean of the baseline over those seeds, in the metric's unit."),
+    Field::number("difference_mean", "", "Mean of variant − baseline, paired by seed."),
+    Field::number("difference_low", "", "Lower end of its 95 % interval (Student); empty for one seed."),
+    Field::number("difference_high", "", "Upper end of that interval."),
+    Field::number("win_probability", "", "Share of seeds in which the variant is better, ties counted half."),
+    Field::text("verdict", "By that interval: better, worse, not resolved, or same (exactly, in every seed)."),
+];
+
+/// One figure of one variant, over seeds.
+#[derive(Clone, Debug)]
+pub struct SummaryRow {
+    /// The variant.
+    pub variant: String,
+    /// The sweep point; empty without a sweep.
+    pub point: String,
+    /// The population, or `all`.
+    pub population: String,
+    /// The fault or change; empty for the whole run.
+    pub incident: String,
+    /// The figure.
+    pub metric: &'static Column,
+    /// Mean, spread and interval; `None` when no seed has a value.
+    pub estimate: Option<Estimate>,
+    /// Median over seeds.
+    pub p50: Option<f64>,
+}
+
+/// One figure of one variant against the baseline.
+#[derive(Clone, Debug)]
+pub struct CompareRow {
+    /// The variant.
+    pub variant: String,
+    /// The sweep point; empty without a sweep.
+    pub point: String,
+    /// The population, or `all`.
+    pub population: String,
+    /// The fault or change; empty for the whole run.
+    pub incident: String,
+    /// The figure.
+    pub metric: &'static Column,
+    /// The paired difference; `None` when no seed has a value in both.
+    pub paired: Option<Paired>,
+}
+
+/// Everything that tables, limits and verdicts are made from.
+#[derive(Clone, Debug, Default)]
+pub struct Results {
+    /// The variant that the others are compared with.
+    pub baseline: String,
+    /// By cell in plan order, scope, then figure.
+    pub summary: Vec<SummaryRow>,
+    /// In the same order.
+    pub compare: Vec<CompareRow>,
+}
+
+impl Results {
+    /// The results of these cells. A point without the baseline is compared with nothing.
+    pub fn of(cells: &[CellFigures], baseline: &str) -> Results {
+        let mut results = Results { baseline: baseline.into(), ..Results::default() };
+        let shown = shown(cells);
+        for cell in cells {
+            let base = cells.iter().find(|other| other.point == cell.point && other.variant == baseline);
+            for scope in &cell.scopes {
+                let other = base.and_then(|base| base.find(&scope.population, &scope.incident));
+                results.add(cell, scope, base.is_some(), other, &shown);
+            }
+        }
+        results
+    }
+
+    fn add(&mut self, cell: &CellFigures, scope: &Scope, compare: bool, other: Option<&Scope>, shown: &Shown) {
+        let mut others = other.map(Scope::figures);
+        for (metric, values) in scope.figures() {
+            let baseline = others.as_mut().and_then(Iterator::next).map_or_else(Vec::new, |(_, values)| values);
+            let (population, incident) = (&scope.population, &scope.incident);
+            if !shown.contains(&(population, incident, metric.name)) {
+                continue;
+            }
+            let mut present: Vec<f64> = values.iter().flatten().copied().collect();
+            let estimate = estimate(&present);
+            present.sort_by(f64::total_cmp);
+            self.summary.push(SummaryRow {
+                variant: cell.variant.clone(),
+                point: cell.point.clone(),
+                population: population.clone(),
+                incident: incident.clone(),
+                metric,
+                estimate,
+                p50: quantile(&present, 0.5),
+            });
+            if compare {
+                self.compare.push(CompareRow {
+                    variant: cell.variant.clone(),
+                    point: cell.point.clone(),
+                    population: population.clone(),
+                    incident: incident.clone(),
+                    metric,
+                    paired: paired(&baseline, &values, metric.better),
+                });
+            }
+        }
+    }
+
+    /// Writes `summary.csv`.
+    pub fn write_summary(&self, table: &mut Table) -> Result<(), Failure> {
+        let mut text = String::new();
+        for row in &self.summary {
+            for key in [row.variant.as_str(), &row.point, &row.population, &row.incident, row.metric.name] {
+                table.field(key)?;
+            }
+            let interval = row.estimate.and_then(|estimate| estimate.interval);
+            let figures = [
+                Some(row.estimate.map_or(0.0, |estimate| estimate.n as f64)),
+                row.estimate.map(|estimate| estimate.mean),
+                row.estimate.and_then(|estimate| estimate.sd),
+                interval.map(|interval| interval.low),
+                interval.map(|interval| interval.high),
+                row.p50,
+            ];
+            figures.into_iter().try_for_each(|figure| table.field(number(&mut text, figure)))?;
+            table.end()?;
+        }
+        Ok(())
+    }
+
+    /// Writes `compare.csv`.
+    pub fn write_compare(&self, table: &mut Table) -> Result<(), Failure> {
+        let mut text = String::new();
+        for row in &self.compare {
+            for key in [row.variant.as_str(), &row.point, &row.population, &row.incident, row.metric.name] {
+                table.field(key)?;
+            }
+            let interval = row.paired.and_then(|paired| paired.difference.interval);
+            let figures = [
+                Some(row.paired.map_or(0.0, |paired| paired.difference.n as f64)),
+                row.paired.map(|paired| paired.baseline_mean),
+                row.paired.map(|paired| paired.difference.mean),
+                interval.map(|interval| interval.low),
+                interval.map(|interval| interval.high),
+                row.paired.and_then(|paired| paired.win_probability),
+            ];
+            figures.into_iter().try_for_each(|figure| table.field(number(&mut text, figure)))?;
+            table.field(row.paired.and_then(|paired| paired.verdict).map_or("", |verdict| verdict.name()))?;
+            table.end()?;
+        }
+        Ok(())
+    }
+}
+
+/// The figures that some cell has: population, incident, name.
+type Shown<'a> = BTreeSet<(&'a str, &'a str, &'static str)>;
+
+fn shown(cells: &[CellFigures]) -> BTreeSet<(&str, &str, &'static str)> {
+    let mut shown = BTreeSet::new();
+    for scope in cells.iter().flat_map(|cell| &cell.scopes) {
+        for (metric, values) in scope.figures() {
+            if values.iter().any(Option::is_some) {
+                shown.insert((scope.population.as_str(), scope.incident.as_str(), metric.name));
+            }
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::rows;
+    use crate::statistics::Verdict;
+
+    /// A cell with one incident; its recovery times by seed.
+    fn cell(variant: &str, recovery_s: &[Option<f64>]) -> CellFigures {
+        let mut cell = CellFigures::new(variant, "");
+        for (seed, time) in recovery_s.iter().enumerate() {
+            let values = rows::Table::Incidents.columns().map(|column| match (column.name, time) {
+                ("recovery_time_s", Some(time)) => time.to_string(),
+                ("recovered_ratio", _) => u8::from(time.is_some()).to_string(),
+                _ => String::new(),
+            });
+            let values: Vec<String> = values.collect();
+            let row = format!("{variant},,{},all,crash,1,2,{}\n", seed + 1, values.join(","));
+            cell.add(rows::Table::Incidents, seed, &row).unwrap();
+        }
+        cell
+    }
+
+    fn results() -> Results {
+        let quick = cell("quick", &[Some(1.0), Some(2.0), Some(3.0)]);
+        let slow = cell("slow", &[Some(5.0), None, Some(8.0)]);
+        Results::of(&[slow, quick], "slow")
+    }
+
+    #[test]
+    fn a_censored_time_enters_no_mean_and_its_ratio_stands_beside() {
+        let results = results();
+        let slow: Vec<_> = results.summary.iter().filter(|row| row.variant == "slow").collect();
+        let found: Vec<_> = slow.iter().map(|row| (row.metric.name, row.estimate.unwrap().n, row.p50)).collect();
+        assert_eq!(found, [("recovery_time_s", 2, Some(6.5)), ("recovered_ratio", 3, Some(1.0))]);
+    }
+
+    #[test]
+    fn comparisons_pair_the_seeds_that_both_have() {
+        let results = results();
+        let paired = |variant| {
+            let row = results.compare.iter().find(|row| row.variant == variant).unwrap();
+            (row.metric.name, row.paired.unwrap())
+        };
+        let (name, quick) = paired("quick");
+        assert_eq!((name, quick.difference.n, quick.difference.mean), ("recovery_time_s", 2, -4.5));
+        assert_eq!((quick.baseline_mean, quick.win_probability), (6.5, Some(1.0)));
+        let (_, slow) = paired("slow");
+        assert_eq!((slow.difference.mean, slow.verdict), (0.0, Some(Verdict::Same)));
+    }
+}

@@ -1,0 +1,116 @@
+//! A file that does not exist until it is complete: written beside, hashed on the way, renamed at the end.
+
+use crate::experiment::Failure;
+use crate::experiment::identity::Hasher;
+use crate::experiment::parts::Parts;
+use crate::experiment::rows::Field;
+use std::fs;
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use tempfile::{NamedTempFile, TempPath};
+
+/// A file under way.
+pub struct Sink {
+    path: PathBuf,
+    file: BufWriter<NamedTempFile>,
+    hasher: Hasher,
+    bytes: u64,
+}
+
+impl Sink {
+    /// The file that is to become `name` in the folder `out`.
+    pub fn new(parts: &Parts, out: &Path, name: &str) -> Result<Sink, Failure> {
+        let file = BufWriter::with_capacity(1 << 16, parts.beside()?);
+        Ok(Sink { path: out.join(name), file, hasher: Hasher::default(), bytes: 0 })
+    }
+
+    /// Appends a text.
+    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
+        self.write_all(text.as_bytes()).map_err(Failure::to("write", &self.path))
+    }
+
+    /// Ends the file; it is still without its name.
+    pub fn finish(self) -> Result<Staged, Failure> {
+        let failed = |reason| Failure::to("write", &self.path)(reason);
+        let file = self.file.into_inner().map_err(|error| failed(error.into_error()))?;
+        let (sha256, bytes) = (self.hasher.hex(), self.bytes);
+        Ok(Staged { path: self.path, file: file.into_temp_path(), sha256, bytes })
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_all(bytes)?;
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// A CSV file under way.
+pub struct Table {
+    path: PathBuf,
+    csv: csv::Writer<Sink>,
+}
+
+impl Table {
+    /// The table that is to become `name`, with its header.
+    pub fn new(parts: &Parts, out: &Path, name: &str, fields: &[Field]) -> Result<Table, Failure> {
+        let sink = Sink::new(parts, out, name)?;
+        let mut table = Table { path: sink.path.clone(), csv: csv::Writer::from_writer(sink) };
+        fields.iter().try_for_each(|field| table.field(field.name))?;
+        table.end()?;
+        Ok(table)
+    }
+
+    /// Appends a cell.
+    pub fn field(&mut self, text: &str) -> Result<(), Failure> {
+        self.csv.write_field(text).map_err(|error| self.failed(error))
+    }
+
+    /// Ends the row.
+    pub fn end(&mut self) -> Result<(), Failure> {
+        self.csv.write_record(None::<&[u8]>).map_err(|error| self.failed(error))
+    }
+
+    /// Ends the table; it is still without its name.
+    pub fn finish(self) -> Result<Staged, Failure> {
+        let path = self.path;
+        let sink = self.csv.into_inner().map_err(|error| Failure::to("write", &path)(error.into_error()))?;
+        sink.finish()
+    }
+
+    fn failed(&self, error: csv::Error) -> Failure {
+        Failure::to("write", &self.path)(error.into())
+    }
+}
+
+/// A complete file that still lacks its name; dropped, it vanishes.
+#[derive(Debug)]
+pub struct Staged {
+    path: PathBuf,
+    file: TempPath,
+    /// SHA-256 of its bytes, 64 hexadecimal digits.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl Staged {
+    /// Gives it its name, in place of an older file.
+    pub fn publish(self) -> Result<(), Failure> {
+        self.file.persist(&self.path).map_err(|error| Failure::to("write", &self.path)(error.error))
+    }
+}
+
+/// Removes a file if it is there.
+pub fn remove(path: &Path) -> Result<(), Failure> {
+    match fs::remove_file(path) {
+        Err(reason) if reason.kind() != ErrorKind::NotFound => Err(Failure::to("remove", path)(reason)),
+        _ => Ok(()),
+    }
+}
