@@ -1,6 +1,7 @@
 //! A deterministic discrete-event simulator of sticky and stateless clusters.
 
 pub mod base;
+pub mod cli;
 pub mod cluster;
 pub mod engine;
 pub mod experiment;

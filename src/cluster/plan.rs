@@ -10,6 +10,7 @@ use super::station::Discipline;
 use crate::base::dist::Sampler;
 use crate::base::time::{Duration, Instant};
 use crate::observe::recovery::Limits;
+use crate::observe::window::Window;
 
 /// Everything that one variant at one sweep point is made of.
 #[derive(Clone, Debug)]
@@ -54,6 +55,14 @@ pub struct NodeSpec {
 }
 
 impl Plan {
+    /// Memory that a run needs, roughly [bytes]: sessions at their mean number, one row per tick.
+    pub fn memory_estimate(&self) -> u64 {
+        let sessions: u64 = self.populations.iter().map(|people| people.initial).sum();
+        let rows = self.end.as_nanos() / self.tick.as_nanos() * (self.populations.len() as u64 + 1);
+        // Measured on W4 (benches/): session record, state copy, marks, queue entry, spare room of vectors.
+        sessions * 230 + rows * size_of::<Window>() as u64 + self.nodes.len() as u64 * 600 + (2 << 20)
+    }
+
     /// Whether something binds a population's sessions to nodes.
     pub fn binds(&self, population: &Population) -> bool {
         population.affinity.binds() || self.balancer.algorithm.binds()

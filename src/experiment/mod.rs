@@ -13,21 +13,10 @@ pub mod run;
 pub(crate) mod testing;
 pub mod unit;
 
-use crate::cluster::plan::Plan;
+pub use crate::scenario::Cell;
 pub use failure::Failure;
 pub use run::{Progress, Report, run};
 pub use unit::{Unit, UnitRows};
-
-/// One variant at one sweep point.
-#[derive(Clone, Debug)]
-pub struct Cell {
-    /// The variant's name.
-    pub variant: String,
-    /// The sweep point, such as `cluster.nodes=3`; empty without a sweep.
-    pub point: String,
-    /// What is to be simulated.
-    pub plan: Plan,
-}
 
 /// Everything that one command simulates.
 #[derive(Clone, Debug)]

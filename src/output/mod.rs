@@ -10,6 +10,7 @@ pub mod manifest;
 pub mod package;
 pub mod results;
 pub mod sink;
+pub mod table;
 
 pub use files::write;
 pub use manifest::Manifest;

@@ -47,7 +47,7 @@ pub struct Overrides {
 }
 
 /// A variant at a point, ready to run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Cell {
     /// The variant's name; `base` when the file has none.
     pub variant: String,

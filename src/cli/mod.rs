@@ -1,0 +1,190 @@
+//! The command line: one file per verb, and what they share.
+//!
+//! stdout is data, stderr is talk. Exit codes: 0 done; 1 could not run; 2 bad input; 99 an SLO is violated;
+//! 130 interrupted (the finished part is kept).
+
+mod check;
+mod completions;
+mod dry_run;
+mod list;
+mod progress;
+mod run;
+mod schema;
+
+use crate::experiment::Study;
+use crate::observe::slo::Limit;
+use crate::scenario::{Overrides, Problems, Sources, load};
+use anstream::{AutoStream, ColorChoice};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::io::{self, BufWriter, Write};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Simulate sticky and stateless clusters, and compare what they lose when something breaks.
+#[derive(Parser)]
+#[command(version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done, 1 could not run, 2 bad input, 99 a limit of [slo] is violated, \
+    130 interrupted.\n\nBegin with:  stickysim run scenarios/node-crash.toml")]
+struct Command {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Simulate every variant, sweep point and seed; print a comparison and write the result files.
+    Run(run::Run),
+    /// Validate a scenario: every unknown key and contradiction at once. Runs nothing.
+    Check(check::Check),
+    /// Show what can be written in a scenario: algorithms, affinities, places for state, faults, figures …
+    List(list::List),
+    /// Print the JSON schema of scenario files.
+    Schema,
+    /// Print a completion script for a shell.
+    Completions(completions::Completions),
+}
+
+/// A scenario and what the command line changes in it.
+#[derive(Args)]
+struct Input {
+    /// The scenario file (TOML or JSON).
+    scenario: PathBuf,
+    /// Patch any key, such as `cluster.nodes=4`; may be repeated, later ones win.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// Run only this variant; may be repeated.
+    #[arg(long = "variant", value_name = "NAME")]
+    variants: Vec<String>,
+    /// Replications per variant, with the seeds 1 to N; overrides `seeds` in the file.
+    #[arg(long, value_name = "N")]
+    seeds: Option<NonZeroU32>,
+}
+
+/// How to run.
+#[derive(Args)]
+struct Options {
+    /// Worker threads; changes wall time only, never results. Default: one per core.
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// Folder for the result files. Default: results/<scenario>.
+    #[arg(short, long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What to print on stdout.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Print nothing but errors.
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// What to print on stdout.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A comparison for people.
+    Table,
+    /// The text of summary.csv.
+    Csv,
+    /// Summary and comparison for programs.
+    Json,
+}
+
+/// Why a command ends otherwise than well.
+enum End {
+    /// Done, but a limit of the SLO is violated.
+    Violated,
+    /// Something could not be done.
+    Failed(String),
+    /// The input is bad; the problems are printed already.
+    BadInput,
+    /// Stopped by the user.
+    Interrupted,
+    /// Nobody reads our output any more, which is no error.
+    Closed,
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> End {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => End::Closed,
+            _ => End::Failed(format!("cannot write to stdout: {error}")),
+        }
+    }
+}
+
+impl From<crate::experiment::Failure> for End {
+    fn from(failure: crate::experiment::Failure) -> End {
+        End::Failed(failure.to_string())
+    }
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let end = match Command::parse().verb {
+        Verb::Run(run) => run.run(),
+        Verb::Check(check) => check.run(),
+        Verb::List(list) => list.run(),
+        Verb::Schema => schema::run(),
+        Verb::Completions(completions) => completions.run(),
+    };
+    match end {
+        Ok(()) | Err(End::Closed) => ExitCode::SUCCESS,
+        Err(End::Violated) => ExitCode::from(99),
+        Err(End::BadInput) => ExitCode::from(2),
+        Err(End::Interrupted) => ExitCode::from(130),
+        Err(End::Failed(why)) => {
+            say(&format!("error: {why}"));
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Prints a line for people; nobody listening is no error.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints data in one go.
+fn print(text: &str) -> Result<(), End> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Whether what goes to stderr may be coloured (terminal, NO_COLOR, CLICOLOR …).
+fn stderr_is_coloured() -> bool {
+    AutoStream::choice(&io::stderr()) != ColorChoice::Never
+}
+
+impl Input {
+    /// Reads the scenario; problems are printed, and errors among them end the command.
+    fn study(&self, quiet: bool, keep_nodes: bool) -> Result<(Study, Vec<Limit>), End> {
+        let (mut sources, mut problems) = (Sources::new(), Problems::new());
+        let overrides = Overrides { sets: self.sets.clone(), variants: self.variants.clone() };
+        let loaded = load(&self.scenario, &overrides, &mut sources, &mut problems);
+        let is_bad = problems.has_errors() || loaded.is_none();
+        if is_bad || !quiet && !problems.is_empty() {
+            say(problems.render(&sources, stderr_is_coloured()).trim_end());
+        }
+        let Some(loaded) = loaded.filter(|_| !is_bad) else { return Err(End::BadInput) };
+        let study = Study {
+            name: loaded.name,
+            cells: loaded.cells,
+            seeds: self.seeds.map_or(loaded.seeds, NonZeroU32::get),
+            scenario_text: loaded.text,
+            scenario_name: self.scenario.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            overrides: self.changes(),
+            keep_nodes,
+        };
+        Ok((study, loaded.slo))
+    }
+
+    /// The options that change results, in one spelling.
+    fn changes(&self) -> Vec<String> {
+        let sets = self.sets.iter().map(|set| format!("--set {set}"));
+        let variants = self.variants.iter().map(|name| format!("--variant {name}"));
+        let seeds = self.seeds.map(|seeds| format!("--seeds {seeds}"));
+        sets.chain(variants).chain(seeds).collect()
+    }
+}

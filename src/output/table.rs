@@ -1,0 +1,398 @@
+//! The comparison that a person reads: variants as columns, the figures that matter as rows.
+//!
+//! A figure is its mean over seeds with half the width of its 95 % interval; ✓ marks the best variant where
+//! its interval is apart from every other. Fits 100 columns; more variants go into further blocks.
+
+use super::results::{CompareRow, Results, SummaryRow};
+use crate::experiment::Study;
+use crate::observe::columns::{Better, Column, named};
+use crate::observe::slo::{Kept, Limit};
+use std::fmt::Write;
+
+const LABEL: usize = 34;
+const WIDTH: usize = 22;
+const PER_BLOCK: usize = 3;
+const POINTS_MAX: usize = 8;
+
+/// Figures of the whole run, for all populations.
+const OF_RUN: &[&str] = &[
+    "requests_failed_ratio",
+    "response_time_ms_p50",
+    "response_time_ms_p99",
+    "node_utilisation_ratio_max",
+    "rebuilds_total",
+];
+
+/// Figures of each incident, and the one that says how often a time came.
+const OF_INCIDENT: &[(&str, Option<&str>)] = &[
+    ("sessions_dropped_ratio", None),
+    ("sessions_moved_ratio", None),
+    ("sessions_lost_ratio", None),
+    ("disconnects_peak_per_s", None),
+    ("sessions_disconnected_s_total", None),
+    ("reconnect_time_s", Some("reconnected_ratio")),
+    ("recovery_time_s", Some("recovered_ratio")),
+    ("rebalance_time_s", Some("rebalanced_ratio")),
+];
+
+/// A limit of the SLO, judged for one variant at one point.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The variant.
+    pub variant: String,
+    /// The sweep point.
+    pub point: String,
+    /// The limit.
+    pub limit: Limit,
+    /// For a limit on an incident: which one.
+    pub incident: String,
+    /// Mean of the figure; `None` when it has no value.
+    pub mean: Option<f64>,
+    /// The judgement; `None` where the figure does not apply.
+    pub kept: Option<Kept>,
+}
+
+impl Judged {
+    /// Whether the limit is surely broken.
+    pub fn is_violated(&self) -> bool {
+        self.kept == Some(Kept::Violated)
+    }
+}
+
+/// Judges every limit for every variant, point and, for a figure that only incidents have, incident.
+pub fn judge(study: &Study, results: &Results, slo: &[Limit]) -> Vec<Judged> {
+    let mut judged = Vec::new();
+    for cell in &study.cells {
+        for limit in slo {
+            let own = |row: &&SummaryRow| {
+                row.variant == cell.variant
+                    && row.point == cell.point
+                    && row.population == "all"
+                    && row.metric.name == limit.column.name
+            };
+            let whole_run = results.summary.iter().filter(own).filter(|row| row.incident.is_empty());
+            let mut rows: Vec<&SummaryRow> = whole_run.collect();
+            if rows.is_empty() {
+                rows = results.summary.iter().filter(own).collect();
+            }
+            for row in rows {
+                judged.push(Judged {
+                    variant: cell.variant.clone(),
+                    point: cell.point.clone(),
+                    limit: *limit,
+                    incident: row.incident.clone(),
+                    mean: row.estimate.map(|estimate| estimate.mean),
+                    kept: kept(results, row, limit),
+                });
+            }
+        }
+    }
+    judged
+}
+
+fn kept(results: &Results, row: &SummaryRow, limit: &Limit) -> Option<Kept> {
+    // A time that did not come in every seed is beyond any bound on it.
+    if share_that_came(results, row).is_some_and(|share| share < 1.0) {
+        return Some(Kept::Violated);
+    }
+    let estimate = row.estimate?;
+    let (low, high) = estimate.interval.map_or((estimate.mean, estimate.mean), |i| (i.low, i.high));
+    Some(limit.judge(low, high))
+}
+
+/// For a time that may not come: in which share of the seeds it came.
+fn share_that_came(results: &Results, row: &SummaryRow) -> Option<f64> {
+    let (_, ratio) = OF_INCIDENT.iter().find(|(name, _)| *name == row.metric.name)?;
+    let ratio = (*ratio)?;
+    let beside = results.summary.iter().find(|other| {
+        other.metric.name == ratio && same_scope(other, row) && other.variant == row.variant && other.point == row.point
+    })?;
+    beside.estimate.map(|estimate| estimate.mean)
+}
+
+fn same_scope(a: &SummaryRow, b: &SummaryRow) -> bool {
+    a.population == b.population && a.incident == b.incident
+}
+
+/// The whole comparison.
+pub fn comparison(study: &Study, results: &Results, judged: &[Judged]) -> String {
+    let mut text = String::new();
+    let points = study.points();
+    for point in points.iter().take(POINTS_MAX) {
+        if !point.is_empty() {
+            let _ = writeln!(text, "── {point} ──");
+        }
+        for block in study.variants().chunks(PER_BLOCK) {
+            Block { study, results, judged, point, variants: block }.write(&mut text);
+        }
+        verdict(&mut text, study, results, judged, point);
+    }
+    if points.len() > POINTS_MAX {
+        let _ = writeln!(text, "… and {} more points: see summary.csv", points.len() - POINTS_MAX);
+    }
+    let _ = writeln!(text, "mean ± 95 % interval over {} seeds; intervals cover luck, not wrong inputs", study.seeds);
+    text
+}
+
+struct Block<'a> {
+    study: &'a Study,
+    results: &'a Results,
+    judged: &'a [Judged],
+    point: &'a str,
+    variants: &'a [&'a str],
+}
+
+impl Block<'_> {
+    fn write(&self, text: &mut String) {
+        self.header(text);
+        let _ = writeln!(text, "whole run after warm-up");
+        OF_RUN.iter().for_each(|name| self.row(text, "", name, None));
+        for incident in self.incidents() {
+            let _ = writeln!(text, "after {incident}");
+            OF_INCIDENT.iter().for_each(|(name, ratio)| self.row(text, &incident, name, *ratio));
+        }
+        self.limits(text);
+        text.push('\n');
+    }
+
+    fn header(&self, text: &mut String) {
+        let wrapped: Vec<Vec<String>> = self.variants.iter().map(|name| wrap(name, WIDTH - 2)).collect();
+        let lines = wrapped.iter().map(Vec::len).max().unwrap_or(0);
+        for line in 0..lines {
+            let title = if line == 0 { self.study.name.as_str() } else { "" };
+            let _ = write!(text, "{title:LABEL$}");
+            for name in &wrapped {
+                let _ = write!(text, "{:>WIDTH$}", name.get(line).map_or("", String::as_str));
+            }
+            text.push('\n');
+        }
+    }
+
+    fn incidents(&self) -> Vec<String> {
+        let mut seen: Vec<String> = Vec::new();
+        for row in &self.results.summary {
+            if !row.incident.is_empty() && row.point == self.point && !seen.contains(&row.incident) {
+                seen.push(row.incident.clone());
+            }
+        }
+        seen
+    }
+
+    fn find(&self, variant: &str, incident: &str, name: &str) -> Option<&SummaryRow> {
+        self.results.summary.iter().find(|row| {
+            row.variant == variant
+                && row.point == self.point
+                && row.population == "all"
+                && row.incident == incident
+                && row.metric.name == name
+        })
+    }
+
+    fn row(&self, text: &mut String, incident: &str, name: &str, ratio: Option<&str>) {
+        let Some(column) = named(name) else { return };
+        let rows: Vec<Option<&SummaryRow>> = self.variants.iter().map(|v| self.find(v, incident, name)).collect();
+        if rows.iter().all(Option::is_none) {
+            return;
+        }
+        let best = best(self.results, self.point, incident, column);
+        let _ = write!(text, "  {:width$}", label(column), width = LABEL - 2);
+        for (variant, row) in self.variants.iter().zip(rows) {
+            let came = ratio.and_then(|ratio| self.find(variant, incident, ratio));
+            let came = came.and_then(|row| row.estimate).map(|estimate| estimate.mean);
+            let mark = if best.as_deref() == Some(*variant) { " ✓" } else { "  " };
+            // Padded by hand: the width of a format counts characters, and so do we.
+            let cell = figure(column, row, came) + mark;
+            let _ = write!(text, "{cell:>WIDTH$}");
+        }
+        text.push('\n');
+    }
+
+    fn limits(&self, text: &mut String) {
+        let mut shown: Vec<(String, String)> = Vec::new();
+        for judged in self.judged.iter().filter(|judged| judged.point == self.point) {
+            let limit = &judged.limit;
+            let bound = plain(limit.column, limit.bound);
+            let key = (format!("{} {} {bound}", label(limit.column), limit.relation.sign()), judged.incident.clone());
+            if !shown.contains(&key) {
+                shown.push(key);
+            }
+        }
+        if !shown.is_empty() {
+            let _ = writeln!(text, "limits of [slo]");
+        }
+        for (title, incident) in shown {
+            let _ = write!(text, "  {:width$}", title, width = LABEL - 2);
+            for variant in self.variants {
+                let own = |j: &&Judged| {
+                    let title_of = label(j.limit.column);
+                    j.variant == *variant
+                        && j.point == self.point
+                        && j.incident == incident
+                        && title.starts_with(&title_of)
+                };
+                let word = match self.judged.iter().find(own).map(|judged| judged.kept) {
+                    Some(Some(Kept::Kept)) => "kept",
+                    Some(Some(Kept::Violated)) => "VIOLATED",
+                    Some(Some(Kept::NotResolved)) => "not resolved",
+                    _ => "–",
+                };
+                let _ = write!(text, "{:>WIDTH$}", format!("{word}  "));
+            }
+            text.push('\n');
+        }
+    }
+}
+
+/// The variant that is best at a figure, if its interval is apart from all others'.
+fn best(results: &Results, point: &str, incident: &str, column: &Column) -> Option<String> {
+    let sign = match column.better {
+        Better::Less => 1.0,
+        Better::More => -1.0,
+        Better::Neither => return None,
+    };
+    let scope = |row: &&SummaryRow| {
+        row.point == point && row.population == "all" && row.incident == incident && row.metric.name == column.name
+    };
+    let rows: Vec<&SummaryRow> = results.summary.iter().filter(scope).collect();
+    let ends = |row: &SummaryRow| {
+        let estimate = row.estimate?;
+        let interval = estimate.interval?;
+        let (a, b) = (interval.low * sign, interval.high * sign);
+        Some((a.min(b), a.max(b)))
+    };
+    let measured: Vec<(&str, (f64, f64))> =
+        rows.iter().filter_map(|row| Some((row.variant.as_str(), ends(row)?))).collect();
+    // A time that a variant never reaches has no interval: no best among the rest is claimed.
+    if measured.len() < 2 || measured.len() < rows.len() {
+        return None;
+    }
+    let apart =
+        |&(name, (_, high)): &(&str, (f64, f64))| measured.iter().all(|&(other, (low, _))| other == name || high < low);
+    measured.iter().find(|one| apart(one)).map(|&(name, _)| name.to_owned())
+}
+
+/// One line to paste into a review.
+fn verdict(text: &mut String, study: &Study, results: &Results, judged: &[Judged], point: &str) {
+    let variants = study.variants();
+    if variants.len() < 2 && judged.is_empty() {
+        return;
+    }
+    let of = |variant: &str| -> Vec<&Judged> {
+        judged.iter().filter(|judged| judged.variant == variant && judged.point == point).collect()
+    };
+    let breaks = |variant: &str| of(variant).iter().any(|judged| judged.is_violated());
+    let keeps =
+        |variant: &str| of(variant).iter().all(|judged| judged.kept == Some(Kept::Kept) || judged.kept.is_none());
+    let list = |names: Vec<&str>| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let mut parts = Vec::new();
+    if !judged.is_empty() {
+        let kept: Vec<&str> = variants.iter().copied().filter(|v| keeps(v)).collect();
+        let broken: Vec<&str> = variants.iter().copied().filter(|v| breaks(v)).collect();
+        let open: Vec<&str> = variants.iter().copied().filter(|v| !keeps(v) && !breaks(v)).collect();
+        let sentence = |names: Vec<&str>, what: &str| (!names.is_empty()).then(|| format!("{what}: {}", list(names)));
+        parts.extend(sentence(kept, "every limit kept"));
+        parts.extend(sentence(broken, "a limit violated"));
+        parts.extend(sentence(open, "not resolved (more seeds)"));
+    }
+    for (name, words) in
+        [("sessions_lost_ratio", "fewest sessions lost"), ("requests_failed_ratio", "fewest requests failed")]
+    {
+        if let Some(best) = named(name).and_then(|column| best(results, point, "", column)) {
+            parts.push(format!("{words}: \"{best}\""));
+        }
+    }
+    if !parts.is_empty() {
+        let _ = writeln!(text, "Verdict on {}: {}.", study.name, parts.join("; "));
+    }
+}
+
+fn label(column: &Column) -> String {
+    let unit = match column.unit {
+        "" if column.name.contains("_ratio") => " [%]".to_owned(),
+        "" => String::new(),
+        unit => format!(" [{unit}]"),
+    };
+    let short = column.name.trim_end_matches("_total").trim_end_matches("_ratio");
+    let short = short.replace("_ms_", "_").trim_end_matches("_per_s").trim_end_matches("_s").replace('_', " ");
+    short.replace(" ratio ", " ") + &unit
+}
+
+/// A figure with its interval, or "never", or a dash where it does not apply.
+fn figure(column: &Column, row: Option<&SummaryRow>, came: Option<f64>) -> String {
+    let Some(estimate) = row.and_then(|row| row.estimate) else {
+        return if came == Some(0.0) { "never".to_owned() } else { "–".to_owned() };
+    };
+    let half = estimate.interval.map(|interval| (interval.high - interval.low) / 2.0);
+    let mut cell = match half {
+        Some(half) => format!("{} ± {}", plain(column, estimate.mean), plain(column, half)),
+        None => plain(column, estimate.mean),
+    };
+    if let Some(share) = came.filter(|&share| share < 1.0) {
+        let _ = write!(cell, " ({:.0}% came)", share * 100.0);
+    }
+    cell
+}
+
+/// A number with three digits that matter.
+fn plain(column: &Column, value: f64) -> String {
+    let value = if column.unit.is_empty() && column.name.contains("_ratio") { value * 100.0 } else { value };
+    match value.abs() {
+        0.0 => "0".to_owned(),
+        x if x >= 100.0 => format!("{value:.0}"),
+        x if x >= 10.0 => format!("{value:.1}"),
+        x if x >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// Splits a name at spaces into lines of at most `width` characters.
+fn wrap(name: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in name.split_whitespace() {
+        let word: String = word.chars().take(width).collect();
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(&word);
+            }
+            _ => lines.push(word),
+        }
+    }
+    lines
+}
+
+/// Summary and comparison as JSON.
+pub fn json(results: &Results) -> serde_json::Result<String> {
+    let summary = |row: &SummaryRow| {
+        let interval = row.estimate.and_then(|estimate| estimate.interval);
+        serde_json::json!({
+            "variant": row.variant, "point": row.point, "population": row.population, "incident": row.incident,
+            "metric": row.metric.name,
+            "n": row.estimate.map_or(0, |estimate| estimate.n),
+            "mean": row.estimate.map(|estimate| estimate.mean),
+            "mean_low": interval.map(|interval| interval.low),
+            "mean_high": interval.map(|interval| interval.high),
+            "p50": row.p50,
+        })
+    };
+    let compare = |row: &CompareRow| {
+        let interval = row.paired.and_then(|paired| paired.difference.interval);
+        serde_json::json!({
+            "variant": row.variant, "point": row.point, "population": row.population, "incident": row.incident,
+            "metric": row.metric.name,
+            "n": row.paired.map_or(0, |paired| paired.difference.n),
+            "difference_mean": row.paired.map(|paired| paired.difference.mean),
+            "difference_low": interval.map(|interval| interval.low),
+            "difference_high": interval.map(|interval| interval.high),
+            "win_probability": row.paired.and_then(|paired| paired.win_probability),
+            "verdict": row.paired.and_then(|paired| paired.verdict).map(|verdict| verdict.name()),
+        })
+    };
+    let value = serde_json::json!({
+        "format_version": 1,
+        "baseline": results.baseline,
+        "summary": results.summary.iter().map(summary).collect::<Vec<_>>(),
+        "compare": results.compare.iter().map(compare).collect::<Vec<_>>(),
+    });
+    serde_json::to_string_pretty(&value).map(|text| text + "\n")
+}
