@@ -1,10 +1,13 @@
 //! Every figure of every run and incident, by seed: what summaries and comparisons are made of.
 
 use super::bands::{text, value};
+use super::manifest::Manifest;
+use crate::experiment::Failure;
 use crate::experiment::rows::Table;
 use crate::observe::columns::Column;
 use csv::ByteRecord;
 use std::io;
+use std::path::Path;
 
 /// The figures of one scope over all seeds of one cell.
 #[derive(Clone, PartialEq, Debug)]
@@ -49,17 +52,19 @@ impl CellFigures {
 
     /// Takes the rows, without header, of `seed` (the first is 0) from `runs` or `incidents`.
     pub fn add(&mut self, table: Table, seed: usize, rows: &str) -> io::Result<()> {
-        let keys = table.keys();
-        let place = |name| keys.iter().position(|key| key.name == name);
         let mut csv = csv::ReaderBuilder::new().has_headers(false).from_reader(rows.as_bytes());
         let mut record = ByteRecord::new();
         while csv.read_byte_record(&mut record)? {
-            let key = |name| text(place(name).and_then(|i| record.get(i)).unwrap_or_default());
-            let scope = self.scope(key("population")?, key("incident")?);
-            let values = record.iter().skip(keys.len()).map(value).collect::<io::Result<_>>()?;
-            scope.seeds.resize(scope.seeds.len().max(seed + 1), Vec::new());
-            scope.seeds[seed] = values;
+            self.take(table, seed, &record)?;
         }
+        Ok(())
+    }
+
+    fn take(&mut self, table: Table, seed: usize, record: &ByteRecord) -> io::Result<()> {
+        let scope = self.scope(key(table, record, "population")?, key(table, record, "incident")?);
+        let values = record.iter().skip(table.keys().len()).map(value).collect::<io::Result<_>>()?;
+        scope.seeds.resize(scope.seeds.len().max(seed + 1), Vec::new());
+        scope.seeds[seed] = values;
         Ok(())
     }
 
@@ -76,6 +81,51 @@ impl CellFigures {
         }
         &mut self.scopes[i]
     }
+}
+
+/// The figures of a folder of results, from its `runs.csv` and `incidents.csv`: by cell, in plan order.
+///
+/// A folder whose columns are not those of this version is an error.
+pub fn read(out: &Path, manifest: &Manifest) -> Result<Vec<CellFigures>, Failure> {
+    let mut cells: Vec<CellFigures> = Vec::new();
+    for run in &manifest.runs {
+        if place(&cells, &run.variant, &run.point).is_none() {
+            cells.push(CellFigures::new(&run.variant, &run.point));
+        }
+    }
+    for table in [Table::Runs, Table::Incidents] {
+        let path = out.join(table.file());
+        read_table(&path, table, manifest.seeds as usize, &mut cells).map_err(Failure::to("read", &path))?;
+    }
+    Ok(cells)
+}
+
+fn read_table(path: &Path, table: Table, seeds: usize, cells: &mut [CellFigures]) -> io::Result<()> {
+    let invalid = |reason| io::Error::new(io::ErrorKind::InvalidData, reason);
+    let mut csv = csv::Reader::from_path(path)?;
+    if !csv.headers()?.iter().eq(table.fields().iter().map(|field| field.name)) {
+        return Err(invalid("its columns are those of another version"));
+    }
+    let mut record = ByteRecord::new();
+    while csv.read_byte_record(&mut record)? {
+        let cell = place(cells, key(table, &record, "variant")?, key(table, &record, "point")?);
+        let seed = key(table, &record, "seed")?.parse().ok().and_then(|seed: usize| seed.checked_sub(1));
+        let (Some(cell), Some(seed)) = (cell, seed.filter(|&seed| seed < seeds)) else {
+            return Err(invalid("it has a run that the manifest does not know"));
+        };
+        cells[cell].take(table, seed, &record)?;
+    }
+    Ok(())
+}
+
+fn place(cells: &[CellFigures], variant: &str, point: &str) -> Option<usize> {
+    cells.iter().position(|cell| cell.variant == variant && cell.point == point)
+}
+
+/// A record's key; empty where its table has no such key.
+fn key<'a>(table: Table, record: &'a ByteRecord, name: &str) -> io::Result<&'a str> {
+    let place = table.keys().iter().position(|key| key.name == name);
+    text(place.and_then(|i| record.get(i)).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -144,6 +144,7 @@ fn publish(out: &Path, files: Vec<Staged>, manifest: Staged, keep_nodes: bool) -
 /// The pipeline as a whole: the bytes do not depend on threads or interruptions.
 #[cfg(test)]
 mod tests {
+    use super::super::figures;
     use super::*;
     use crate::experiment::identity::sha256;
     use crate::experiment::run;
@@ -253,6 +254,19 @@ mod tests {
         }
         assert_eq!(results.summary.len(), rows(&files, "summary.csv").len());
         assert!(of("summary.csv", &[("metric", "sessions_lost_total"), ("variant", "sticky, in memory")]).len() > 4);
+    }
+
+    #[test]
+    fn a_folder_of_results_gives_the_same_results_again() {
+        let (out, results) = run_whole(&study(2), 2);
+        let manifest = Manifest::read(out.path()).unwrap();
+        let again = Results::of(&figures::read(out.path(), &manifest).unwrap(), &manifest.baseline);
+        assert_eq!(format!("{again:?}"), format!("{results:?}"));
+
+        let path = out.path().join("runs.csv");
+        fs::write(&path, fs::read_to_string(&path).unwrap().replace("goodput_rps", "goodput")).unwrap();
+        let failure = figures::read(out.path(), &manifest).unwrap_err().to_string();
+        assert!(failure.ends_with("runs.csv: its columns are those of another version"), "{failure}");
     }
 
     #[test]

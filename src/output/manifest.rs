@@ -2,9 +2,11 @@
 //!
 //! It holds what decides results and nothing else: no threads, paths, host, time or git state.
 
-use crate::experiment::Study;
 use crate::experiment::identity::sha256;
+use crate::experiment::{Failure, Study};
 use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::Path;
 
 /// The manifest's file.
 pub const FILE: &str = "manifest.json";
@@ -100,6 +102,13 @@ impl Manifest {
             files,
             runs,
         }
+    }
+
+    /// The manifest of a folder; without one, the folder is not complete.
+    pub fn read(out: &Path) -> Result<Manifest, Failure> {
+        let path = out.join(FILE);
+        let text = fs::read(&path).map_err(Failure::to("read", &path))?;
+        serde_json::from_slice(&text).map_err(|error| Failure::to("read", &path)(error.into()))
     }
 
     /// As JSON.
