@@ -328,7 +328,7 @@ fn figure(column: &Column, row: Option<&SummaryRow>, came: Option<f64>) -> Strin
         None => plain(column, estimate.mean),
     };
     if let Some(share) = came.filter(|&share| share < 1.0) {
-        let _ = write!(cell, " ({:.0}% came)", share * 100.0);
+        let _ = write!(cell, " in {:.0} %", share * 100.0);
     }
     cell
 }
