@@ -3,8 +3,8 @@
 use super::progress::Display;
 use super::{End, Format, Input, Options, dry_run, print, say};
 use crate::experiment::{self, Study};
-use crate::output::table::{self, Judged};
 use crate::output::files;
+use crate::output::table::{self, Judged};
 use clap::Args;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

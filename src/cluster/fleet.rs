@@ -36,9 +36,9 @@ impl Fleet {
         Fleet { nodes: (0..count).map(|_| node()).collect() }
     }
 
-    /// How many nodes there are, up or not.
-    pub fn len(&self) -> usize {
-        self.nodes.len()
+    /// Every node, up or not.
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes.len() as u32).map(NodeId)
     }
 
     /// Whether its process listens.

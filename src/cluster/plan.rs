@@ -55,7 +55,7 @@ pub struct NodeSpec {
 }
 
 impl Plan {
-    /// Memory that a run needs, roughly [bytes]: sessions at their mean number, one row per tick.
+    /// Memory that a run needs, roughly (bytes): sessions at their mean number, one row per tick.
     pub fn memory_estimate(&self) -> u64 {
         let sessions: u64 = self.populations.iter().map(|people| people.initial).sum();
         let rows = self.end.as_nanos() / self.tick.as_nanos() * (self.populations.len() as u64 + 1);

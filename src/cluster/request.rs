@@ -38,19 +38,19 @@ pub enum Stage {
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt {
     who: u64,
-    sent: Instant,
+    pub(super) sent: Instant,
     /// When the store was asked.
     asked: Instant,
     demand: Duration,
     timer: Timer,
     /// The session that waits for the reply; none when its client has left.
-    session: SessionId,
-    node: NodeId,
+    pub(super) session: SessionId,
+    pub(super) node: NodeId,
     // Neighbours in the line of those that wait for a reply, oldest first.
-    before: u32,
-    after: u32,
+    pub(super) before: u32,
+    pub(super) after: u32,
     request: u32,
-    population: PopulationId,
+    pub(super) population: PopulationId,
     /// Where it is.
     pub stage: Stage,
     refusals: u8,
@@ -97,21 +97,6 @@ impl std::ops::IndexMut<AttemptId> for Attempts {
     #[inline]
     fn index_mut(&mut self, id: AttemptId) -> &mut Attempt {
         &mut self.slots[id.index()]
-    }
-}
-
-/// The clients of one population that wait for a reply, oldest first. All wait equally long, so the list
-/// is in the order of their timeouts and needs one timer.
-#[derive(Debug)]
-pub struct Line {
-    first: u32,
-    last: u32,
-    timer: Timer,
-}
-
-impl Default for Line {
-    fn default() -> Line {
-        Line { first: NONE, last: NONE, timer: Timer::new() }
     }
 }
 
@@ -329,7 +314,7 @@ impl Sim<'_> {
         }
     }
 
-    fn release_slot(&mut self, now: Instant, node: NodeId) {
+    pub(super) fn release_slot(&mut self, now: Instant, node: NodeId) {
         if let Some(next) = self.fleet.node(node).work.release() {
             self.slot_taken(now, AttemptId(next), node);
         }
@@ -416,7 +401,7 @@ impl Sim<'_> {
     }
 
     /// The attempt is no longer the node's or the balancer's concern.
-    fn leave_node(&mut self, now: Instant, id: AttemptId) {
+    pub(super) fn leave_node(&mut self, now: Instant, id: AttemptId) {
         let node = self.attempts[id].node;
         self.at_node.unbind(id.0);
         self.balancer.done(node);
@@ -435,95 +420,6 @@ impl Sim<'_> {
         self.attempts.free(id);
         if let Some(session) = session {
             self.attempt_failed(now, session, cause);
-        }
-    }
-
-    /// Client and attempt part: the reply came, or the client does not wait for it any more. Returns the
-    /// session that waited.
-    pub(super) fn part(&mut self, _now: Instant, id: AttemptId) -> Option<SessionId> {
-        let session = self.attempts[id].session.some()?;
-        self.attempts[id].session = SessionId::NONE;
-        self.sessions[session].attempt = AttemptId::NONE;
-        self.leave_line(id);
-        Some(session)
-    }
-
-    /// The client has left; what happens to the attempt that it has parted from?
-    pub(super) fn abandon(&mut self, now: Instant, id: AttemptId) {
-        let Attempt { stage, node, population, .. } = self.attempts[id];
-        if stage == Stage::Pause {
-            return self.attempts.free(id);
-        }
-        if !self.plan.populations[population.index()].cancels {
-            return;
-        }
-        let stations = self.fleet.node(node);
-        let gone = match stage {
-            Stage::Handshake => stations.accept.leave_line(id.0),
-            Stage::Wait => stations.work.leave_line(id.0),
-            Stage::Work if stations.work.stop_work(now, id.0) => {
-                self.release_slot(now, node);
-                self.touch(now, node);
-                true
-            }
-            _ => false,
-        };
-        if gone {
-            self.leave_node(now, id);
-            self.attempts.free(id);
-        }
-    }
-
-    fn stand_in_line(&mut self, now: Instant, id: AttemptId) {
-        let population = self.attempts[id].population;
-        let Some(timeout) = self.plan.populations[population.index()].request_timeout else { return };
-        let line = &mut self.lines[population.index()];
-        let last = std::mem::replace(&mut line.last, id.0);
-        self.attempts[id].before = last;
-        if last == NONE {
-            line.first = id.0;
-            line.timer.set(now + timeout, event::timeout(population), &mut self.queue);
-        } else {
-            self.attempts[AttemptId(last)].after = id.0;
-        }
-    }
-
-    fn leave_line(&mut self, id: AttemptId) {
-        let Attempt { before, after, population, .. } = self.attempts[id];
-        let line = &mut self.lines[population.index()];
-        match before {
-            NONE if line.first == id.0 => line.first = after,
-            NONE => return, // Nobody of this population waits with a limit.
-            before => self.attempts[AttemptId(before)].after = after,
-        }
-        match after {
-            NONE => self.lines[population.index()].last = before,
-            after => self.attempts[AttemptId(after)].before = before,
-        }
-        (self.attempts[id].before, self.attempts[id].after) = (NONE, NONE);
-    }
-
-    /// The longest-waiting client of a population may have waited long enough.
-    pub(super) fn on_timeout(&mut self, now: Instant, population: PopulationId) {
-        let event = event::timeout(population);
-        if !self.lines[population.index()].timer.fires(now, event, &mut self.queue) {
-            return;
-        }
-        let Some(timeout) = self.plan.populations[population.index()].request_timeout else { return };
-        loop {
-            let first = self.lines[population.index()].first;
-            if first == NONE {
-                return;
-            }
-            let due = self.attempts[AttemptId(first)].sent + timeout;
-            if due > now {
-                return self.lines[population.index()].timer.set(due, event, &mut self.queue);
-            }
-            let session = self.part(now, AttemptId(first));
-            self.abandon(now, AttemptId(first));
-            if let Some(session) = session {
-                self.attempt_failed(now, session, Cause::Timeout);
-            }
         }
     }
 }

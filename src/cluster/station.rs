@@ -242,7 +242,7 @@ mod tests {
 
     const EVENT: Event = Event::new(0, 0);
 
-    /// Offers jobs (arrival, demand) and returns when each is done [ns].
+    /// Offers jobs (arrival, demand) and returns when each is done (ns).
     fn completions(mut station: Station, jobs: &[(u64, u64)]) -> Vec<u64> {
         const ARRIVAL: u8 = 1;
         let mut queue = Queue::new();

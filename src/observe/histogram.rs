@@ -23,18 +23,18 @@ pub struct ResponseTimes {
     max: Duration,
 }
 
-/// Quantiles of response times [ms].
+/// Quantiles of response times (ms).
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Quantiles {
-    /// Median [ms].
+    /// Median (ms).
     pub p50: f64,
-    /// 90th percentile [ms].
+    /// 90th percentile (ms).
     pub p90: f64,
-    /// 99th percentile [ms].
+    /// 99th percentile (ms).
     pub p99: f64,
-    /// 99.9th percentile [ms].
+    /// 99.9th percentile (ms).
     pub p999: f64,
-    /// The largest, exact [ms].
+    /// The largest, exact (ms).
     pub max: f64,
 }
 

@@ -3,11 +3,15 @@
 //! The model speaks through one outlet, [`Recorder::note`]; totals, incidents and laws are made from the
 //! same facts, so they cannot disagree.
 
+mod books;
 pub mod columns;
 pub mod fact;
+mod gauge;
 pub mod histogram;
 pub mod imbalance;
 pub mod incident;
+mod means;
+mod nodes;
 pub mod recorder;
 pub mod recovery;
 pub mod slo;

@@ -22,7 +22,7 @@ pub enum Eventually {
 pub struct Limits {
     /// Largest share of requests that may fail.
     pub error_ratio: Option<f64>,
-    /// Largest 99th percentile of response time [ms].
+    /// Largest 99th percentile of response time (ms).
     pub p99_ms: Option<f64>,
 }
 
@@ -35,7 +35,7 @@ pub struct Verdict {
     pub to: Instant,
     /// Failed ÷ (failed + succeeded).
     pub error_ratio: f64,
-    /// 99th percentile of response time; `None` when nothing succeeded [ms].
+    /// 99th percentile of response time; `None` when nothing succeeded (ms).
     pub p99_ms: Option<f64>,
 }
 

@@ -33,17 +33,17 @@ pub enum Counter {
     Misses,
     /// Rebuilds of state or cache entries.
     Rebuilds,
-    /// Service demand of those rebuilds [ns].
+    /// Service demand of those rebuilds (ns).
     RebuildTime,
-    /// Service time that nodes spent on attempts [ns].
+    /// Service time that nodes spent on attempts (ns).
     Spent,
-    /// The part of it that was spent on attempts whose client had left [ns].
+    /// The part of it that was spent on attempts whose client had left (ns).
     Wasted,
     /// Reads and writes that the store answered.
     StoreOps,
-    /// How long those took, waiting included [ns].
+    /// How long those took, waiting included (ns).
     StoreTime,
-    /// Response times, summed [ns].
+    /// Response times, summed (ns).
     ResponseTime,
     /// Sessions dropped for the first time in their life.
     DroppedOnce,
@@ -60,9 +60,9 @@ const COUNTERS: usize = Counter::LostOnce as usize + 1;
 pub struct Totals {
     counters: [u64; COUNTERS],
     causes: [[u64; Cause::COUNT]; 4],
-    /// Time integral of live sessions [ns].
+    /// Time integral of live sessions (ns).
     pub live_time: u128,
-    /// Time integral of sessions that are cut off [ns].
+    /// Time integral of sessions that are cut off (ns).
     pub disconnected_time: u128,
 }
 

@@ -10,6 +10,7 @@ pub mod json;
 pub mod layers;
 pub mod load;
 pub mod path;
+mod people;
 pub mod problem;
 pub mod read;
 pub mod slo;

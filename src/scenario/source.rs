@@ -12,7 +12,7 @@ use toml::de::DeTable;
 use super::problem::{Problem, Problems, shorten};
 use super::{Span, Table, depth, json, shift_table};
 
-/// The largest scenario read [bytes]. A hand-written one has a few KiB.
+/// The largest scenario read (bytes). A hand-written one has a few KiB.
 pub const BYTES_MAX: u64 = 4 << 20;
 /// Characters of a name shown; a `--set` is named by its own text.
 const NAME_MAX: usize = 60;

@@ -18,7 +18,7 @@ use reconnect::Backoff;
 pub struct Population {
     /// Its name in the scenario.
     pub name: String,
-    /// Sessions that arrive [1/s]; zero for none.
+    /// Sessions that arrive (1/s); zero for none.
     pub rate: f64,
     /// Sessions present at the start.
     pub initial: u64,

@@ -1,0 +1,73 @@
+//! Time means over ticks of the cluster's figures, for windows longer than a tick.
+
+use super::imbalance::Imbalance;
+use super::window::{ClusterFigures, Spread};
+
+/// Sums over ticks of what a longer window shows the mean of.
+#[derive(Clone, Debug, Default)]
+pub struct Means {
+    ticks: f64,
+    ready: f64,
+    ready_min: Option<f64>,
+    utilisation: (f64, f64),
+    utilisation_max: Option<f64>,
+    spreads: [SpreadMeans; 3],
+}
+
+#[derive(Clone, Debug, Default)]
+struct SpreadMeans {
+    sums: [f64; 4],
+    n: f64,
+    max: Option<f64>,
+}
+
+impl Means {
+    /// Adds a tick.
+    pub fn add(&mut self, tick: &ClusterFigures) {
+        self.ticks += 1.0;
+        self.ready += tick.ready_mean;
+        self.ready_min = Some(self.ready_min.map_or(tick.ready_min, |least| least.min(tick.ready_min)));
+        if let Some(utilisation) = tick.utilisation_mean {
+            self.utilisation = (self.utilisation.0 + utilisation, self.utilisation.1 + 1.0);
+        }
+        self.utilisation_max = larger(self.utilisation_max, tick.utilisation_max);
+        for (means, spread) in self.spreads.iter_mut().zip([tick.sessions, tick.in_flight, tick.busy]) {
+            if let Some(measured) = spread.mean {
+                let measures = [measured.peak_to_mean, measured.cv, measured.jain, measured.peak_to_fair];
+                means.sums.iter_mut().zip(measures).for_each(|(sum, x)| *sum += x);
+                means.n += 1.0;
+                means.max = larger(means.max, spread.peak_to_fair_max);
+            }
+        }
+    }
+
+    /// The means so far; `ginis` of the three quantities where they are known.
+    pub fn figures(&self, ginis: Option<[Option<f64>; 3]>) -> Option<ClusterFigures> {
+        let spread = |quantity: usize| {
+            let means = &self.spreads[quantity];
+            let [peak_to_mean, cv, jain, peak_to_fair] = means.sums.map(|sum| sum / means.n);
+            let measured = Imbalance { peak_to_mean, cv, jain, peak_to_fair };
+            Spread {
+                mean: (means.n > 0.0).then_some(measured),
+                peak_to_fair_max: means.max,
+                gini: ginis.and_then(|each| each[quantity]).filter(|_| means.n > 0.0),
+            }
+        };
+        (self.ticks > 0.0).then(|| ClusterFigures {
+            ready_mean: self.ready / self.ticks,
+            ready_min: self.ready_min.unwrap_or(0.0),
+            utilisation_mean: (self.utilisation.1 > 0.0).then(|| self.utilisation.0 / self.utilisation.1),
+            utilisation_max: self.utilisation_max,
+            sessions: spread(0),
+            in_flight: spread(1),
+            busy: spread(2),
+        })
+    }
+}
+
+fn larger(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.max(b)),
+        (a, b) => a.or(b),
+    }
+}
