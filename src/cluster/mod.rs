@@ -194,9 +194,9 @@ impl<'p> Sim<'p> {
         let (fault, ends) = (index / 2, index % 2 == 1);
         if ends {
             self.end_fault(now, fault);
-            self.recorder.note(now, Fact::Cleared { index: fault as u16 });
         } else {
-            self.recorder.note(now, Fact::Incident { index: fault as u16 });
+            let cleared = self.plan.faults[fault].kind.lasts().map_or(now, |lasts| now + lasts);
+            self.recorder.note(now, Fact::Incident { index: fault as u16, cleared });
             self.begin_fault(now, fault);
         }
     }

@@ -47,6 +47,13 @@ impl Sim<'_> {
         }
         let stations = self.fleet.node(node);
         let gone = match stage {
+            Stage::Handshake if stations.accept.stop_work(now, id.0) => {
+                if let Some(next) = stations.accept.release() {
+                    self.let_in(now, AttemptId(next), node);
+                }
+                self.fleet.node(node).accept.rearm(now, event::accept(node), &mut self.queue);
+                true
+            }
             Stage::Handshake => stations.accept.leave_line(id.0),
             Stage::Wait => stations.work.leave_line(id.0),
             Stage::Work if stations.work.stop_work(now, id.0) => {

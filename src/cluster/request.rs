@@ -59,6 +59,8 @@ pub struct Attempt {
     writes: bool,
     connects: bool,
     missed: bool,
+    // Missed, and answered with an error.
+    refused: bool,
 }
 
 /// Attempts by slot; slots are used again.
@@ -128,6 +130,7 @@ impl Sim<'_> {
             writes: people.state.store.is_some() && happens(people.write_ratio, write_draw),
             connects,
             missed: false,
+            refused: false,
         });
         self.sessions[id].attempt = attempt;
         self.stand_in_line(now, attempt);
@@ -194,7 +197,7 @@ impl Sim<'_> {
         self.fleet.node(node).accept.rearm(now, event::accept(node), &mut self.queue);
     }
 
-    fn let_in(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+    pub(super) fn let_in(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         let attempt = &self.attempts[id];
         let mut draw = self.streams[attempt.population.index()].handshake.at(attempt.who, u64::from(attempt.request));
         let demand = self.plan.node.handshake.as_ref().map_or(Duration::ZERO, |law| law.duration(&mut draw));
@@ -331,9 +334,10 @@ impl Sim<'_> {
             let look = self.keepers[population.index()].look(session, node);
             self.take_in(now, id, session, look);
         }
-        if self.attempts[id].missed
+        let Attempt { missed, refused, .. } = self.attempts[id];
+        if missed
+            && !refused
             && let Some(law) = &people.state.rebuild
-            && people.state.on_missing == OnMissing::Rebuild
         {
             let rebuild = law.duration(&mut self.streams[population.index()].rebuild.at(who, nth));
             self.recorder.note(now, Fact::Rebuilt { population, work: rebuild });
@@ -346,8 +350,10 @@ impl Sim<'_> {
     /// What the node found when it looked for the session's state.
     fn take_in(&mut self, now: Instant, id: AttemptId, session: SessionId, look: Look) {
         let population = self.attempts[id].population;
-        let missed = matches!(look, Look::Missing | Look::Elsewhere);
+        let missed = matches!(look, Look::Missing | Look::Elsewhere | Look::Told);
+        let on_missing = self.plan.populations[population.index()].state.on_missing;
         self.attempts[id].missed = missed;
+        self.attempts[id].refused = missed && look != Look::Told && on_missing == OnMissing::Error;
         if missed || look == Look::Here {
             self.recorder.note(now, Fact::LookedUp { population, hit: !missed });
         }
@@ -369,13 +375,13 @@ impl Sim<'_> {
     }
 
     fn worked(&mut self, now: Instant, id: AttemptId, node: NodeId) {
-        let Attempt { population, session, demand: spent, writes, missed, .. } = self.attempts[id];
+        let Attempt { population, session, demand: spent, writes, refused, .. } = self.attempts[id];
         let wasted = session.some().is_none();
         self.recorder.note(now, Fact::Worked { population, spent, wasted });
         if let Some(session) = session.some() {
-            self.keepers[population.index()].keep(session, node);
+            let keeper = &mut self.keepers[population.index()];
+            if refused { keeper.tell(session) } else { keeper.keep(session, node) }
         }
-        let refused = missed && self.plan.populations[population.index()].state.on_missing == OnMissing::Error;
         let store = self.store_of(id).filter(|_| writes && !refused);
         let keeps_slot = store.is_some_and(|store| self.plan.stores[store].holds_slot);
         if !keeps_slot {

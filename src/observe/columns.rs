@@ -173,9 +173,13 @@ pub const ALL: &[Column] = &[
     }),
     less("response_time_ms_max", "ms", EVERYWHERE, "The longest response time.", |w| w.response.map(|q| q.max)),
     less("attempts_total", "", EVERYWHERE, "Attempts that left the clients.", |w| count(w, Attempts)),
-    plain("connects_total", "", EVERYWHERE, "Tries to get in: first attempts, and attempts while cut off.", |w| {
-        count(w, Connects)
-    }),
+    plain(
+        "connects_total",
+        "",
+        EVERYWHERE,
+        "Tries to get in: attempts of a first request, and all while cut off.",
+        |w| count(w, Connects),
+    ),
     more("state_hit_ratio", "", EVERYWHERE, "Look-ups of state or cache that found it ÷ all.", |w| {
         ratio(w.totals[Hits] as f64, (w.totals[Hits] + w.totals[Misses]) as f64)
     }),

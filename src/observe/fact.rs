@@ -2,7 +2,7 @@
 
 use crate::base::cause::Cause;
 use crate::base::id::{NodeId, PopulationId, SessionId};
-use crate::base::time::Duration;
+use crate::base::time::{Duration, Instant};
 
 /// How a session came to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,8 +57,7 @@ pub enum Fact {
     NodeReady { node: NodeId },
     /// A node stopped serving.
     NodeDown { node: NodeId },
-    /// A fault or change began; the index is its place in the plan.
-    Incident { index: u16 },
-    /// That fault or change is over.
-    Cleared { index: u16 },
+    /// A fault or change began; the index is its place in the plan. It is over at `cleared`, or is its own
+    /// beginning where it has no end.
+    Incident { index: u16, cleared: Instant },
 }

@@ -87,7 +87,7 @@ pub struct OpenIncident {
     pub index: u16,
     /// When it began.
     pub from: Instant,
-    /// When its fault was over; its own beginning until that is known.
+    /// When its fault is over; its own beginning where it has no end.
     pub cleared: Instant,
     /// Sessions live just before.
     pub live_before: u64,

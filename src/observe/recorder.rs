@@ -184,11 +184,7 @@ impl Recorder {
             }
             Fact::NodeReady { node } => self.nodes.set_ready(node, true, left),
             Fact::NodeDown { node } => self.nodes.set_ready(node, false, left),
-            Fact::Incident { index } => self.open_incident(now, left, index),
-            Fact::Cleared { index } => {
-                let open = self.books.iter_mut().filter_map(|books| books.incident.as_mut());
-                open.filter(|incident| incident.index == index).for_each(|incident| incident.cleared = now);
-            }
+            Fact::Incident { index, cleared } => self.open_incident(now, left, index, cleared),
             _ => unreachable!("a frequent fact is noted where it comes in"),
         }
     }
@@ -292,7 +288,7 @@ impl Recorder {
         }
     }
 
-    fn open_incident(&mut self, now: Instant, left: Duration, index: u16) {
+    fn open_incident(&mut self, now: Instant, left: Duration, index: u16, cleared: Instant) {
         self.close_incident(now);
         self.sum_up(left);
         self.incident += 1;
@@ -304,7 +300,7 @@ impl Recorder {
             self.books[i].incident = Some(OpenIncident {
                 index,
                 from: now,
-                cleared: now,
+                cleared,
                 live_before: before.live(),
                 before,
                 response: ResponseTimes::default(),

@@ -63,7 +63,7 @@ pub fn recovery(
     let p99_ms = limits.p99_ms.or_else(|| largest(|v| v.p99_ms.unwrap_or(0.0)))?;
     let after = verdicts.iter().filter(|v| v.to > incident && v.from < end);
     let judged = after.map(|v| (v.from, v.to, v.within(error_ratio, p99_ms)));
-    Some(stays_good(judged, incident, incident, end, hold))
+    stays_good(judged, incident, incident, hold)
 }
 
 /// When a ratio came back to at most `max(1.1, p95 of before)` after `incident`, whose fault was over at
@@ -82,32 +82,31 @@ pub fn rebalance(
     let p95 = before.get((before.len() * 95).div_ceil(100).saturating_sub(1)).copied()?;
     let limit = p95.max(1.1);
     let after = ratios.iter().filter(|r| r.1 > incident && r.0 < end);
-    Some(stays_good(after.map(|&(from, to, x)| (from, to, x <= limit)), incident, cleared, end, hold))
+    stays_good(after.map(|&(from, to, x)| (from, to, x <= limit)), incident, cleared, hold)
 }
 
-/// The first instant from which everything is good for at least `hold`, and that long past `cleared`.
+/// The first instant from which everything is good for at least `hold`, and that long past `cleared`; `None`
+/// when nothing was judged, so that nobody can know.
 fn stays_good(
     judged: impl Iterator<Item = (Instant, Instant, bool)>,
     incident: Instant,
     cleared: Instant,
-    end: Instant,
     hold: Duration,
-) -> Eventually {
+) -> Option<Eventually> {
     let mut since = Some(incident);
+    let mut known = false;
     for (from, to, good) in judged {
-        if good {
-            let start = *since.get_or_insert(from);
-            if to.since(start.max(cleared)) >= hold {
-                return Eventually::After(start.since(incident));
-            }
-        } else {
+        known = true;
+        if !good {
             since = None;
+            continue;
+        }
+        let start = *since.get_or_insert(from);
+        if to.since(start.max(cleared)) >= hold {
+            return Some(Eventually::After(start.since(incident)));
         }
     }
-    match since {
-        Some(start) if end.since(start.max(cleared)) >= hold => Eventually::After(start.since(incident)),
-        _ => Eventually::Never,
-    }
+    known.then_some(Eventually::Never)
 }
 
 #[cfg(test)]
@@ -144,6 +143,13 @@ mod tests {
     #[test]
     fn a_run_that_ends_before_the_hold_is_over_never_recovered() {
         assert_eq!(recovers(&[0.0, 0.0, 0.0, 0.9, 0.0], 2), Some(Eventually::Never));
+    }
+
+    #[test]
+    fn where_nothing_was_judged_nobody_knows() {
+        let before = verdicts(&[0.0, 0.0, 0.0]);
+        let found = recovery(&before, at(0), at(3), at(90), Limits::default(), Duration::from_secs(2));
+        assert_eq!(found, None);
     }
 
     #[test]

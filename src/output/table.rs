@@ -6,7 +6,7 @@
 use super::results::{CompareRow, Results, SummaryRow};
 use crate::experiment::Study;
 use crate::observe::columns::{Better, Column, named};
-use crate::observe::slo::{Kept, Limit};
+use crate::observe::slo::{Kept, Limit, Relation};
 use std::fmt::Write;
 
 const LABEL: usize = 34;
@@ -92,7 +92,8 @@ pub fn judge(study: &Study, results: &Results, slo: &[Limit]) -> Vec<Judged> {
 
 fn kept(results: &Results, row: &SummaryRow, limit: &Limit) -> Option<Kept> {
     // A time that did not come in every seed is beyond any bound on it.
-    if share_that_came(results, row).is_some_and(|share| share < 1.0) {
+    let has_upper_bound = matches!(limit.relation, Relation::Less | Relation::LessOrEqual);
+    if has_upper_bound && share_that_came(results, row).is_some_and(|share| share < 1.0) {
         return Some(Kept::Violated);
     }
     let estimate = row.estimate?;
@@ -302,7 +303,10 @@ fn verdict(text: &mut String, study: &Study, results: &Results, judged: &[Judged
         }
     }
     if !parts.is_empty() {
-        let _ = writeln!(text, "Verdict on {}: {}.", study.name, parts.join("; "));
+        let line = format!("Verdict on {}: {}.", study.name, parts.join("; "));
+        for line in wrap(&line, LABEL + PER_BLOCK * WIDTH) {
+            let _ = writeln!(text, "{line}");
+        }
     }
 }
 

@@ -325,7 +325,7 @@ pub struct Balancer {
     pub balance: Choice<Algorithm>,
     /// Keeps a session on its node; default `none`.
     pub affinity: Choice<Affinity>,
-    /// Whether a session may go elsewhere when its node is not eligible or refuses; default no (HAProxy).
+    /// Whether a session may go elsewhere when its node is not eligible or refuses; default no.
     pub redispatch: bool,
     /// How often a refused connection is tried again: elsewhere at once with `redispatch`, on the same node
     /// after `retry_pause` without; default 3 (HAProxy `retries`).

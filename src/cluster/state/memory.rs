@@ -28,7 +28,18 @@ pub struct Memory {
     copies: Residents,
     // By slot: the session has lost its only copy, so its absence is a loss that was already counted. Read
     // only where there is no copy.
-    without: Vec<bool>,
+    without: Vec<Without>,
+}
+
+/// Why a session has no copy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Without {
+    /// It is new.
+    New,
+    /// It was lost.
+    Lost,
+    /// It was lost, and the client knows.
+    Told,
 }
 
 impl Keep for Memory {
@@ -36,8 +47,11 @@ impl Keep for Memory {
         match self.copies.node(session.0) {
             Some(home) if home == node => Look::Here,
             Some(_) => Look::Elsewhere,
-            None if self.without.get(session.index()) == Some(&true) => Look::Missing,
-            None => Look::New,
+            None => match self.without.get(session.index()) {
+                None | Some(Without::New) => Look::New,
+                Some(Without::Lost) => Look::Missing,
+                Some(Without::Told) => Look::Told,
+            },
         }
     }
 
@@ -47,18 +61,22 @@ impl Keep for Memory {
 
     fn give_up(&mut self, session: SessionId) {
         self.copies.unbind(session.0);
-        self.set_without(session.0, true);
+        self.set_without(session.0, Without::Lost);
+    }
+
+    fn tell(&mut self, session: SessionId) {
+        self.set_without(session.0, Without::Told);
     }
 
     fn forget_node(&mut self, node: NodeId, lost: &mut Vec<u32>) {
         let before = lost.len();
         self.copies.take(node, lost);
-        lost[before..].iter().for_each(|&session| self.set_without(session, true));
+        lost[before..].iter().for_each(|&session| self.set_without(session, Without::Lost));
     }
 
     fn end(&mut self, session: SessionId) {
         self.copies.unbind(session.0);
-        self.set_without(session.0, false);
+        self.set_without(session.0, Without::New);
     }
 
     fn fetch(&self, session: SessionId) {
@@ -67,13 +85,13 @@ impl Keep for Memory {
 }
 
 impl Memory {
-    fn set_without(&mut self, session: u32, without: bool) {
+    fn set_without(&mut self, session: u32, without: Without) {
         let index = session as usize;
         if index >= self.without.len() {
-            if !without {
+            if without == Without::New {
                 return;
             }
-            self.without.resize(index + 1, false);
+            self.without.resize(index + 1, Without::New);
         }
         self.without[index] = without;
     }

@@ -133,6 +133,8 @@ pub enum Look {
     Here,
     /// It is not here, and must be made again; nothing is lost that was not lost before.
     Missing,
+    /// As `Missing`, and the client has been told: its state is made again whatever `on_missing` says.
+    Told,
     /// The only current copy is on another node and becomes worthless.
     Elsewhere,
 }
@@ -143,6 +145,8 @@ pub trait Keep: Send {
     fn look(&mut self, session: SessionId, node: NodeId) -> Look;
     /// `session`'s state is now on `node`, and current.
     fn keep(&mut self, session: SessionId, node: NodeId);
+    /// The client has been told that its state is gone.
+    fn tell(&mut self, _session: SessionId) {}
     /// The copy elsewhere is given up, before it is made again.
     fn give_up(&mut self, _session: SessionId) {}
     /// `node` has lost its memory; sessions whose last current copy is gone are appended to `lost`.
