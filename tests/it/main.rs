@@ -1,3 +1,5 @@
 //! The integration tests: one binary, one module per kind of claim.
 
+mod lab;
+mod oracles;
 mod tidy;
