@@ -42,6 +42,15 @@ pub fn simulate(text: &str) -> Recording {
     run(&plan(text), 1)
 }
 
+/// Sessions bound to a node, averaged over the tick that begins so many ticks after the start; seed 1.
+#[track_caller]
+pub fn node_sessions(text: &str, node: &str, tick: usize) -> f64 {
+    let plan = plan(text);
+    let recording = Sim::new(&plan, 1, true).run(|| false).expect("nobody stops it").recording;
+    let index = plan.nodes.iter().position(|name| name == node).expect("the node exists");
+    recording.nodes[tick * plan.nodes.len() + index].sessions
+}
+
 /// The whole-run window of all populations.
 pub fn whole(recording: &Recording) -> &Window {
     &recording.runs.last().expect("a run has a window").1

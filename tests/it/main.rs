@@ -1,5 +1,6 @@
 //! The integration tests: one binary, one module per kind of claim.
 
+mod behaviour;
 mod lab;
 mod oracles;
 mod tidy;
