@@ -2,5 +2,6 @@
 
 mod behaviour;
 mod lab;
+mod laws;
 mod oracles;
 mod tidy;
