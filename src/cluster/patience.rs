@@ -40,6 +40,8 @@ impl Sim<'_> {
     pub(super) fn abandon(&mut self, now: Instant, id: AttemptId) {
         let Attempt { stage, node, population, .. } = self.attempts[id];
         if stage == Stage::Pause {
+            // Its entry is still in the queue, and must not send an attempt that is no more.
+            self.attempts[id].timer.clear();
             return self.attempts.free(id);
         }
         if !self.plan.populations[population.index()].cancels {
@@ -64,8 +66,7 @@ impl Sim<'_> {
             _ => false,
         };
         if gone {
-            self.leave_node(now, id);
-            self.attempts.free(id);
+            self.dismiss(now, id);
         }
     }
 

@@ -42,7 +42,7 @@ pub struct Attempt {
     /// When the store was asked.
     asked: Instant,
     demand: Duration,
-    timer: Timer,
+    pub(super) timer: Timer,
     /// The session that waits for the reply; none when its client has left.
     pub(super) session: SessionId,
     pub(super) node: NodeId,
@@ -213,15 +213,33 @@ impl Sim<'_> {
             if let Some(next) = self.fleet.node(node).accept.release() {
                 self.let_in(now, AttemptId(next), node);
             }
-            self.enter(now, AttemptId(job), node);
+            self.admitted(now, AttemptId(job), node);
         }
         self.fleet.node(node).accept.rearm(now, event::accept(node), &mut self.queue);
+    }
+
+    fn admitted(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+        if self.is_cancelled(id) { self.dismiss(now, id) } else { self.enter(now, id, node) }
+    }
+
+    /// Whether its client has left, and the node heeds that.
+    fn is_cancelled(&self, id: AttemptId) -> bool {
+        let Attempt { session, population, .. } = self.attempts[id];
+        session.some().is_none() && self.plan.populations[population.index()].cancels
+    }
+
+    /// An attempt that nobody waits for, and that holds nothing any more, is given up.
+    pub(super) fn dismiss(&mut self, now: Instant, id: AttemptId) {
+        self.leave_node(now, id);
+        self.attempts.free(id);
     }
 
     /// The request reaches the application.
     fn enter(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         match self.store_of(id) {
-            Some(store) if !self.plan.stores[store].holds_slot => self.read(now, id, store),
+            Some(store) if !self.plan.stores[store].holds_slot => {
+                self.visit_store(now, id, store, Stage::StoreRead);
+            }
             _ => self.take_slot(now, id, node),
         }
     }
@@ -233,47 +251,49 @@ impl Sim<'_> {
     fn take_slot(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         self.attempts[id].stage = Stage::Wait;
         match self.fleet.node(node).work.offer(id.0) {
-            Offer::Started => self.slot_taken(now, id, node),
+            Offer::Started if self.slot_taken(now, id, node) => {}
+            Offer::Started => self.release_slot(now, node),
             Offer::Queued => {}
             Offer::Full => self.fail_at_node(now, id, Cause::QueueFull),
         }
         self.touch(now, node);
     }
 
-    fn slot_taken(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+    /// An attempt has a slot; `false` when it has failed at once and does not need it.
+    fn slot_taken(&mut self, now: Instant, id: AttemptId, node: NodeId) -> bool {
         match self.store_of(id) {
-            Some(store) if self.plan.stores[store].holds_slot => self.read(now, id, store),
-            _ => self.work(now, id, node),
-        }
-    }
-
-    fn read(&mut self, now: Instant, id: AttemptId, store: usize) {
-        self.visit_store(now, id, store, Stage::StoreRead);
-    }
-
-    fn visit_store(&mut self, now: Instant, id: AttemptId, store: usize, stage: Stage) {
-        (self.attempts[id].stage, self.attempts[id].asked) = (stage, now);
-        match self.stores[store].offer(id.0) {
-            Offer::Started => self.store_works(now, id, store),
-            Offer::Queued => {}
-            Offer::Full => {
-                self.give_slot_back(now, id, store);
-                self.fail_at_node(now, id, Cause::StoreFull);
+            Some(store) if self.plan.stores[store].holds_slot => self.visit_store(now, id, store, Stage::StoreRead),
+            _ => {
+                self.work(now, id, node);
+                true
             }
         }
-        self.stores[store].rearm(now, event::store(store), &mut self.queue);
     }
 
-    fn store_works(&mut self, now: Instant, id: AttemptId, store: usize) {
-        let attempt = &self.attempts[id];
+    /// Asks the store; `false` when its line was full and the attempt has failed.
+    fn visit_store(&mut self, now: Instant, id: AttemptId, store: usize, stage: Stage) -> bool {
+        let attempt = &mut self.attempts[id];
         let streams = &self.streams[attempt.population.index()];
         let spec = &self.plan.stores[store];
-        let (law, stream) = match attempt.stage {
+        let (law, stream) = match stage {
             Stage::StoreWrite => (&spec.write, streams.store_write),
             _ => (&spec.read, streams.store_read),
         };
         let demand = law.duration(&mut stream.at(attempt.who, u64::from(attempt.request)));
-        self.stores[store].work(now, id.0, demand);
+        (attempt.stage, attempt.asked, attempt.demand) = (stage, now, demand);
+        let offer = self.stores[store].offer(id.0);
+        match offer {
+            Offer::Started => self.store_works(now, id, store),
+            Offer::Queued => {}
+            Offer::Full => self.fail_at_node(now, id, Cause::StoreFull),
+        }
+        self.stores[store].rearm(now, event::store(store), &mut self.queue);
+        offer != Offer::Full
+    }
+
+    // What was asked is asked: an attempt whose node has died meanwhile does not change it.
+    fn store_works(&mut self, now: Instant, id: AttemptId, store: usize) {
+        self.stores[store].work(now, id.0, self.attempts[id].demand);
     }
 
     /// A store has answered.
@@ -295,6 +315,10 @@ impl Sim<'_> {
         let after = now.since(asked);
         self.recorder.note(now, Fact::StoreAnswered { population, after });
         match stage {
+            Stage::StoreRead if self.is_cancelled(id) => {
+                self.give_slot_back(now, id, store);
+                self.dismiss(now, id);
+            }
             Stage::StoreRead if self.plan.stores[store].holds_slot => {
                 self.work(now, id, node);
                 self.touch(now, node);
@@ -317,9 +341,12 @@ impl Sim<'_> {
         }
     }
 
+    /// A slot is free for the next in line that can use it.
     pub(super) fn release_slot(&mut self, now: Instant, node: NodeId) {
-        if let Some(next) = self.fleet.node(node).work.release() {
-            self.slot_taken(now, AttemptId(next), node);
+        while let Some(next) = self.fleet.node(node).work.release() {
+            if self.slot_taken(now, AttemptId(next), node) {
+                return;
+            }
         }
     }
 
@@ -388,7 +415,9 @@ impl Sim<'_> {
             self.release_slot(now, node);
         }
         match store {
-            Some(store) => self.visit_store(now, id, store, Stage::StoreWrite),
+            Some(store) if self.visit_store(now, id, store, Stage::StoreWrite) => {}
+            Some(_) if keeps_slot => self.release_slot(now, node),
+            Some(_) => {}
             None if refused => self.fail_at_node(now, id, Cause::SessionUnknown),
             None => self.reply(now, id),
         }

@@ -21,6 +21,7 @@ use std::path::Path;
 const NODES_MAX: u32 = 100_000;
 const TICKS_MAX: u64 = 10_000_000;
 const SEEDS_MAX: u32 = 1_000_000;
+const RETRIES_MAX: u32 = 100;
 
 /// One variant at one point, as meant.
 #[derive(Debug)]
@@ -164,6 +165,10 @@ impl Reading<'_> {
                 let message = format!("health.{key} is zero, but a verdict needs at least one check");
                 self.wrong(&["balancer", "health", key], message, "write 1 or more");
             }
+        }
+        if balancer.retries > RETRIES_MAX {
+            let message = format!("retries must be from 0 to {RETRIES_MAX}, but is {}", balancer.retries);
+            self.wrong(&["balancer", "retries"], message, "3 is the default");
         }
         if !balancer.redispatch && balancer.retries > 0 && balancer.retry_pause.is_zero() {
             let message = "retry_pause is zero: the same dead node would be tried at the same instant";

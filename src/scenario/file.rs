@@ -328,7 +328,7 @@ pub struct Balancer {
     /// Whether a session may go elsewhere when its node is not eligible or refuses; default no.
     pub redispatch: bool,
     /// How often a refused connection is tried again: elsewhere at once with `redispatch`, on the same node
-    /// after `retry_pause` without; default 3 (HAProxy `retries`).
+    /// after `retry_pause` without; from 0 to 100, default 3 (HAProxy `retries`).
     pub retries: u32,
     /// The pause before the same node is tried again; default 1 s (HAProxy).
     pub retry_pause: Duration,
