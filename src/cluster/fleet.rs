@@ -37,7 +37,7 @@ impl Fleet {
     }
 
     /// How many nodes there are, up or not.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.nodes.len()
     }
 

@@ -138,7 +138,7 @@ impl Sim<'_> {
 
     /// The nodes a fault hits: the same in every variant that has the same nodes up.
     fn victims(&self, fault: &Fault) -> Vec<NodeId> {
-        let up = (0..self.fleet.len() as u32).map(NodeId).filter(|&node| self.fleet.is_up(node));
+        let up = (0..self.fleet.count() as u32).map(NodeId).filter(|&node| self.fleet.is_up(node));
         match fault.kind.aim() {
             Aim::Names(names) => up.filter(|&node| names.contains(&self.plan.nodes[node.index()])).collect(),
             Aim::Count(count) => {

@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn the_lowest_number_wins_whoever_joined_first() {
         let mut first = First::default();
-        [2, 0, 1].map(|n| first.joined(NodeId(n), 1));
+        [2, 0, 1].into_iter().for_each(|n| first.joined(NodeId(n), 1));
         assert_eq!(first.pick(&Ask { key: 9, avoid: None }), Some(NodeId(0)));
         first.left(NodeId(0));
         assert_eq!(first.pick(&Ask { key: 9, avoid: None }), Some(NodeId(1)));

@@ -151,7 +151,7 @@ mod tests {
     fn only_eligible_nodes_are_picked_and_the_avoided_only_when_alone() {
         for (name, algorithm) in every() {
             let mut balance = started(&algorithm, 5);
-            [0, 1, 3].map(|n| balance.joined(NodeId(n), 1));
+            [0, 1, 3].into_iter().for_each(|n| balance.joined(NodeId(n), 1));
             balance.left(NodeId(0));
             for key in 0..200 {
                 let picked = balance.pick(&ask(key)).unwrap();
