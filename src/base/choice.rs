@@ -44,7 +44,7 @@ pub(super) struct Surplus;
 impl<'de> Deserialize<'de> for Surplus {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Surplus, D::Error> {
         let key = String::deserialize(from)?;
-        Err(de::Error::custom(format!("a second alternative `{key}`: write exactly one")))
+        Err(de::Error::custom(format!("`{key}` is one alternative too many: keep exactly one")))
     }
 }
 
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn two_alternatives_at_once_are_refused() {
-        assert!(order("drink = { tea = {}, wine = {} }").unwrap_err().contains("a second alternative `wine`"));
+        assert!(order("drink = { tea = {}, wine = {} }").unwrap_err().contains("`wine` is one alternative too many"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Everything that is wrong is reported at once, each problem at its own place in the text.
 
 use super::file::{Balancer, Clients, Cluster, Root};
-use super::words::nearest;
+use super::words::{mend, nearest};
 use super::{Problem, Problems, Table, lookup_span_of, read_each, read_node, read_table};
 use crate::base::choice::Choice;
 use crate::base::dist::{Law, Sampler};
@@ -51,14 +51,14 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         reading.check_faults(root, &faults);
     }
     let node = cluster.as_ref().and_then(|cluster| reading.node(cluster));
-    let (root, cluster, balancer) = (root?, cluster?, balancer?);
-
     let mut stores = Vec::new();
     let shared = reading.place(state, &["state"], &mut stores);
     let mut populations = Vec::new();
     for (name, clients) in written {
-        populations.extend(reading.population(&name, &clients, &balancer, &shared, &mut stores));
+        let shared_affinity = balancer.as_ref().map(|balancer| &balancer.affinity);
+        populations.extend(reading.population(&name, &clients, shared_affinity, &shared, &mut stores));
     }
+    let (root, cluster, balancer) = (root?, cluster?, balancer?);
     // By name, so that the order of the text changes nothing.
     populations.sort_by(|a, b| a.name.cmp(&b.name));
     let plan = Plan {
@@ -203,6 +203,7 @@ impl Reading<'_> {
         if !(1..=NODES_MAX).contains(&cluster.nodes) {
             let message = format!("nodes must be from 1 to {NODES_MAX}, but is {}", cluster.nodes);
             self.wrong(&["cluster", "nodes"], message, "a cluster has at least one node");
+            return None;
         }
         let node = &cluster.node;
         if node.concurrency == 0 {
@@ -230,7 +231,10 @@ impl Reading<'_> {
                 for fault in faults {
                     let full: Vec<&str> = path.iter().copied().chain(fault.path.iter().copied()).collect();
                     let place = lookup_span_of(self.table, &full);
-                    self.problems.push(Problem::error(format!("{}: {}", path.join("."), fault.message)).at(place));
+                    let (wrong, mend) = mend(&fault.message);
+                    let one_of = wrong.contains("exactly one of").then_some("write one of them");
+                    let problem = Problem::error(format!("{}: {wrong}", path.join("."))).at(place);
+                    self.problems.push(problem.hint(mend.or(one_of).unwrap_or("correct this value")));
                 }
                 None
             }
@@ -280,7 +284,10 @@ impl Reading<'_> {
         for (name, fault) in written {
             let mut kinds = fault.kinds();
             if kinds.len() != 1 {
-                let message = format!("fault.{name} says {} things that go wrong; one is needed", kinds.len());
+                let message = match kinds.len() {
+                    0 => format!("fault.{name} does not say what goes wrong"),
+                    n => format!("fault.{name} says {n} things that go wrong; it takes one"),
+                };
                 self.wrong(&["fault", &name], message, "add kill = { nodes = 1, lasts = \"3m\" }");
                 continue;
             }

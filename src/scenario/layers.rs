@@ -88,9 +88,9 @@ fn drop_other_alternative(below: &mut Table, above: &Table, choice: &Choice) {
     }
 }
 
-/// Sets the value at `path`, as a patch from a sweep or a search does.
-pub fn set_path(table: &mut Table, path: &[String], value: Node, choices: &Choices) {
-    let span = value.span();
+/// Sets the value at `path`, as a patch from a sweep or a search does; `key` is where the path is written.
+pub fn set_path(table: &mut Table, path: &[String], key: &Span, value: Node, choices: &Choices) {
+    let span = key.clone();
     let path: Vec<(String, Span)> = path.iter().map(|segment| (segment.clone(), span.clone())).collect();
     if let Some(patch) = patch_at(&path, value) {
         merge(table, patch, choices);
@@ -211,6 +211,12 @@ pub fn lookup_span_of<S: AsRef<str>>(table: &Table, path: &[S]) -> Option<Span> 
         }
     }
     Some(node.span())
+}
+
+/// Where the key `name` of the table `node` is written.
+pub fn key_span(node: &Node, name: &str) -> Option<Span> {
+    let DeValue::Table(table) = node.get_ref() else { return None };
+    table.keys().find(|key| key.get_ref() == name).map(Spanned::span)
 }
 
 /// A value as it may be quoted in a message.

@@ -3,7 +3,7 @@
 //! Layers, later over earlier: defaults, the file, the variant, the sweep point, `--set`.
 
 use super::compile::compile;
-use super::{Choices, LayerId, Node, Problem, Problems, Sources, Table, merge, parse_path, parse_set, set_path};
+use super::{Choices, LayerId, Node, Problem, Problems, Sources, Span, Table, merge, parse_path, parse_set, set_path};
 use crate::cluster::plan::Plan;
 use crate::observe::slo::Limit;
 use std::path::Path;
@@ -110,8 +110,8 @@ pub fn load_layer(
         for (variant, patch) in &variants {
             let mut table = base.clone();
             merge(&mut table, patch.clone(), &choices);
-            for (path, value) in &point.values {
-                set_path(&mut table, path, value.clone(), &choices);
+            for (path, key, value) in &point.values {
+                set_path(&mut table, path, key, value.clone(), &choices);
             }
             sets.iter().for_each(|set| merge(&mut table, set.clone(), &choices));
             if let Some(compiled) = compile(&table, base_dir, problems) {
@@ -146,7 +146,10 @@ fn take_variants(base: &mut Table, wanted: &[String], problems: &mut Problems) -
             let (name, span) = (key.get_ref().to_string(), node.span());
             match node.into_inner() {
                 DeValue::Table(patch) => variants.push((name, patch)),
-                _ => problems.push(Problem::error(format!("variant `{name}` is not a table")).at(span)),
+                _ => {
+                    let problem = Problem::error(format!("variant `{name}` is not a table")).at(span);
+                    problems.push(problem.hint(format!("write [variant.\"{name}\"] and what differs below")));
+                }
             }
         }
     }
@@ -167,7 +170,7 @@ fn take_variants(base: &mut Table, wanted: &[String], problems: &mut Problems) -
 /// One point of a sweep.
 struct Point {
     label: String,
-    values: Vec<(Vec<String>, Node)>,
+    values: Vec<(Vec<String>, Span, Node)>,
 }
 
 /// Takes `[sweep]` out of the table and multiplies it out, the last key fastest.
@@ -182,7 +185,7 @@ fn take_points(base: &mut Table, problems: &mut Problems) -> Vec<Point> {
     let mut axes: Vec<_> = axes.into_iter().collect();
     axes.sort_by_key(|(key, _)| key.span().start);
     for (key, node) in axes {
-        let (name, place) = (key.get_ref().to_string(), node.span());
+        let (name, written, place) = (key.get_ref().to_string(), key.span(), node.span());
         let (Ok(path), DeValue::Array(values)) = (parse_path(&name), node.into_inner()) else {
             let problem = Problem::error(format!("sweep: `{name}` does not say which values to try")).at(place);
             problems
@@ -199,7 +202,7 @@ fn take_points(base: &mut Table, problems: &mut Problems) -> Vec<Point> {
         }
         let longer = |point: &Point, value: &Node| {
             let mut values = point.values.clone();
-            values.push((path.clone(), value.clone()));
+            values.push((path.clone(), written.clone(), value.clone()));
             let own = format!("{name}={}", super::layers::show(value).trim_matches('"'));
             let label = if point.label.is_empty() { own } else { format!("{} {own}", point.label) };
             Point { label, values }

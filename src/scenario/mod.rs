@@ -23,7 +23,7 @@ mod tests;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-pub use layers::{Choices, lookup_span, lookup_span_of, merge, parse_set, parse_value, set_path};
+pub use layers::{Choices, key_span, lookup_span, lookup_span_of, merge, parse_set, parse_value, set_path};
 pub use load::{Cell, Loaded, Overrides, load, load_layer};
 pub use path::parse_path;
 pub use problem::{Problem, Problems, Severity};

@@ -1,8 +1,10 @@
 //! What does `[clients.<name>]` mean? From a section to a population that can run.
 
 use super::compile::Reading;
-use super::file::{Balancer, Clients, Initial, Length};
+use super::file::{Clients, Initial, Length};
+use crate::base::choice::Choice;
 use crate::base::dist::Sampler;
+use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::client::reconnect::Backoff;
 use crate::cluster::client::{self, Population};
 use crate::cluster::state::{Place, StoreSpec};
@@ -13,7 +15,7 @@ impl Reading<'_> {
         &mut self,
         name: &str,
         clients: &Clients,
-        balancer: &Balancer,
+        shared_affinity: Option<&Choice<Affinity>>,
         shared: &Option<Place>,
         stores: &mut Vec<StoreSpec>,
     ) -> Option<Population> {
@@ -52,7 +54,7 @@ impl Reading<'_> {
             reconnect: clients.reconnect.0.clone(),
             give_up_after: clients.give_up_after,
             cancels: clients.cancels,
-            affinity: clients.affinity.as_ref().unwrap_or(&balancer.affinity).0.clone(),
+            affinity: clients.affinity.as_ref().or(shared_affinity).cloned().unwrap_or_default().0,
             state: state?,
         })
     }

@@ -17,12 +17,17 @@ use super::{Node, Span, Table, words};
 /// Rounds of mending in one section: one per table with unknown keys, or wrong value. More is not a
 /// typing mistake.
 const ROUNDS_MAX: usize = 16;
+/// So many unknown keys of one table are compared with the known ones; the rest will not be printed anyway.
+const COMPARED_MAX: usize = 200;
+/// Keys of the root that are written as tables.
+const SECTIONS: [&str; 2] = ["cluster", "clients"];
 /// So many known names are listed; more would bury the message.
 const LISTED_MAX: usize = 12;
 
 /// Reads a table that stands at no key of its own, such as the root, as a `T`.
 pub fn read_table<T: DeserializeOwned>(table: &Table, problems: &mut Problems, path: &str) -> Option<T> {
-    let start = table.keys().map(|key| key.span().start).min().unwrap_or(0);
+    // The value of `[section]` starts with its bracket.
+    let start = table.iter().map(|(key, inner)| key.span().start.min(inner.span().start)).min().unwrap_or(0);
     read_node(&Spanned::new(start..start, DeValue::Table(table.clone())), problems, path)
 }
 
@@ -100,13 +105,19 @@ pub fn read_each<T: DeserializeOwned>(node: &Node, problems: &mut Problems, path
 fn mend_unknown_keys(copy: &mut Node, error: &Error, problems: &mut Problems) -> bool {
     let Some(span) = error.span() else { return false };
     let Some(known) = known_keys(error.message()) else { return false };
-    let Some(table) = table_with_key(copy, &span) else { return false };
     let is_unknown = |key: &Spanned<DeString<'static>>| !known.iter().any(|name| *name == **key.get_ref());
+    // All segments of a swept path stand at the same place: the one in the message is meant.
+    let is_named = |key: &str| match error.message().strip_prefix("unknown field `") {
+        Some(rest) => rest.strip_prefix(key).is_some_and(|rest| rest.starts_with('`')),
+        None => true,
+    };
+    let is_meant = |key: &Spanned<DeString<'static>>| key.span() == span && is_unknown(key) && is_named(key.get_ref());
+    let Some(table) = table_with_key(copy, &is_meant) else { return false };
     let mut unknown: Vec<_> = table.keys().filter(|key| is_unknown(key)).cloned().collect();
     unknown.sort_by_key(|key| key.span().start);
-    for key in &unknown {
+    for (n, key) in unknown.iter().enumerate() {
         let value = table.remove(key.get_ref().as_ref());
-        let near = words::nearest(key.get_ref(), &known);
+        let near = if n < COMPARED_MAX { words::nearest(key.get_ref(), &known) } else { None };
         problems.push(unknown_key(key, near, &known));
         if let (Some(near), Some(value)) = (near, value)
             && !table.contains_key(near)
@@ -129,16 +140,19 @@ fn known_keys(message: &str) -> Option<Vec<String>> {
     Some(known.split(", ").map(str::to_owned).collect())
 }
 
-/// The table, at any depth, with a key at `span`.
-fn table_with_key<'n>(node: &'n mut Node, span: &Span) -> Option<&'n mut Table> {
+/// The table, at any depth, with such a key.
+fn table_with_key<'n>(
+    node: &'n mut Node,
+    is_meant: &impl Fn(&Spanned<DeString<'static>>) -> bool,
+) -> Option<&'n mut Table> {
     match node.get_mut() {
         DeValue::Table(table) => {
-            if table.keys().any(|key| key.span() == *span) {
+            if table.keys().any(is_meant) {
                 return Some(table);
             }
-            table.iter_mut().find_map(|(_, inner)| table_with_key(inner, span))
+            table.iter_mut().find_map(|(_, inner)| table_with_key(inner, is_meant))
         }
-        DeValue::Array(items) => items.iter_mut().find_map(|inner| table_with_key(inner, span)),
+        DeValue::Array(items) => items.iter_mut().find_map(|inner| table_with_key(inner, is_meant)),
         _ => None,
     }
 }
@@ -157,14 +171,15 @@ fn unknown_key(key: &Spanned<DeString<'static>>, near: Option<&str>, known: &[St
 fn explain(error: &Error, node: &Node, path: &str) -> Problem {
     let span = error.span().unwrap_or_else(|| node.span());
     let here = path_of(node, &span, path);
-    let message = error.message();
-    let (message, hint) = match message.split_once("\nhint: ") {
-        Some((message, hint)) => (message, Some(hint)),
-        None => (message, None),
-    };
+    let (message, hint) = words::mend(error.message().trim_end());
     let problem = if let Some(rest) = message.strip_prefix("missing field `") {
         let field = rest.trim_end_matches('`');
-        Problem::error(format!("{} lacks `{field}`", called(&here))).hint(format!("add `{field} = …` to it"))
+        let problem = Problem::error(format!("{} lacks `{field}`", called(&here)));
+        if here.is_empty() && SECTIONS.contains(&field) {
+            problem.hint(format!("add `[{field}]` and its keys below"))
+        } else {
+            problem.hint(format!("add `{field} = …` to it"))
+        }
     } else if let Some(rest) = message.strip_prefix("unknown variant `") {
         unknown_variant(rest)
     } else if message.starts_with("wanted exactly 1 element") {
@@ -174,7 +189,7 @@ fn explain(error: &Error, node: &Node, path: &str) -> Problem {
     } else if let Some((what, expected)) = wrong_value(message) {
         wrong_value_problem(&here, what, expected)
     } else {
-        Problem::error(message.trim_end())
+        Problem::error(message)
     };
     let problem = problem.at(span);
     match hint {
@@ -191,7 +206,11 @@ fn wrong_value_problem(here: &str, what: &str, expected: &str) -> Problem {
     } else if takes.contains("number") && what.starts_with("string ") {
         problem.hint("write a number without quotes")
     } else if what.starts_with("integer ") || what.starts_with("floating point ") {
-        if takes.contains("such as") { problem.hint("add the unit and the quotes") } else { problem }
+        if takes.contains("such as") {
+            problem.hint("add the unit and the quotes")
+        } else {
+            problem.hint(format!("write {takes}"))
+        }
     } else {
         problem
     }

@@ -1,7 +1,7 @@
 //! How is a limit written? `response_time_ms_p99 = "< 250ms"`: a column's name, a relation, a bound with
 //! its unit.
 
-use super::words::nearest;
+use super::words::{self, nearest};
 use super::{Problem, Problems, Table, read_each};
 use crate::base::time::Duration;
 use crate::base::units::{Rate, Share};
@@ -14,10 +14,15 @@ pub fn read(table: &Table, problems: &mut Problems) -> Vec<Limit> {
     let written: Vec<(String, String)> = read_each(node, problems, "slo");
     let mut limits = Vec::new();
     for (name, text) in written {
-        let place = super::lookup_span_of(table, &["slo", &name]);
         match limit(&name, &text) {
             Ok(limit) => limits.push(limit),
-            Err((message, hint)) => problems.push(Problem::error(message).at(place).hint(hint)),
+            Err((message, hint)) => {
+                // The name is wrong, or what is said of it.
+                let is_known = columns::named(&name).is_some();
+                let value = || super::lookup_span_of(table, &["slo", &name]);
+                let place = if is_known { value() } else { super::key_span(node, &name) };
+                problems.push(Problem::error(message).at(place).hint(hint));
+            }
         }
     }
     limits
@@ -35,8 +40,9 @@ fn limit(name: &str, text: &str) -> Result<Limit, (String, String)> {
         let message = format!("`{text}` does not say on which side of the bound {name} must stay");
         (message, format!("write \"< {}\"", example(column)))
     })?;
-    let bound = bound(column, rest.trim())
-        .map_err(|why| (format!("slo.{name}: {why}"), format!("write \"{} {}\"", relation.sign(), example(column))))?;
+    let bound = bound(column, rest.trim()).map_err(|why| {
+        (format!("slo.{name}: {}", words::mend(&why).0), format!("write \"{} {}\"", relation.sign(), example(column)))
+    })?;
     Ok(Limit { column, relation, bound })
 }
 
@@ -89,6 +95,6 @@ mod tests {
         let wrong = |name, text| limit(name, text).unwrap_err();
         assert!(wrong("response_time_ms_p98", "< 1s").1.starts_with("did you mean `response_time_ms_p9"));
         assert_eq!(wrong("response_time_ms_p99", "250ms").1, "write \"< 250ms\"");
-        assert!(wrong("response_time_ms_p99", "< 250").0.contains("250"));
+        assert!(wrong("response_time_ms_p99", "< 250").0.contains("needs a unit"));
     }
 }

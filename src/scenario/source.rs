@@ -204,12 +204,12 @@ pub(super) fn toml_problem(message: &str) -> Problem {
     let problem = Problem::error(format!("this is not TOML: {message}"));
     if message.contains("must be quoted") || message.starts_with("invalid boolean") {
         problem.hint("write text in quotes, such as \"30s\"")
-    } else if message.starts_with("unclosed") {
+    } else if message.starts_with("unclosed") || message.contains("string, expected") {
         problem.hint("close every bracket and quote")
     } else if message.starts_with("duplicate key") {
         problem.hint("write each key and each table once")
     } else {
-        problem
+        problem.hint("look here for a sign too many, or a quote, bracket or comma too few")
     }
 }
 

@@ -281,7 +281,7 @@ fn a_path_finds_its_line_or_that_of_the_nearest_table_above() {
     assert_eq!(at("balancer.list.1"), Some("22"));
     assert_eq!(at("nothing"), None);
     let value = table.get("balancer").cloned().expect("balancer");
-    set_path(&mut table, &["a".to_owned(), "b".to_owned()], value, &choices());
+    set_path(&mut table, &["a".to_owned(), "b".to_owned()], &(0..0), value, &choices());
     assert_eq!(lookup_span(&table, "a.b.affinity").map(|span| &text[span]), Some("'x'"));
 }
 

@@ -41,6 +41,22 @@ pub fn listed(names: &[String], word: &str) -> String {
     }
 }
 
+/// Takes apart what a type that parses itself says: what is wrong, and how to mend it if it says so.
+///
+/// Either "what is wrong\nhint: how to mend it", or the mend is the last half sentence of the message.
+pub fn mend(message: &str) -> (&str, Option<&str>) {
+    const MENDS: [&str; 5] = [": write ", ": round it ", ": keep ", ": a share is ", ": a duration is "];
+    if let Some((wrong, hint)) = message.split_once("\nhint: ") {
+        return (wrong, Some(hint));
+    }
+    // From the end: the message quotes what a person wrote, and that may hold anything.
+    let place = MENDS.iter().filter_map(|start| message.rfind(start)).max();
+    if let Some(place) = place {
+        return (&message[..place], Some(&message[place + 2..]));
+    }
+    (message, message.contains(" cannot be negative: ").then_some("write zero or more"))
+}
+
 /// What serde found, as a person would call it.
 pub fn found(serde: &str) -> String {
     let renamed = [

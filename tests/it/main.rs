@@ -1,5 +1,6 @@
 //! The integration tests: one binary, one module per kind of claim.
 
+mod bad_scenarios;
 mod behaviour;
 mod docs;
 mod lab;

@@ -70,9 +70,46 @@ struct Expect {
 }
 
 #[test]
-fn the_simulator_agrees_with_exact_results() {
-    let oracles: Oracles = toml::from_str(include_str!("oracles.toml")).expect("oracles.toml is well formed");
-    // One flat list of runs: the two or three long cases share the cores with the many short ones.
+fn stateless_routing() {
+    agrees_with("O1 ");
+}
+
+#[test]
+fn the_power_of_two_choices() {
+    agrees_with("O2 ");
+}
+
+#[test]
+fn least_connections() {
+    agrees_with("O3 ");
+}
+
+#[test]
+fn first_come_first_served_and_processor_sharing() {
+    agrees_with("O4 ");
+}
+
+#[test]
+fn crashes_and_their_detection() {
+    agrees_with("O12");
+}
+
+#[test]
+fn every_oracle_is_checked_by_one_of_the_above() {
+    let groups = ["O1 ", "O2 ", "O3 ", "O4 ", "O12"];
+    let orphan = read().oracle.into_iter().find(|oracle| !groups.iter().any(|group| oracle.id.starts_with(group)));
+    assert!(orphan.is_none(), "{}", orphan.unwrap().id);
+}
+
+fn read() -> Oracles {
+    toml::from_str(include_str!("oracles.toml")).expect("oracles.toml is well formed")
+}
+
+/// Runs the oracles whose id starts so, all their seeds in parallel.
+fn agrees_with(group: &str) {
+    let mut oracles = read();
+    oracles.oracle.retain(|oracle| oracle.id.starts_with(group));
+    // One flat list of runs, so that long and short cases share the cores.
     let plans: Vec<Plan> = oracles.oracle.iter().map(|oracle| plan(oracle, &oracles.scenario)).collect();
     let runs: Vec<(usize, u64)> = oracles
         .oracle
@@ -101,7 +138,7 @@ fn the_simulator_agrees_with_exact_results() {
 /// Three pauses of a second on the dead node turn none of its refusals into a success.
 #[test]
 fn retries_on_the_same_dead_node_delay_failures_and_change_no_count() {
-    let oracles: Oracles = toml::from_str(include_str!("oracles.toml")).expect("oracles.toml is well formed");
+    let oracles = read();
     let failed = |retries: u32| -> Vec<f64> {
         let set = [format!("balancer.retries={retries}")];
         let plan = lab::cells(&oracles.scenario["detection"], &set).remove(0).plan;

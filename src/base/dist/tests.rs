@@ -173,7 +173,7 @@ fn an_error_in_the_file_points_at_its_own_word() {
         (
             r#"{ exponential = { mean = "1s" }, uniform = { min = "1s", max = "2s" } }"#,
             "uniform",
-            "a second alternative `uniform`: write exactly one",
+            "`uniform` is one alternative too many: keep exactly one",
         ),
         ("30", "30", "a duration needs a unit: write \"30s\"; accepted units are ns, us, ms, s, m, h, d"),
         (
