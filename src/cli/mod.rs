@@ -13,11 +13,12 @@ mod schema;
 
 use crate::experiment::Study;
 use crate::observe::slo::Limit;
+use crate::scenario::compile::SEEDS_MAX;
 use crate::scenario::{Overrides, Problems, Sources, load};
 use anstream::{AutoStream, ColorChoice};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io::{self, BufWriter, Write};
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -57,8 +58,8 @@ struct Input {
     #[arg(long = "variant", value_name = "NAME")]
     variants: Vec<String>,
     /// Replications per variant, with the seeds 1 to N; overrides `seeds` in the file.
-    #[arg(long, value_name = "N")]
-    seeds: Option<NonZeroU32>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(SEEDS_MAX)))]
+    seeds: Option<u32>,
 }
 
 /// How to run.
@@ -171,7 +172,7 @@ impl Input {
         let study = Study {
             name: loaded.name,
             cells: loaded.cells,
-            seeds: self.seeds.map_or(loaded.seeds, NonZeroU32::get),
+            seeds: self.seeds.unwrap_or(loaded.seeds),
             scenario_text: loaded.text,
             scenario_name: self.scenario.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             overrides: self.changes(),

@@ -3,11 +3,11 @@
 use super::progress::Display;
 use super::{End, Format, Input, Options, dry_run, print, say};
 use crate::experiment::{self, Study};
-use crate::output::files;
 use crate::output::table::{self, Judged};
+use crate::output::{Results, files};
 use clap::Args;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -46,15 +46,25 @@ impl Run {
         self.simulate(&study, &out, jobs)?;
         let results = files::write(&study, &out, self.baseline.as_deref())?;
         let judged = table::judge(&study, &results, &slo);
-        if !self.options.quiet {
-            match self.options.format {
-                Format::Table => print(&table::comparison(&study, &results, &judged))?,
-                Format::Csv => print(&read(&out.join("summary.csv"))?)?,
-                Format::Json => print(&table::json(&results).map_err(|e| End::Failed(e.to_string()))?)?,
-            }
-            say(&format!("results are in {}", out.display()));
+        match self.show(&study, &out, &results, &judged) {
+            // Nobody reads the table; the limits are judged all the same.
+            Ok(()) | Err(End::Closed) => {}
+            Err(end) => return Err(end),
         }
         self.gate(&study, &judged)
+    }
+
+    fn show(&self, study: &Study, out: &Path, results: &Results, judged: &[Judged]) -> Result<(), End> {
+        if self.options.quiet {
+            return Ok(());
+        }
+        match self.options.format {
+            Format::Table => print(&table::comparison(study, results, judged))?,
+            Format::Csv => print(&read(&out.join("summary.csv"))?)?,
+            Format::Json => print(&table::json(results).map_err(|e| End::Failed(e.to_string()))?)?,
+        }
+        say(&format!("results are in {}", out.display()));
+        Ok(())
     }
 
     /// Names on the command line must be variants.
@@ -73,7 +83,7 @@ impl Run {
         Ok(())
     }
 
-    fn simulate(&self, study: &Study, out: &std::path::Path, jobs: NonZeroUsize) -> Result<(), End> {
+    fn simulate(&self, study: &Study, out: &Path, jobs: NonZeroUsize) -> Result<(), End> {
         let stop = Arc::new(AtomicBool::new(false));
         let heard = Arc::clone(&stop);
         // A second Ctrl-C, or a handler that cannot be set, leaves the system's own behaviour.
@@ -106,6 +116,6 @@ impl Run {
     }
 }
 
-fn read(path: &std::path::Path) -> Result<String, End> {
+fn read(path: &Path) -> Result<String, End> {
     std::fs::read_to_string(path).map_err(|error| End::Failed(format!("cannot read {}: {error}", path.display())))
 }

@@ -57,6 +57,10 @@ impl Judged {
     pub fn is_violated(&self) -> bool {
         self.kept == Some(Kept::Violated)
     }
+
+    fn is_of(&self, limit: &Limit, incident: &str) -> bool {
+        self.limit.column.name == limit.column.name && self.incident == incident
+    }
 }
 
 /// Judges every limit for every variant, point and, for a figure that only incidents have, incident.
@@ -209,28 +213,22 @@ impl Block<'_> {
     }
 
     fn limits(&self, text: &mut String) {
-        let mut shown: Vec<(String, String)> = Vec::new();
+        let mut shown: Vec<(&Limit, &str)> = Vec::new();
         for judged in self.judged.iter().filter(|judged| judged.point == self.point) {
-            let limit = &judged.limit;
-            let bound = plain(limit.column, limit.bound);
-            let key = (format!("{} {} {bound}", label(limit.column), limit.relation.sign()), judged.incident.clone());
-            if !shown.contains(&key) {
-                shown.push(key);
+            let is_same = |&(limit, incident): &(&Limit, &str)| judged.is_of(limit, incident);
+            if !shown.iter().any(is_same) {
+                shown.push((&judged.limit, &judged.incident));
             }
         }
         if !shown.is_empty() {
             let _ = writeln!(text, "limits of [slo]");
         }
-        for (title, incident) in shown {
+        for (limit, incident) in shown {
+            let bound = plain(limit.column, limit.bound);
+            let title = format!("{} {} {bound}", label(limit.column), limit.relation.sign());
             let _ = write!(text, "  {:width$}", title, width = LABEL - 2);
             for variant in self.variants {
-                let own = |j: &&Judged| {
-                    let title_of = label(j.limit.column);
-                    j.variant == *variant
-                        && j.point == self.point
-                        && j.incident == incident
-                        && title.starts_with(&title_of)
-                };
+                let own = |j: &&Judged| j.variant == *variant && j.point == self.point && j.is_of(limit, incident);
                 let word = match self.judged.iter().find(own).map(|judged| judged.kept) {
                     Some(Some(Kept::Kept)) => "kept",
                     Some(Some(Kept::Violated)) => "VIOLATED",

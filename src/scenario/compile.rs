@@ -20,7 +20,8 @@ use std::path::Path;
 
 const NODES_MAX: u32 = 100_000;
 const TICKS_MAX: u64 = 10_000_000;
-const SEEDS_MAX: u32 = 1_000_000;
+/// More replications are a mistake.
+pub const SEEDS_MAX: u32 = 1_000_000;
 const RETRIES_MAX: u32 = 100;
 
 /// One variant at one point, as meant.

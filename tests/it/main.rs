@@ -2,8 +2,12 @@
 
 mod bad_scenarios;
 mod behaviour;
+mod cli;
 mod docs;
 mod lab;
 mod laws;
 mod oracles;
+mod program;
+mod scenarios;
+mod schema;
 mod tidy;
