@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use stickysim::base::cause::Harm;
+use stickysim::base::draw::name_key;
 use stickysim::cluster::plan::Plan;
 use stickysim::observe::recorder::Recording;
 
@@ -115,8 +116,7 @@ fn agrees_with(group: &str) {
         .oracle
         .iter()
         .enumerate()
-        // Seeds of their own, so that bad luck in one case says nothing of the next.
-        .flat_map(|(case, oracle)| (1..=u64::from(oracle.seeds_now())).map(move |n| (case, 1_000 * case as u64 + n)))
+        .flat_map(|(case, oracle)| (1..=u64::from(oracle.seeds_now())).map(move |n| (case, oracle.seed(n))))
         .collect();
     let figures: Vec<Vec<f64>> =
         runs.par_iter().map(|&(case, seed)| measure(&oracles.oracle[case], &plans[case], seed)).collect();
@@ -174,6 +174,11 @@ fn last_failure_s(recording: &Recording) -> f64 {
 }
 
 impl Oracle {
+    /// Seeds of its own, so that bad luck in one case says nothing of the next.
+    fn seed(&self, n: u64) -> u64 {
+        name_key(&self.id).wrapping_add(n)
+    }
+
     fn seeds_now(&self) -> u32 {
         if is_full() { self.seeds_full } else { self.seeds }
     }
