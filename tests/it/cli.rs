@@ -178,7 +178,7 @@ fn a_dry_run_estimates_and_writes_nothing() {
 #[cfg(unix)]
 fn an_interrupted_run_goes_on_where_it_stopped() {
     let desk = Desk::new();
-    let arguments = ["run", "small.toml", "--set", "duration=2m", "--seeds", "40", "--jobs", "1"];
+    let arguments = ["run", "small.toml", "--set", "duration=20m", "--seeds", "40", "--jobs", "1"];
     let whole: Vec<&str> = arguments.into_iter().chain(["--out", "whole", "--quiet"]).collect();
     let first = ["run", "small.toml", "--seeds", "1", "--out", "again", "--quiet"];
     desk.run_with(&first).with(0);
