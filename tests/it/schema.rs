@@ -147,7 +147,7 @@ fn every_key_in_use_is_in_the_schema() {
 fn paths(value: &Value, above: &[String]) -> Vec<Vec<String>> {
     let mut all = Vec::new();
     for (key, value) in value.as_object().into_iter().flatten() {
-        let path = [above, &[key.clone()]].concat();
+        let path = [above, std::slice::from_ref(key)].concat();
         all.extend(paths(value, &path));
         all.push(path);
     }
