@@ -186,9 +186,8 @@ impl Reading<'_> {
 
     fn clients(&mut self) -> Vec<(String, Clients)> {
         let Some(node) = self.table.get("clients") else { return Vec::new() };
-        let before = self.problems.len();
         let written: Vec<(String, Clients)> = read_each(node, self.problems, "clients");
-        if written.is_empty() && self.problems.len() == before {
+        if node.get_ref().as_table().is_some_and(|table| table.is_empty()) {
             self.wrong(&["clients"], "there are no clients", "add a population, such as [clients.web]");
         }
         for (name, _) in &written {

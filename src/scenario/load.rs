@@ -145,7 +145,11 @@ fn take_variants(base: &mut Table, wanted: &[String], problems: &mut Problems) -
         for (key, node) in named {
             let (name, span) = (key.get_ref().to_string(), node.span());
             match node.into_inner() {
-                DeValue::Table(patch) => variants.push((name, patch)),
+                DeValue::Table(patch) => {
+                    let whole = patch.keys().filter(|key| WHOLE.contains(&key.get_ref().as_ref()));
+                    whole.for_each(|key| problems.push(varies(key.get_ref(), key.span())));
+                    variants.push((name, patch));
+                }
                 _ => {
                     let problem = Problem::error(format!("variant `{name}` is not a table")).at(span);
                     problems.push(problem.hint(format!("write [variant.\"{name}\"] and what differs below")));
@@ -165,6 +169,14 @@ fn take_variants(base: &mut Table, wanted: &[String], problems: &mut Problems) -
         variants.retain(|(name, _)| wanted.contains(name));
     }
     variants
+}
+
+/// Keys that are about the study as a whole: no variant or point can have its own.
+const WHOLE: &[&str] = &["name", "seeds", "slo", "variant", "sweep"];
+
+fn varies(key: &str, place: Span) -> Problem {
+    let problem = Problem::error(format!("`{key}` is the same for all variants and points")).at(place);
+    problem.hint(format!("set {key} at the top of the file"))
 }
 
 /// One point of a sweep.
@@ -192,6 +204,16 @@ fn take_points(base: &mut Table, problems: &mut Problems) -> Vec<Point> {
                 .push(problem.hint("write \"cluster.nodes\" = [3, 4, 6], the path in quotes, the values in brackets"));
             continue;
         };
+        if path.first().is_some_and(|first| WHOLE.contains(&first.as_str())) {
+            problems.push(varies(&path[0], written));
+            continue;
+        }
+        let labels: Vec<String> = values.iter().map(whole_value).collect();
+        if let Some(twice) = labels.iter().enumerate().find(|(i, label)| labels[..*i].contains(label)) {
+            let problem = Problem::error(format!("sweep: `{name}` has the value {} twice", twice.1)).at(place);
+            problems.push(problem.hint("list each value once: points are told apart by their values"));
+            continue;
+        }
         if values.is_empty() {
             problems.push(Problem::error(format!("sweep: `{name}` has no values")).at(place).hint("list at least one"));
             continue;
@@ -203,11 +225,27 @@ fn take_points(base: &mut Table, problems: &mut Problems) -> Vec<Point> {
         let longer = |point: &Point, value: &Node| {
             let mut values = point.values.clone();
             values.push((path.clone(), written.clone(), value.clone()));
-            let own = format!("{name}={}", super::layers::show(value).trim_matches('"'));
+            let own = format!("{name}={}", whole_value(value));
             let label = if point.label.is_empty() { own } else { format!("{} {own}", point.label) };
             Point { label, values }
         };
         points = points.iter().flat_map(|p| values.iter().map(move |v| (p, v))).map(|(p, v)| longer(p, v)).collect();
     }
     points
+}
+
+/// A value in full, as points are named by it.
+fn whole_value(node: &Node) -> String {
+    let list = |items: Vec<String>| items.join(", ");
+    match node.get_ref() {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Array(items) => format!("[{}]", list(items.iter().map(whole_value).collect())),
+        DeValue::Table(table) => {
+            let entry = |(key, value): (&toml::Spanned<toml::de::DeString<'_>>, &Node)| {
+                format!("{} = {}", key.get_ref(), whole_value(value))
+            };
+            format!("{{ {} }}", list(table.iter().map(entry).collect()))
+        }
+        _ => super::layers::show(node),
+    }
 }
