@@ -36,11 +36,45 @@ pub enum Cause {
     Unavailable,
     /// The set of eligible nodes changed, and the hash with it.
     Membership,
+    /// The host did not accept the connection within the balancer's `connect_timeout`.
+    ConnectTimeout,
+    /// The node had `connections_max` connections already.
+    ConnectionLimit,
+    /// The client had no connection to send the request on.
+    NoConnection,
+    /// The host fell silent, and the balancer or TCP gave up waiting.
+    NoAnswer,
+    /// The node answered with an error at once.
+    BadAnswer,
+    /// The host that held the only current copy of the state is gone.
+    HostLoss,
+    /// The client's heartbeat was not answered in time.
+    Heartbeat,
+    /// Nothing moved on the connection for the balancer's `tunnel_timeout`.
+    TunnelTimeout,
+    /// TCP gave up on bytes that were never acknowledged.
+    TcpGaveUp,
+    /// The balancer marked the node down and cut its sessions.
+    MarkedDown,
+    /// The node was restarted by a change.
+    Restart,
+    /// The drain timeout was over before the session was.
+    DrainTimeout,
+    /// The node was put into maintenance and its sessions shut down.
+    Maintenance,
+    /// The node was taken away for good.
+    ScaleIn,
+    /// The session did not come back within the resume window.
+    NotResumed,
+    /// The node's memory was full: its process was killed.
+    OutOfMemory,
+    /// The balancer no longer remembered where the session belonged: its entry had expired or been evicted.
+    Forgotten,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 13] = [
+    pub const ALL: [Cause; 30] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -54,6 +88,23 @@ impl Cause {
         Cause::ServedElsewhere,
         Cause::Unavailable,
         Cause::Membership,
+        Cause::ConnectTimeout,
+        Cause::ConnectionLimit,
+        Cause::NoConnection,
+        Cause::NoAnswer,
+        Cause::BadAnswer,
+        Cause::HostLoss,
+        Cause::Heartbeat,
+        Cause::TunnelTimeout,
+        Cause::TcpGaveUp,
+        Cause::MarkedDown,
+        Cause::Restart,
+        Cause::DrainTimeout,
+        Cause::Maintenance,
+        Cause::ScaleIn,
+        Cause::NotResumed,
+        Cause::OutOfMemory,
+        Cause::Forgotten,
     ];
 
     /// How many causes there are.
@@ -75,6 +126,23 @@ impl Cause {
             Cause::ServedElsewhere => "served_elsewhere",
             Cause::Unavailable => "unavailable",
             Cause::Membership => "membership",
+            Cause::ConnectTimeout => "connect_timeout",
+            Cause::ConnectionLimit => "connection_limit",
+            Cause::NoConnection => "no_connection",
+            Cause::NoAnswer => "no_answer",
+            Cause::BadAnswer => "bad_answer",
+            Cause::HostLoss => "host_loss",
+            Cause::Heartbeat => "heartbeat",
+            Cause::TunnelTimeout => "tunnel_timeout",
+            Cause::TcpGaveUp => "tcp_gave_up",
+            Cause::MarkedDown => "marked_down",
+            Cause::Restart => "restart",
+            Cause::DrainTimeout => "drain_timeout",
+            Cause::Maintenance => "maintenance",
+            Cause::ScaleIn => "scale_in",
+            Cause::NotResumed => "not_resumed",
+            Cause::OutOfMemory => "out_of_memory",
+            Cause::Forgotten => "forgotten",
         }
     }
 
@@ -94,6 +162,23 @@ impl Cause {
             Cause::ServedElsewhere => "A node without the state served the request; the state was rebuilt.",
             Cause::Unavailable => "The session's node was not eligible in the balancer's view.",
             Cause::Membership => "The set of eligible nodes changed, and the hash with it.",
+            Cause::ConnectTimeout => "The host did not accept the connection within the balancer's `connect_timeout`.",
+            Cause::ConnectionLimit => "The node had `connections_max` connections already.",
+            Cause::NoConnection => "The client had no connection to send the request on.",
+            Cause::NoAnswer => "The host fell silent, and the balancer or TCP gave up waiting.",
+            Cause::BadAnswer => "The node answered with an error at once.",
+            Cause::HostLoss => "The host that held the only current copy of the state is gone.",
+            Cause::Heartbeat => "The client's heartbeat was not answered in time.",
+            Cause::TunnelTimeout => "Nothing moved on the connection for the balancer's `tunnel_timeout`.",
+            Cause::TcpGaveUp => "TCP gave up on bytes that were never acknowledged.",
+            Cause::MarkedDown => "The balancer marked the node down and cut its sessions.",
+            Cause::Restart => "The node was restarted by a change.",
+            Cause::DrainTimeout => "The drain timeout was over before the session was.",
+            Cause::Maintenance => "The node was put into maintenance and its sessions shut down.",
+            Cause::ScaleIn => "The node was taken away for good.",
+            Cause::NotResumed => "The session did not come back within the resume window.",
+            Cause::OutOfMemory => "The node's memory was full: its process was killed.",
+            Cause::Forgotten => "The balancer had forgotten the session's node: its entry had expired or been evicted.",
         }
     }
 }

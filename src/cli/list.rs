@@ -6,6 +6,8 @@ use crate::base::choice::Alternatives;
 use crate::base::dist;
 use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::balancer::balance::Algorithm;
+use crate::cluster::change;
+use crate::cluster::client::Protocol;
 use crate::cluster::client::reconnect::Backoff;
 use crate::cluster::fate::Kind;
 use crate::cluster::state::Location;
@@ -30,6 +32,10 @@ enum What {
     State,
     /// What can go wrong (`[fault.<name>]`).
     Fault,
+    /// What we change ourselves (`[change.<name>]`).
+    Change,
+    /// How clients talk (`protocol`).
+    Protocol,
     /// Waits before a client tries again (`reconnect`, `retry.backoff`).
     Reconnect,
     /// Laws of chance, for every duration or number that may vary.
@@ -65,6 +71,8 @@ impl What {
             What::Affinity => named::<Affinity>(),
             What::State => named::<Location>(),
             What::Fault => named::<Kind>(),
+            What::Change => named::<change::Kind>(),
+            What::Protocol => named::<Protocol>(),
             What::Reconnect => named::<Backoff>(),
             What::Law => dist::NAMES.iter().map(|&(name, meaning)| (name, meaning.to_owned())).collect(),
             What::Cause => Cause::ALL.into_iter().map(|cause| (cause.name(), cause.meaning().to_owned())).collect(),

@@ -10,6 +10,8 @@ use crate::engine::Event;
 pub const TICK: u8 = 0;
 /// A fault begins or ends.
 pub const FAULT: u8 = 1;
+/// A change begins or goes on.
+pub const CHANGE: u8 = 12;
 /// A node finishes work.
 pub const WORK: u8 = 2;
 /// A node has let a client in.
@@ -24,8 +26,12 @@ pub const SESSION: u8 = 6;
 pub const PROBE: u8 = 7;
 /// A session arrives.
 pub const ARRIVAL: u8 = 8;
-/// A client of a population has waited long enough.
+/// A client has waited long enough.
 pub const TIMEOUT: u8 = 9;
+/// Somebody notices that a node is silent, or a node has started.
+pub const NODE: u8 = 10;
+/// A session can no longer be resumed.
+pub const RESUME: u8 = 11;
 
 /// The end of a tick.
 pub const fn tick() -> Event {
@@ -35,6 +41,11 @@ pub const fn tick() -> Event {
 /// The beginning or the end of the fault at this place in the plan.
 pub const fn fault(index: usize, ends: bool) -> Event {
     Event::new(FAULT, index as u32 * 2 + ends as u32)
+}
+
+/// The next step of the change at this place in the plan.
+pub const fn change(index: usize) -> Event {
+    Event::new(CHANGE, index as u32)
 }
 
 /// Work of a node.
@@ -72,7 +83,25 @@ pub const fn arrival(population: PopulationId) -> Event {
     Event::new(ARRIVAL, population.0 as u32)
 }
 
-/// The longest-waiting client of a population.
-pub const fn timeout(population: PopulationId) -> Event {
-    Event::new(TIMEOUT, population.0 as u32)
+/// The next visit of a closed population's client.
+pub const fn visit(population: PopulationId) -> Event {
+    Event::new(ARRIVAL, population.0 as u32 | VISIT)
+}
+
+/// Tells visits from arrivals.
+pub const VISIT: u32 = 1 << 16;
+
+/// The longest-waiting client of a line.
+pub const fn timeout(line: usize) -> Event {
+    Event::new(TIMEOUT, line as u32)
+}
+
+/// Something that a node's silence or start brings about.
+pub const fn node(node: NodeId) -> Event {
+    Event::new(NODE, node.0)
+}
+
+/// The end of the time in which a session may be resumed.
+pub const fn resume(session: SessionId) -> Event {
+    Event::new(RESUME, session.0)
 }

@@ -1,6 +1,6 @@
-//! The nodes: who is up, what each is working on, what happens when one dies or comes back.
+//! The nodes: who is up, what each is working on, what happens when one dies, falls silent or comes back.
 
-use super::plan::NodeSpec;
+use super::plan;
 use super::request::Stage;
 use super::station::Station;
 use super::{Sim, event};
@@ -9,14 +9,33 @@ use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
 use crate::base::time::Instant;
 use crate::observe::Fact;
 
-/// One node's capacity.
+/// One node.
 #[derive(Debug)]
 pub struct Node {
     up: bool,
+    /// Its host is gone without a word: nothing is answered, nothing is reset.
+    pub is_silent: bool,
+    /// Its process stands still: the kernel accepts, nothing is answered, queues are kept.
+    pub is_frozen: bool,
+    /// It takes no new connections; those it has live on.
+    pub refuses: bool,
+    /// It answers every request with an error at once.
+    pub answers_errors: bool,
+    /// Whether health checks see nothing of that.
+    pub hides_errors: bool,
+    /// How often its process has begun, modulo 256: connections to an earlier life are worthless.
+    pub incarnation: u8,
     /// Its request slots and queue.
     pub work: Station,
     /// Its handshakes: one at a time.
     pub accept: Station,
+}
+
+impl Node {
+    /// Whether a connection to it is accepted.
+    pub fn listens(&self) -> bool {
+        self.up && !self.refuses
+    }
 }
 
 /// All nodes.
@@ -26,14 +45,25 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// `count` nodes, none of them up.
-    pub fn new(spec: &NodeSpec, count: usize) -> Fleet {
-        let node = || Node {
-            up: false,
-            work: Station::new(spec.concurrency, spec.queue_max, spec.discipline),
-            accept: Station::new(1, spec.accept_max, Default::default()),
+    /// These nodes, none of them up.
+    pub fn new(planned: &[plan::Node]) -> Fleet {
+        let node = |plan::Node { spec, speed, .. }: &plan::Node| {
+            let mut node = Node {
+                up: false,
+                is_silent: false,
+                is_frozen: false,
+                refuses: false,
+                answers_errors: false,
+                hides_errors: false,
+                incarnation: 0,
+                work: Station::new(spec.concurrency, spec.queue_max, spec.discipline),
+                accept: Station::new(1, spec.accept_max, Default::default()),
+            };
+            node.work.set_speed(Instant::START, *speed);
+            node.accept.set_speed(Instant::START, *speed);
+            node
         };
-        Fleet { nodes: (0..count).map(|_| node()).collect() }
+        Fleet { nodes: planned.iter().map(node).collect() }
     }
 
     /// Every node, up or not.
@@ -41,7 +71,7 @@ impl Fleet {
         (0..self.nodes.len() as u32).map(NodeId)
     }
 
-    /// Whether its process listens.
+    /// Whether its process runs on a host that answers.
     #[inline]
     pub fn is_up(&self, node: NodeId) -> bool {
         self.nodes[node.index()].up
@@ -52,62 +82,120 @@ impl Fleet {
     pub fn node(&mut self, node: NodeId) -> &mut Node {
         &mut self.nodes[node.index()]
     }
+
+    /// A node, to look at.
+    pub fn get(&self, node: NodeId) -> &Node {
+        &self.nodes[node.index()]
+    }
 }
 
 impl Sim<'_> {
     /// A node begins to serve, empty.
-    pub(super) fn come_up(&mut self, now: Instant, node: NodeId) {
-        if !std::mem::replace(&mut self.fleet.node(node).up, true) {
-            self.recorder.note(now, Fact::NodeReady { node });
+    pub(super) fn come_up(&mut self, now: Instant, id: NodeId) {
+        let node = self.fleet.node(id);
+        if std::mem::replace(&mut node.up, true) {
+            return;
+        }
+        let was_silent = std::mem::replace(&mut node.is_silent, false);
+        node.incarnation = node.incarnation.wrapping_add(1);
+        self.recorder.note(now, Fact::NodeReady { node: id });
+        if was_silent {
+            self.reset_old_connections(now, id);
         }
     }
 
-    /// A node's process dies: its work, its connections and its memory are gone at once.
-    pub(super) fn crash(&mut self, now: Instant, node: NodeId) {
-        if !std::mem::replace(&mut self.fleet.node(node).up, false) {
+    /// A node's process dies: its work, its connections and its memory are gone, and everybody hears it.
+    pub(super) fn crash(&mut self, now: Instant, node: NodeId, cause: Cause) {
+        let lost = if cause == Cause::Reset { Cause::Crash } else { cause };
+        if !self.stop(now, node, lost) {
             return;
         }
-        self.recorder.note(now, Fact::NodeDown { node });
-        self.fleet.node(node).work.empty();
-        self.fleet.node(node).accept.empty();
-        self.recorder.note(now, Fact::Busy { node, slots: 0 });
-        self.lose_memory(now, node);
-
         let mut cut = std::mem::take(&mut self.scratch);
         self.at_node.take(node, &mut cut);
         for &id in &cut {
-            self.cut_attempt(now, node, AttemptId(id));
+            self.cut_attempt(now, node, AttemptId(id), cause);
         }
         cut.clear();
         self.scratch = cut;
+        self.cut_all(now, node, cause);
+    }
+
+    /// A node's host is gone: its work and memory too, but nobody hears of it.
+    pub(super) fn fall_silent(&mut self, now: Instant, node: NodeId) {
+        if !self.stop(now, node, Cause::HostLoss) {
+            return;
+        }
+        self.fleet.node(node).is_silent = true;
+        let mut waiting = Vec::new();
+        self.at_node.list(node, &mut waiting);
+        for id in waiting.into_iter().map(AttemptId) {
+            let attempt = &mut self.attempts[id];
+            // The store answers a host that is not there; the attempt falls silent then.
+            if !matches!(attempt.stage, Stage::StoreRead | Stage::StoreWrite) {
+                self.hear_nothing(now, id);
+            }
+        }
+        self.expect_notices(now, node);
+    }
+
+    /// An attempt will get no answer; TCP gives up on it in the end.
+    pub(super) fn hear_nothing(&mut self, now: Instant, id: AttemptId) {
+        let gives_up = now + self.plan.balancer.no_answer_after();
+        let attempt = &mut self.attempts[id];
+        attempt.stage = Stage::Silent;
+        if gives_up < self.plan.end {
+            attempt.timer.set(gives_up, event::attempt(id), &mut self.queue);
+        }
+    }
+
+    /// What a crash and a host loss have in common; `false` when the node was down already.
+    fn stop(&mut self, now: Instant, id: NodeId, lost: Cause) -> bool {
+        let node = self.fleet.node(id);
+        let was_up = std::mem::replace(&mut node.up, false);
+        // A silent host that is then declared dead is heard of at last.
+        if !was_up && !std::mem::replace(&mut node.is_silent, false) {
+            return false;
+        }
+        (node.is_frozen, node.refuses, node.answers_errors) = (false, false, false);
+        node.work.empty();
+        node.accept.empty();
+        if was_up {
+            self.recorder.note(now, Fact::NodeDown { node: id });
+            self.recorder.note(now, Fact::Busy { node: id, slots: 0 });
+            self.lose_memory(now, id, lost);
+        }
+        true
     }
 
     /// Sessions whose only current copy was in `node`'s memory lose their state.
-    fn lose_memory(&mut self, now: Instant, node: NodeId) {
+    fn lose_memory(&mut self, now: Instant, node: NodeId, cause: Cause) {
         let mut lost = std::mem::take(&mut self.scratch);
         for index in 0..self.keepers.len() {
             let population = PopulationId(index as u16);
             self.keepers[index].forget_node(node, &mut lost);
             for session in lost.drain(..).map(SessionId) {
-                self.recorder.note(now, Fact::Lost { population, session, cause: Cause::Crash });
+                self.recorder.note(now, Fact::Lost { population, session, cause });
             }
         }
         self.scratch = lost;
     }
 
     /// An attempt loses its node; it has been taken off the node's books.
-    fn cut_attempt(&mut self, now: Instant, node: NodeId, id: AttemptId) {
-        self.balancer.done(node);
+    fn cut_attempt(&mut self, now: Instant, node: NodeId, id: AttemptId, cause: Cause) {
+        if std::mem::replace(&mut self.attempts[id].placed, false) {
+            self.balancer.done(node);
+        }
         self.recorder.note(now, Fact::InFlight { node, by: -1 });
-        let session = self.part(now, id);
-        match self.attempts[id].stage {
-            // The store goes on with an operation that nobody waits for; it hands the attempt back.
-            Stage::StoreRead | Stage::StoreWrite => self.attempts[id].stage = Stage::Orphaned,
-            _ => self.attempts.free(id),
+        let at_store = matches!(self.attempts[id].stage, Stage::StoreRead | Stage::StoreWrite);
+        if at_store {
+            // The store goes on with an operation that nobody waits for; it hands that record back.
+            let left = self.leave_to_store(id);
+            return if let Some(left) = left {
+                self.attempt_failed(now, left, cause)
+            };
         }
-        if let Some(session) = session {
-            self.attempt_failed(now, session, Cause::Reset);
-        }
+        self.attempts[id].stage = Stage::Route;
+        self.fail(now, id, cause);
     }
 
     /// Keeps a node's timer and the books on its busy slots true after a change of its work.

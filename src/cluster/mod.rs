@@ -3,8 +3,12 @@
 //! A room returns what happened; a handler of [`Sim`] decides what follows. Every handler reads like the
 //! protocol it stands for, and everything that happens leaves through the recorder.
 
+mod asking;
 pub mod balancer;
+pub mod change;
+mod check;
 pub mod client;
+mod connection;
 pub mod event;
 pub mod fate;
 pub mod fleet;
@@ -12,27 +16,33 @@ pub mod patience;
 pub mod plan;
 pub mod request;
 pub mod residents;
+mod routing;
 pub mod session;
+mod silence;
 pub mod state;
 pub mod station;
+mod storing;
 
-use crate::base::draw::Stream;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
-use crate::base::time::{Duration, Instant};
-use crate::engine::{Event, Queue};
+use crate::base::time::Instant;
+use crate::engine::{Event, Queue, Timer};
 use crate::observe::recorder::{Recording, Setup};
 use crate::observe::{Fact, Recorder};
 use balancer::Balancer;
-use client::{Streams, arrival_gap};
+use change::Rolling;
+use check::Checker;
+use client::Streams;
+use client::closed::Away;
 use fleet::Fleet;
 use patience::Line;
 use plan::Plan;
-use rand::RngExt;
 use request::Attempts;
 use residents::Residents;
 use session::Sessions;
+use silence::Notices;
 use state::Keep;
 use station::{Discipline, Station};
+use std::collections::VecDeque;
 
 /// One run: a plan under one seed.
 pub struct Sim<'p> {
@@ -44,6 +54,8 @@ pub struct Sim<'p> {
     attempts: Attempts,
     // Which attempts are at which node.
     at_node: Residents,
+    // Which sessions' connections hang on which node.
+    linked: Residents,
     fleet: Fleet,
     balancer: Balancer,
     stores: Vec<Station>,
@@ -52,7 +64,18 @@ pub struct Sim<'p> {
     keepers: Vec<Box<dyn Keep>>,
     lines: Vec<Line>,
     arrived: Vec<u64>,
+    away: Vec<Away>,
     binds: Vec<bool>,
+    // By node:
+    checks: Vec<Checker>,
+    notices: Vec<Notices>,
+    watches: Vec<Timer>,
+    bound_to: Vec<u32>,
+    wanted: Vec<bool>,
+    // Nodes that are not part of the cluster yet.
+    spares: VecDeque<NodeId>,
+    // By change:
+    rolls: Vec<Rolling>,
     // By fault:
     victims_of: Vec<Vec<NodeId>>,
     scratch: Vec<u32>,
@@ -79,7 +102,7 @@ impl<'p> Sim<'p> {
             end: plan.end,
             tick: plan.tick,
             populations: flags.collect(),
-            nodes: plan.nodes.iter().map(|_| (plan.node.concurrency, 1.0)).collect(),
+            nodes: plan.nodes.iter().map(|node| (node.spec.concurrency, node.share())).collect(),
             limits: plan.limits,
             hold: plan.hold,
             keep_nodes,
@@ -93,14 +116,23 @@ impl<'p> Sim<'p> {
             sessions: Sessions::default(),
             attempts: Attempts::default(),
             at_node: Residents::default(),
-            fleet: Fleet::new(&plan.node, plan.nodes.len()),
-            balancer: Balancer::new(&plan.balancer, &plan.nodes, seed, "lb1"),
+            linked: Residents::default(),
+            fleet: Fleet::new(&plan.nodes),
+            balancer: Balancer::new(&plan.balancer, plan.members(), &plan.affinities(), seed, "lb1"),
             stores: plan.stores.iter().map(store).collect(),
             streams: people.iter().map(|p| Streams::new(seed, &p.name)).collect(),
             keepers: people.iter().map(|p| p.state.keeper()).collect(),
-            lines: people.iter().map(|_| Line::default()).collect(),
+            lines: people.iter().flat_map(|_| [Line::default(), Line::default()]).collect(),
             arrived: vec![0; people.len()],
+            away: people.iter().map(|_| Away::default()).collect(),
             binds,
+            checks: plan.nodes.iter().map(|_| Checker::default()).collect(),
+            notices: plan.nodes.iter().map(|_| Notices::default()).collect(),
+            watches: vec![Timer::new(); plan.nodes.len()],
+            bound_to: vec![0; plan.nodes.len()],
+            wanted: (0..plan.nodes.len()).map(|i| i < plan.desired()).collect(),
+            spares: (plan.desired()..plan.nodes.len()).map(|i| NodeId(i as u32)).collect(),
+            rolls: plan.changes.iter().map(|_| Rolling::default()).collect(),
             victims_of: vec![Vec::new(); plan.faults.len()],
             scratch: Vec::new(),
             events: 0,
@@ -141,29 +173,26 @@ impl<'p> Sim<'p> {
 
     /// The state at time zero.
     fn begin(&mut self) {
-        for node in (0..self.plan.nodes.len() as u32).map(NodeId) {
+        for node in (0..self.plan.desired() as u32).map(NodeId) {
             self.come_up(Instant::START, node);
-            self.queue.at(self.first_check(node), event::probe(node));
+            self.begin_checks(Instant::START, node);
+        }
+        for node in self.spares.iter().copied() {
+            self.balancer.hold_back(node);
+        }
+        self.recorder.note(Instant::START, Fact::Desired { nodes: self.plan.desired() as u32 });
+        for (index, change) in self.plan.changes.iter().enumerate() {
+            self.queue.at(change.at, event::change(index));
         }
         for (index, fault) in self.plan.faults.iter().enumerate() {
             self.queue.at(fault.at, event::fault(index, false));
         }
-        for (index, people) in self.plan.populations.iter().enumerate() {
-            let population = PopulationId(index as u16);
+        for population in (0..self.plan.populations.len() as u16).map(PopulationId) {
             self.install_initial(population);
-            if people.rate > 0.0 {
-                let first = Instant::START + arrival_gap(people.rate, &self.streams[index], 0);
-                self.queue.at(first, event::arrival(population));
-            }
+            self.begin_closed(population);
+            self.await_arrival(Instant::START, population);
         }
         self.queue.at(Instant::START + self.plan.tick, event::tick());
-    }
-
-    /// Health checks of a node begin at a random point of the interval, as products spread them.
-    fn first_check(&self, node: NodeId) -> Instant {
-        let interval = self.plan.balancer.health.interval.as_nanos();
-        let phase = Stream::new(self.seed, "check phase", "lb1").at(u64::from(node.0), 0).random_range(0..interval);
-        Instant::START + Duration::from_nanos(phase)
     }
 
     #[inline]
@@ -173,21 +202,18 @@ impl<'p> Sim<'p> {
             event::WORK => self.on_work(now, NodeId(index)),
             event::SESSION => self.on_session(now, SessionId(index)),
             event::STORE => self.on_store(now, index as usize),
+            event::ARRIVAL if index & event::VISIT != 0 => self.on_visit(now, PopulationId(index as u16)),
             event::ARRIVAL => self.arrive(now, PopulationId(index as u16)),
-            event::TIMEOUT => self.on_timeout(now, PopulationId(index as u16)),
+            event::TIMEOUT => self.on_timeout(now, index as usize),
+            event::NODE => self.on_node(now, NodeId(index)),
+            event::RESUME => self.on_resume(now, SessionId(index)),
             event::ATTEMPT => self.on_attempt(now, AttemptId(index)),
             event::ACCEPT => self.on_accept(now, NodeId(index)),
             event::PROBE => self.on_check(now, NodeId(index)),
             event::FAULT => self.on_fault(now, index as usize),
+            event::CHANGE => self.on_change(now, index as usize),
             kind => unreachable!("an event of kind {kind}"),
         }
-    }
-
-    /// The balancer checks a node.
-    fn on_check(&mut self, now: Instant, node: NodeId) {
-        let good = self.fleet.is_up(node);
-        let next = self.balancer.checked(node, good);
-        self.queue.at(now + next, event::probe(node));
     }
 
     fn on_fault(&mut self, now: Instant, index: usize) {

@@ -4,11 +4,11 @@
 //! needs one timer however long it is. A client that leaves does not take its work with it, unless the
 //! population `cancels`.
 
-use super::request::{Attempt, Stage};
+use super::request::{Attempt, Kind, Stage};
 use super::{Sim, event};
 use crate::base::cause::Cause;
-use crate::base::id::{AttemptId, NONE, PopulationId, SessionId};
-use crate::base::time::Instant;
+use crate::base::id::{AttemptId, NONE, SessionId};
+use crate::base::time::{Duration, Instant};
 use crate::engine::Timer;
 
 /// The clients of one population that wait for a reply, oldest first: in the order of their timeouts.
@@ -28,20 +28,69 @@ impl Default for Line {
 impl Sim<'_> {
     /// Client and attempt part: the reply came, or the client does not wait for it any more. Returns the
     /// session that waited.
-    pub(super) fn part(&mut self, _now: Instant, id: AttemptId) -> Option<SessionId> {
+    pub(super) fn part(&mut self, id: AttemptId) -> Option<SessionId> {
         let session = self.attempts[id].session.some()?;
         self.attempts[id].session = SessionId::NONE;
-        self.sessions[session].attempt = AttemptId::NONE;
         self.leave_line(id);
+        let sibling = std::mem::replace(&mut self.attempts[id].sibling, AttemptId::NONE);
+        let first = &mut self.sessions[session].attempt;
+        if *first == id {
+            *first = sibling;
+        } else {
+            let mut at = *first;
+            while self.attempts[at].sibling != id {
+                at = self.attempts[at].sibling;
+            }
+            self.attempts[at].sibling = sibling;
+        }
         Some(session)
     }
 
-    /// The client has left; what happens to the attempt that it has parted from?
+    /// The client waits no longer for an attempt but has not given up the request: returns a record that
+    /// stands for it from now on, at no node, while the work that the attempt left behind goes on without it.
+    pub(super) fn leave_work(&mut self, now: Instant, id: AttemptId) -> AttemptId {
+        if self.is_at_no_node(id) {
+            return id;
+        }
+        let copy = self.attempts[id];
+        let session = self.part(id);
+        self.abandon(now, id);
+        self.succeed(copy, session)
+    }
+
+    /// A record at no node that stands for the same request as `copy`.
+    fn succeed(&mut self, copy: Attempt, session: Option<SessionId>) -> AttemptId {
+        let (stage, placed, timer) = (Stage::Route, false, Timer::new());
+        let id = self.attempts.add(Attempt { stage, placed, timer, before: NONE, after: NONE, ..copy });
+        if let Some(session) = session {
+            self.attempts[id].sibling = self.sessions[session].attempt;
+            self.sessions[session].attempt = id;
+        }
+        id
+    }
+
+    /// The store keeps the record of an operation whose node is gone; returns the record that stands for the
+    /// request from now on, if anybody still waits for it.
+    pub(super) fn leave_to_store(&mut self, id: AttemptId) -> Option<AttemptId> {
+        let copy = self.attempts[id];
+        let session = self.part(id);
+        self.attempts[id].stage = Stage::Orphaned;
+        session.map(|session| self.succeed(copy, Some(session)))
+    }
+
+    fn is_at_no_node(&self, id: AttemptId) -> bool {
+        matches!(self.attempts[id].stage, Stage::Route | Stage::BackingOff | Stage::Pause | Stage::Connecting)
+    }
+
+    /// The client has left for good; what happens to the attempt that it has parted from?
     pub(super) fn abandon(&mut self, now: Instant, id: AttemptId) {
         let Attempt { stage, node, population, .. } = self.attempts[id];
-        if stage == Stage::Pause {
-            // Its entry is still in the queue, and must not send an attempt that is no more.
-            self.attempts[id].timer.clear();
+        if self.is_at_no_node(id) {
+            return self.attempts.free(id);
+        }
+        if stage == Stage::Silent {
+            // There is no work to go on with.
+            self.leave_node(now, id);
             return self.attempts.free(id);
         }
         if !self.plan.populations[population.index()].cancels {
@@ -70,57 +119,67 @@ impl Sim<'_> {
         }
     }
 
-    /// The attempt's client begins to wait.
+    /// The attempt's client begins to wait, if it waits with a limit.
     pub(super) fn stand_in_line(&mut self, now: Instant, id: AttemptId) {
-        let population = self.attempts[id].population;
-        let Some(timeout) = self.plan.populations[population.index()].request_timeout else { return };
-        let line = &mut self.lines[population.index()];
+        let index = self.line_of(id);
+        let Some(patience) = self.patience(index) else { return };
+        let line = &mut self.lines[index];
         let last = std::mem::replace(&mut line.last, id.0);
         self.attempts[id].before = last;
         if last == NONE {
             line.first = id.0;
-            line.timer.set(now + timeout, event::timeout(population), &mut self.queue);
+            line.timer.set(now + patience, event::timeout(index), &mut self.queue);
         } else {
             self.attempts[AttemptId(last)].after = id.0;
         }
     }
 
-    fn leave_line(&mut self, id: AttemptId) {
-        let Attempt { before, after, population, .. } = self.attempts[id];
-        let line = &mut self.lines[population.index()];
+    /// Each population has two lines: for replies and for connections.
+    fn line_of(&self, id: AttemptId) -> usize {
+        let Attempt { population, kind, .. } = self.attempts[id];
+        population.index() * 2 + usize::from(kind == Kind::Connect)
+    }
+
+    fn patience(&self, line: usize) -> Option<Duration> {
+        let people = &self.plan.populations[line / 2];
+        if line % 2 == 1 { people.connect_timeout } else { people.request_timeout }
+    }
+
+    pub(super) fn leave_line(&mut self, id: AttemptId) {
+        let Attempt { before, after, .. } = self.attempts[id];
+        let index = self.line_of(id);
+        let line = &mut self.lines[index];
         match before {
             NONE if line.first == id.0 => line.first = after,
-            NONE => return, // Nobody of this population waits with a limit.
+            NONE => return, // It does not stand there.
             before => self.attempts[AttemptId(before)].after = after,
         }
         match after {
-            NONE => self.lines[population.index()].last = before,
+            NONE => self.lines[index].last = before,
             after => self.attempts[AttemptId(after)].before = before,
         }
         (self.attempts[id].before, self.attempts[id].after) = (NONE, NONE);
     }
 
-    /// The longest-waiting client of a population may have waited long enough.
-    pub(super) fn on_timeout(&mut self, now: Instant, population: PopulationId) {
-        let event = event::timeout(population);
-        if !self.lines[population.index()].timer.fires(now, event, &mut self.queue) {
+    /// The one who has waited longest in a line may have waited long enough.
+    pub(super) fn on_timeout(&mut self, now: Instant, index: usize) {
+        let event = event::timeout(index);
+        if !self.lines[index].timer.fires(now, event, &mut self.queue) {
             return;
         }
-        let Some(timeout) = self.plan.populations[population.index()].request_timeout else { return };
+        let Some(patience) = self.patience(index) else { return };
         loop {
-            let first = self.lines[population.index()].first;
+            let first = self.lines[index].first;
             if first == NONE {
                 return;
             }
-            let due = self.attempts[AttemptId(first)].sent + timeout;
+            let due = self.attempts[AttemptId(first)].sent + patience;
             if due > now {
-                return self.lines[population.index()].timer.set(due, event, &mut self.queue);
+                return self.lines[index].timer.set(due, event, &mut self.queue);
             }
-            let session = self.part(now, AttemptId(first));
-            self.abandon(now, AttemptId(first));
-            if let Some(session) = session {
-                self.attempt_failed(now, session, Cause::Timeout);
-            }
+            let left = self.leave_work(now, AttemptId(first));
+            self.leave_line(left);
+            self.attempt_failed(now, left, Cause::Timeout);
         }
     }
 }

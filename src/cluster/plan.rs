@@ -3,14 +3,20 @@
 //! A plan is immutable and has no seed: all replications of one variant share it.
 
 use super::balancer;
-use super::client::Population;
+use super::balancer::affinity::Affinity;
+use super::balancer::balance::Member;
+use super::change::Change;
+use super::client::{Layer, Population, Protocol};
 use super::fate::Fault;
 use super::state::StoreSpec;
 use super::station::Discipline;
 use crate::base::dist::Sampler;
+use crate::base::draw::name_key;
+use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::observe::recovery::Limits;
 use crate::observe::window::Window;
+use std::sync::Arc;
 
 /// Everything that one variant at one sweep point is made of.
 #[derive(Clone, Debug)]
@@ -21,10 +27,10 @@ pub struct Plan {
     pub warmup: Instant,
     /// Length of a tick; divides both.
     pub tick: Duration,
-    /// Names of the nodes.
-    pub nodes: Vec<String>,
-    /// What each node is like.
-    pub node: NodeSpec,
+    /// The nodes.
+    pub nodes: Vec<Node>,
+    /// Names of the zones that the nodes are in.
+    pub zones: Vec<String>,
     /// Classes of clients, in the order of their names.
     pub populations: Vec<Population>,
     /// The balancer in front.
@@ -33,10 +39,38 @@ pub struct Plan {
     pub stores: Vec<StoreSpec>,
     /// What goes wrong, in the order of their names.
     pub faults: Vec<Fault>,
+    /// What we change ourselves, in the order of their names.
+    pub changes: Vec<Change>,
+    /// How many of the nodes, the last ones, are not part of the cluster at first.
+    pub spares: usize,
     /// What recovery means; from the SLO.
     pub limits: Limits,
     /// How long it must last.
     pub hold: Duration,
+}
+
+/// A node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// The group it belongs to; `None` when there are no groups.
+    pub group: Option<String>,
+    /// Its zone: a place in [`Plan::zones`].
+    pub zone: u32,
+    /// What balancers give it relative to the others; from 1 to 256.
+    pub weight: u32,
+    /// How fast it works relative to service demands; above 0.
+    pub speed: f64,
+    /// What it is like.
+    pub spec: Arc<NodeSpec>,
+}
+
+impl Node {
+    /// What a fair load is proportional to.
+    pub fn share(&self) -> f64 {
+        f64::from(self.weight) * self.speed
+    }
 }
 
 /// What a node is like.
@@ -52,19 +86,60 @@ pub struct NodeSpec {
     pub handshake: Option<Sampler>,
     /// Clients that may wait to be let in.
     pub accept_max: u32,
+    /// Connections that may hang on it.
+    pub connections_max: u32,
 }
 
 impl Plan {
+    /// How many nodes the cluster has at first.
+    pub fn desired(&self) -> usize {
+        self.nodes.len() - self.spares
+    }
+
+    /// The name of an incident: faults first, then changes.
+    pub fn incident(&self, index: u16) -> (&str, Instant) {
+        let index = usize::from(index);
+        match self.faults.get(index) {
+            Some(fault) => (&fault.name, fault.at),
+            None => {
+                let change = &self.changes[index - self.faults.len()];
+                (&change.name, change.at)
+            }
+        }
+    }
+
+    /// The zone that a node stands in.
+    pub fn zone_of(&self, node: NodeId) -> &str {
+        &self.zones[self.nodes[node.index()].zone as usize]
+    }
+
     /// Memory that a run needs, roughly (bytes): sessions at their mean number, one row per tick.
     pub fn memory_estimate(&self) -> u64 {
-        let sessions: u64 = self.populations.iter().map(|people| people.initial).sum();
+        let sessions: u64 = self.populations.iter().map(Population::present).sum();
         let rows = self.end.as_nanos() / self.tick.as_nanos() * (self.populations.len() as u64 + 1);
         // Measured on W4 (benches/): session record, state copy, marks, queue entry, spare room of vectors.
         sessions * 230 + rows * size_of::<Window>() as u64 + self.nodes.len() as u64 * 600 + (2 << 20)
     }
 
+    /// The nodes as a balancer knows them.
+    pub fn members(&self) -> Vec<Member> {
+        let member =
+            |(id, node): (u32, &Node)| Member { id: NodeId(id), weight: node.weight, name: name_key(&node.name) };
+        (0..).zip(&self.nodes).map(member).collect()
+    }
+
+    /// By population: what binds its sessions, and whether that is its own.
+    pub fn affinities(&self) -> Vec<(&Affinity, bool)> {
+        self.populations.iter().map(|people| (&people.affinity, people.own_affinity)).collect()
+    }
+
     /// Whether something binds a population's sessions to nodes.
     pub fn binds(&self, population: &Population) -> bool {
-        population.affinity.binds() || self.balancer.algorithm.binds()
+        let hangs = match population.protocol {
+            Protocol::Stream(_) => true,
+            Protocol::Keepalive(_) => self.balancer.layer == Layer::L4,
+            Protocol::Request(_) => false,
+        };
+        hangs || population.affinity.binds() || self.balancer.algorithm.binds()
     }
 }

@@ -4,7 +4,6 @@
 //! the slot is taken before the read and kept until the write is done; otherwise only the work holds it.
 //! A client that leaves does not take its work with it: the attempt goes on without a session.
 
-use super::balancer::Route;
 use super::client::happens;
 use super::state::{Look, OnMissing};
 use super::station::Offer;
@@ -15,11 +14,28 @@ use crate::base::time::{Duration, Instant};
 use crate::engine::Timer;
 use crate::observe::Fact;
 
+/// What an attempt is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// To get a request answered.
+    Request,
+    /// To open a stream.
+    Connect,
+    /// Nobody's: work that makes the state of a stream anew.
+    Rebuild,
+}
+
 /// Where an attempt is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
+    /// On its way to a node.
+    Route,
+    /// The client waits before it tries again.
+    BackingOff,
     /// The balancer waits before it tries the node again.
     Pause,
+    /// The balancer waits for a silent host to accept the connection.
+    Connecting,
     /// The node lets the client in.
     Handshake,
     /// In line for a slot of the node.
@@ -30,37 +46,57 @@ pub enum Stage {
     Work,
     /// The store writes the session's state.
     StoreWrite,
-    /// Its node died while the store was busy with it: nobody waits for the answer.
+    /// Its host fell silent: no answer will come.
+    Silent,
+    /// Its node died while the store was busy with it: the store hands it back to nobody.
     Orphaned,
 }
 
-/// One try of a request.
+/// One try of a request, or to connect.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt {
-    who: u64,
-    pub(super) sent: Instant,
+    /// The session's name within its population: keys its draws, also when the client has left.
+    pub who: u64,
+    /// When the request was intended.
+    pub intended: Instant,
+    /// When this attempt left the client.
+    pub sent: Instant,
     /// When the store was asked.
-    asked: Instant,
-    demand: Duration,
-    pub(super) timer: Timer,
+    pub(super) asked: Instant,
+    pub(super) demand: Duration,
+    /// Ends a pause, a wait of the client, or a wait for a silent host.
+    pub timer: Timer,
     /// The session that waits for the reply; none when its client has left.
-    pub(super) session: SessionId,
-    pub(super) node: NodeId,
+    pub session: SessionId,
+    /// The next of the session's attempts.
+    pub sibling: AttemptId,
+    /// The node that it is at, or tries.
+    pub node: NodeId,
     // Neighbours in the line of those that wait for a reply, oldest first.
     pub(super) before: u32,
     pub(super) after: u32,
-    request: u32,
-    pub(super) population: PopulationId,
+    /// Ordinal of the request.
+    pub request: u32,
+    /// Its population.
+    pub population: PopulationId,
+    /// What it is for.
+    pub kind: Kind,
     /// Where it is.
     pub stage: Stage,
-    refusals: u8,
+    /// Tries so far, this one included.
+    pub tries: u8,
+    /// Connections refused in this try.
+    pub refusals: u8,
     /// Why it is not where its session was bound, should that turn out to be so.
-    moved_by: Cause,
-    writes: bool,
-    connects: bool,
-    missed: bool,
+    pub moved_by: Cause,
+    /// Whether the client is trying to get in with it.
+    pub connects: bool,
+    /// Whether it takes a place at the balancer.
+    pub placed: bool,
+    pub(super) writes: bool,
+    pub(super) missed: bool,
     // Missed, and answered with an error.
-    refused: bool,
+    pub(super) refused: bool,
 }
 
 /// Attempts by slot; slots are used again.
@@ -71,7 +107,8 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    fn add(&mut self, attempt: Attempt) -> AttemptId {
+    /// Takes a slot.
+    pub fn add(&mut self, attempt: Attempt) -> AttemptId {
         if let Some(id) = self.free.pop() {
             self.slots[id.index()] = attempt;
             return id;
@@ -81,8 +118,9 @@ impl Attempts {
         id
     }
 
-    /// Gives the slot back.
+    /// Gives the slot back. An entry that is still in the queue must not wake an attempt that is no more.
     pub fn free(&mut self, id: AttemptId) {
+        self.slots[id.index()].timer.clear();
         self.free.push(id);
     }
 }
@@ -103,91 +141,44 @@ impl std::ops::IndexMut<AttemptId> for Attempts {
 }
 
 impl Sim<'_> {
-    /// An attempt leaves the client.
-    pub(super) fn start_attempt(&mut self, now: Instant, id: SessionId, connects: bool) {
+    /// The record of an attempt that has not begun.
+    pub(super) fn new_attempt(&mut self, now: Instant, id: SessionId, kind: Kind) -> AttemptId {
         let session = &self.sessions[id];
-        let (who, population, bound) = (session.who, session.population, session.bound);
-        let request = session.requests - 1;
-        self.keepers[population.index()].fetch(id);
+        let (who, population, sibling) = (session.who, session.population, session.attempt);
+        let request = session.requests.saturating_sub(1);
         let people = &self.plan.populations[population.index()];
-        let affinity = people.affinity.propose(bound.some());
         let write_draw = &mut self.streams[population.index()].write.at(who, u64::from(request));
         let attempt = self.attempts.add(Attempt {
             who,
+            intended: now,
             sent: now,
             asked: now,
             demand: Duration::ZERO,
             timer: Timer::new(),
             session: id,
+            sibling,
             node: NodeId::NONE,
             before: NONE,
             after: NONE,
             request,
             population,
-            stage: Stage::Pause,
+            kind,
+            stage: Stage::Route,
+            tries: 0,
             refusals: 0,
-            moved_by: if affinity.is_some() { Cause::Unavailable } else { Cause::Membership },
+            moved_by: Cause::Membership,
+            connects: false,
+            placed: false,
             writes: people.state.store.is_some() && happens(people.write_ratio, write_draw),
-            connects,
             missed: false,
             refused: false,
         });
         self.sessions[id].attempt = attempt;
-        self.stand_in_line(now, attempt);
-        let ask = self.ask(id);
-        let route = self.balancer.route(&ask, affinity);
-        self.follow(now, attempt, route);
+        self.keepers[population.index()].fetch(id);
+        attempt
     }
 
-    fn follow(&mut self, now: Instant, id: AttemptId, route: Route) {
-        match route {
-            Route::To(node) => self.connect(now, id, node),
-            Route::Pause(node, pause) => {
-                let attempt = &mut self.attempts[id];
-                (attempt.stage, attempt.node) = (Stage::Pause, node);
-                attempt.timer.set(now + pause, event::attempt(id), &mut self.queue);
-            }
-            Route::Refuse(cause) => self.fail(now, id, cause),
-        }
-    }
-
-    /// The balancer opens a connection to `node`.
-    fn connect(&mut self, now: Instant, id: AttemptId, node: NodeId) {
-        if !self.fleet.is_up(node) {
-            return self.on_refused(now, id, node);
-        }
-        self.attempts[id].node = node;
-        self.at_node.bind(id.0, node);
-        self.balancer.sent(node);
-        self.recorder.note(now, Fact::InFlight { node, by: 1 });
-        if self.plan.node.handshake.is_some() && self.attempts[id].connects {
-            self.ask_to_enter(now, id, node);
-        } else {
-            self.enter(now, id, node);
-        }
-    }
-
-    /// Nothing listened on `node`.
-    fn on_refused(&mut self, now: Instant, id: AttemptId, node: NodeId) {
-        let attempt = &mut self.attempts[id];
-        attempt.refusals = attempt.refusals.saturating_add(1);
-        attempt.moved_by = Cause::Refused;
-        let (session, refusals) = (attempt.session, u32::from(attempt.refusals));
-        let ask = self.ask(session);
-        let route = self.balancer.refused(&ask, node, refusals);
-        self.follow(now, id, route);
-    }
-
-    /// The pause before another try is over.
-    pub(super) fn on_attempt(&mut self, now: Instant, id: AttemptId) {
-        let attempt = &mut self.attempts[id];
-        if attempt.timer.fires(now, event::attempt(id), &mut self.queue) && attempt.stage == Stage::Pause {
-            let node = attempt.node;
-            self.connect(now, id, node);
-        }
-    }
-
-    fn ask_to_enter(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+    pub(super) fn ask_to_enter(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         self.attempts[id].stage = Stage::Handshake;
         match self.fleet.node(node).accept.offer(id.0) {
             Offer::Started => self.let_in(now, id, node),
@@ -200,7 +191,8 @@ impl Sim<'_> {
     pub(super) fn let_in(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         let attempt = &self.attempts[id];
         let mut draw = self.streams[attempt.population.index()].handshake.at(attempt.who, u64::from(attempt.request));
-        let demand = self.plan.node.handshake.as_ref().map_or(Duration::ZERO, |law| law.duration(&mut draw));
+        let law = self.plan.nodes[node.index()].spec.handshake.as_ref();
+        let demand = law.map_or(Duration::ZERO, |law| law.duration(&mut draw));
         self.fleet.node(node).accept.work(now, id.0, demand);
     }
 
@@ -219,11 +211,17 @@ impl Sim<'_> {
     }
 
     fn admitted(&mut self, now: Instant, id: AttemptId, node: NodeId) {
-        if self.is_cancelled(id) { self.dismiss(now, id) } else { self.enter(now, id, node) }
+        if self.is_cancelled(id) {
+            self.dismiss(now, id);
+        } else if self.links(self.attempts[id].population) {
+            self.established(now, id, node);
+        } else {
+            self.enter(now, id, node);
+        }
     }
 
     /// Whether its client has left, and the node heeds that.
-    fn is_cancelled(&self, id: AttemptId) -> bool {
+    pub(super) fn is_cancelled(&self, id: AttemptId) -> bool {
         let Attempt { session, population, .. } = self.attempts[id];
         session.some().is_none() && self.plan.populations[population.index()].cancels
     }
@@ -235,7 +233,10 @@ impl Sim<'_> {
     }
 
     /// The request reaches the application.
-    fn enter(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+    pub(super) fn enter(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+        if self.fleet.node(node).answers_errors {
+            return self.fail_at_node(now, id, Cause::BadAnswer);
+        }
         match self.store_of(id) {
             Some(store) if !self.plan.stores[store].holds_slot => {
                 self.visit_store(now, id, store, Stage::StoreRead);
@@ -248,7 +249,7 @@ impl Sim<'_> {
         self.plan.populations[self.attempts[id].population.index()].state.store
     }
 
-    fn take_slot(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+    pub(super) fn take_slot(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         self.attempts[id].stage = Stage::Wait;
         match self.fleet.node(node).work.offer(id.0) {
             Offer::Started if self.slot_taken(now, id, node) => {}
@@ -261,83 +262,18 @@ impl Sim<'_> {
 
     /// An attempt has a slot; `false` when it has failed at once and does not need it.
     fn slot_taken(&mut self, now: Instant, id: AttemptId, node: NodeId) -> bool {
+        if self.attempts[id].kind == Kind::Rebuild {
+            let demand = self.attempts[id].demand;
+            self.attempts[id].stage = Stage::Work;
+            self.fleet.node(node).work.work(now, id.0, demand);
+            return true;
+        }
         match self.store_of(id) {
             Some(store) if self.plan.stores[store].holds_slot => self.visit_store(now, id, store, Stage::StoreRead),
             _ => {
                 self.work(now, id, node);
                 true
             }
-        }
-    }
-
-    /// Asks the store; `false` when its line was full and the attempt has failed.
-    fn visit_store(&mut self, now: Instant, id: AttemptId, store: usize, stage: Stage) -> bool {
-        let attempt = &mut self.attempts[id];
-        let streams = &self.streams[attempt.population.index()];
-        let spec = &self.plan.stores[store];
-        let (law, stream) = match stage {
-            Stage::StoreWrite => (&spec.write, streams.store_write),
-            _ => (&spec.read, streams.store_read),
-        };
-        let demand = law.duration(&mut stream.at(attempt.who, u64::from(attempt.request)));
-        (attempt.stage, attempt.asked, attempt.demand) = (stage, now, demand);
-        let offer = self.stores[store].offer(id.0);
-        match offer {
-            Offer::Started => self.store_works(now, id, store),
-            Offer::Queued => {}
-            Offer::Full => self.fail_at_node(now, id, Cause::StoreFull),
-        }
-        self.stores[store].rearm(now, event::store(store), &mut self.queue);
-        offer != Offer::Full
-    }
-
-    // What was asked is asked: an attempt whose node has died meanwhile does not change it.
-    fn store_works(&mut self, now: Instant, id: AttemptId, store: usize) {
-        self.stores[store].work(now, id.0, self.attempts[id].demand);
-    }
-
-    /// A store has answered.
-    pub(super) fn on_store(&mut self, now: Instant, store: usize) {
-        if !self.stores[store].fires(now, event::store(store), &mut self.queue) {
-            return;
-        }
-        while let Some(job) = self.stores[store].finish(now) {
-            if let Some(next) = self.stores[store].release() {
-                self.store_works(now, AttemptId(next), store);
-            }
-            self.store_answered(now, AttemptId(job), store);
-        }
-        self.stores[store].rearm(now, event::store(store), &mut self.queue);
-    }
-
-    fn store_answered(&mut self, now: Instant, id: AttemptId, store: usize) {
-        let Attempt { stage, node, population, asked, .. } = self.attempts[id];
-        let after = now.since(asked);
-        self.recorder.note(now, Fact::StoreAnswered { population, after });
-        match stage {
-            Stage::StoreRead if self.is_cancelled(id) => {
-                self.give_slot_back(now, id, store);
-                self.dismiss(now, id);
-            }
-            Stage::StoreRead if self.plan.stores[store].holds_slot => {
-                self.work(now, id, node);
-                self.touch(now, node);
-            }
-            Stage::StoreRead => self.take_slot(now, id, node),
-            Stage::StoreWrite => {
-                self.give_slot_back(now, id, store);
-                self.reply(now, id);
-            }
-            _ => self.attempts.free(id),
-        }
-    }
-
-    /// With blocking store I/O, an attempt that leaves the store for good gives its node's slot back.
-    fn give_slot_back(&mut self, now: Instant, id: AttemptId, store: usize) {
-        if self.plan.stores[store].holds_slot {
-            let node = self.attempts[id].node;
-            self.release_slot(now, node);
-            self.touch(now, node);
         }
     }
 
@@ -351,7 +287,7 @@ impl Sim<'_> {
     }
 
     /// The node begins to work on an attempt that has a slot.
-    fn work(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+    pub(super) fn work(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         let Attempt { who, request, population, session, .. } = self.attempts[id];
         let people = &self.plan.populations[population.index()];
         let nth = u64::from(request);
@@ -359,7 +295,9 @@ impl Sim<'_> {
         let mut demand = people.service.duration(&mut streams.service.at(who, nth));
         if let Some(session) = session.some() {
             let look = self.keepers[population.index()].look(session, node);
-            self.take_in(now, id, session, look);
+            let missed = self.take_in(now, population, session, look);
+            self.attempts[id].missed = missed;
+            self.attempts[id].refused = missed && look != Look::Told && people.state.on_missing == OnMissing::Error;
         }
         let Attempt { missed, refused, .. } = self.attempts[id];
         if missed
@@ -374,13 +312,9 @@ impl Sim<'_> {
         self.fleet.node(node).work.work(now, id.0, demand);
     }
 
-    /// What the node found when it looked for the session's state.
-    fn take_in(&mut self, now: Instant, id: AttemptId, session: SessionId, look: Look) {
-        let population = self.attempts[id].population;
+    /// What a node found when it looked for a session's state; whether it must be made anew.
+    pub(super) fn take_in(&mut self, now: Instant, population: PopulationId, session: SessionId, look: Look) -> bool {
         let missed = matches!(look, Look::Missing | Look::Elsewhere | Look::Told);
-        let on_missing = self.plan.populations[population.index()].state.on_missing;
-        self.attempts[id].missed = missed;
-        self.attempts[id].refused = missed && look != Look::Told && on_missing == OnMissing::Error;
         if missed || look == Look::Here {
             self.recorder.note(now, Fact::LookedUp { population, hit: !missed });
         }
@@ -388,6 +322,25 @@ impl Sim<'_> {
             self.keepers[population.index()].give_up(session);
             self.recorder.note(now, Fact::Lost { population, session, cause: Cause::ServedElsewhere });
         }
+        missed
+    }
+
+    /// A node makes the state of a stream anew, as work that no request waits for.
+    pub(super) fn rebuild_aside(&mut self, now: Instant, population: PopulationId, session: SessionId, node: NodeId) {
+        let Some(law) = &self.plan.populations[population.index()].state.rebuild else { return };
+        let (who, nth) = (self.sessions[session].who, u64::from(self.sessions[session].counted));
+        let demand = law.duration(&mut self.streams[population.index()].rebuild.at(who, nth));
+        self.recorder.note(now, Fact::Rebuilt { population, work: demand });
+        if demand.is_zero() {
+            return;
+        }
+        let id = self.new_attempt(now, session, Kind::Rebuild);
+        self.part(id);
+        let attempt = &mut self.attempts[id];
+        (attempt.demand, attempt.node, attempt.writes) = (demand, node, false);
+        self.at_node.bind(id.0, node);
+        self.recorder.note(now, Fact::InFlight { node, by: 1 });
+        self.take_slot(now, id, node);
     }
 
     /// A node has finished work.
@@ -403,6 +356,11 @@ impl Sim<'_> {
 
     fn worked(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         let Attempt { population, session, demand: spent, writes, refused, .. } = self.attempts[id];
+        if self.attempts[id].kind == Kind::Rebuild {
+            self.recorder.note(now, Fact::Worked { population, spent, wasted: false });
+            self.release_slot(now, node);
+            return self.dismiss(now, id);
+        }
         let wasted = session.some().is_none();
         self.recorder.note(now, Fact::Worked { population, spent, wasted });
         if let Some(session) = session.some() {
@@ -424,37 +382,42 @@ impl Sim<'_> {
     }
 
     /// The reply leaves the node; the client, if it is still there, has it.
-    fn reply(&mut self, now: Instant, id: AttemptId) {
-        let Attempt { node, moved_by, .. } = self.attempts[id];
+    pub(super) fn reply(&mut self, now: Instant, id: AttemptId) {
+        let Attempt { node, moved_by, intended, .. } = self.attempts[id];
         self.leave_node(now, id);
-        let session = self.part(now, id);
+        let session = self.part(id);
         self.attempts.free(id);
         if let Some(session) = session {
+            self.learn(now, session, node);
             self.bind(now, session, node, moved_by);
-            self.request_succeeded(now, session);
+            self.close_if_used_up(now, session);
+            self.request_succeeded(now, session, intended);
         }
     }
 
     /// The attempt is no longer the node's or the balancer's concern.
     pub(super) fn leave_node(&mut self, now: Instant, id: AttemptId) {
-        let node = self.attempts[id].node;
+        let Attempt { node, placed, .. } = self.attempts[id];
         self.at_node.unbind(id.0);
-        self.balancer.done(node);
+        if placed {
+            self.balancer.done(node);
+            self.attempts[id].placed = false;
+        }
         self.recorder.note(now, Fact::InFlight { node, by: -1 });
     }
 
-    /// The node answers an attempt with an error.
-    fn fail_at_node(&mut self, now: Instant, id: AttemptId, cause: Cause) {
+    /// The node answers an attempt with an error, or never.
+    pub(super) fn fail_at_node(&mut self, now: Instant, id: AttemptId, cause: Cause) {
         self.leave_node(now, id);
         self.fail(now, id, cause);
     }
 
     /// An attempt that is at no node fails.
-    fn fail(&mut self, now: Instant, id: AttemptId, cause: Cause) {
-        let session = self.part(now, id);
-        self.attempts.free(id);
-        if let Some(session) = session {
-            self.attempt_failed(now, session, cause);
+    pub(super) fn fail(&mut self, now: Instant, id: AttemptId, cause: Cause) {
+        if self.attempts[id].session.some().is_some() {
+            self.attempt_failed(now, id, cause);
+        } else {
+            self.attempts.free(id);
         }
     }
 }

@@ -66,6 +66,11 @@ impl Residents {
         }
     }
 
+    /// Appends everything on `node` to `out`.
+    pub fn list(&self, node: NodeId, out: &mut Vec<u32>) {
+        out.extend(self.on.get(node.index()).into_iter().flatten());
+    }
+
     /// Takes everything off `node`, appending it to `out`.
     pub fn take(&mut self, node: NodeId, out: &mut Vec<u32>) {
         let Some(list) = self.on.get_mut(node.index()) else { return };

@@ -3,7 +3,9 @@
 //! One timer serves its next deed; the end of a visit that is bounded in time has an entry of its own, put
 //! into the queue once, so that no request leaves one behind.
 
-use super::client::{INITIAL_BIT, Length, arrival_gap};
+use super::balancer::Route;
+use super::client::{INITIAL_BIT, Length, Protocol};
+use super::request::Kind;
 use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
@@ -12,46 +14,58 @@ use crate::engine::Timer;
 use crate::engine::prefetch::prefetch;
 use crate::observe::Fact;
 use crate::observe::fact::Ending;
-use rand::RngExt;
-
-/// What a session is doing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Phase {
-    /// The slot is free.
-    Gone,
-    /// Waiting for the next request to be due.
-    Thinking,
-    /// An attempt is under way.
-    Asking,
-    /// Waiting before another attempt of the same request.
-    BackingOff,
-}
 
 /// The record of a session: one cache line.
 #[derive(Clone, Copy, Debug)]
 pub struct Session {
     /// Arrival ordinal within its population: names it and keys its draws.
     pub who: u64,
-    timer: Timer,
+    /// Its next deed: a request, a try to connect, the end of an idle connection.
+    pub timer: Timer,
     end: Instant,
-    /// When the request under way was intended.
-    pub intended: Instant,
-    /// The attempt under way.
+    /// While an idle connection waits to be closed: when the next request is due. While cut off with state that
+    /// hangs on the connection: until when it may be resumed.
+    pub later: Instant,
+    /// The first of its requests and connection attempts under way.
     pub attempt: AttemptId,
-    /// The node it is bound to: what the cookie says, or where the hash led last.
+    /// The node it is bound to: what the cookie says, where the hash led last, what it is connected to.
     pub bound: NodeId,
-    /// Requests issued so far; the ordinal of the one under way is one less.
+    /// Requests issued so far; the ordinal of the latest is one less.
     pub requests: u32,
-    requests_left: u32,
-    /// Failed requests in a row.
-    failures: u16,
+    /// Requests it may still issue.
+    pub requests_left: u32,
+    /// Failures in a row.
+    pub failures: u16,
     /// Its population.
     pub population: PopulationId,
-    phase: Phase,
-    /// Attempts of the request under way.
-    tries: u8,
+    /// Of a kept connection, the requests sent on it; of a stream, the waits to come back so far.
+    pub counted: u16,
+    /// Life of the node that the connection was made to, modulo 256.
+    pub incarnation: u8,
+    flags: u8,
+}
+
+const LIVE: u8 = 1;
+const CONNECTED: u8 = 2;
+const ADMITTED: u8 = 4;
+
+impl Session {
     /// Whether it is not cut off.
-    pub connected: bool,
+    pub fn is_connected(&self) -> bool {
+        self.flags & CONNECTED != 0
+    }
+
+    /// Sets whether it is connected; returns what it was.
+    pub fn set_connected(&mut self, connected: bool) -> bool {
+        let was = self.is_connected();
+        self.flags = if connected { self.flags | CONNECTED | ADMITTED } else { self.flags & !CONNECTED };
+        was
+    }
+
+    /// Whether its slot is in use.
+    pub fn is_live(&self) -> bool {
+        self.flags & LIVE != 0
+    }
 }
 
 /// Sessions by slot; slots are used again.
@@ -94,81 +108,106 @@ impl std::ops::IndexMut<SessionId> for Sessions {
     }
 }
 
+/// How long a visit lasts, as drawn.
+struct Span {
+    life: Duration,
+    requests: u32,
+}
+
 impl Sim<'_> {
     /// Sessions that were there before the run began: connected, state in place, in the middle of a pause.
     pub(super) fn install_initial(&mut self, population: PopulationId) {
-        let people = &self.plan.populations[population.index()];
-        let streams = self.streams[population.index()].clone();
-        for ordinal in 0..people.initial {
-            let who = ordinal | INITIAL_BIT;
-            let mut length = streams.length.at(who, 0);
-            let (life, requests) = match &people.length {
-                Length::Forever => (Duration::MAX, u32::MAX),
-                Length::Time(law) => (Duration::from_nanos_f64(law.sample_residual(&mut length)), u32::MAX),
-                Length::Requests(law) => (Duration::MAX, whole(law.sample_residual(&mut length).ceil())),
-            };
-            let id = self.admit(Instant::START, population, who, life, requests, true);
-            self.place(id);
-            // The pause under way at a random instant: its rest.
-            let rest = people.think.sample_residual(&mut streams.think.at(who, 0));
-            self.wait(Instant::START, id, Duration::from_nanos_f64(rest), Phase::Thinking);
+        for ordinal in 0..self.plan.populations[population.index()].initial {
+            self.install(population, ordinal | INITIAL_BIT);
         }
     }
 
-    /// Gives an initial session the node that the policy would have given it.
+    /// One of them.
+    pub(super) fn install(&mut self, population: PopulationId, who: u64) {
+        let people = &self.plan.populations[population.index()];
+        let mut length = self.streams[population.index()].length.at(who, 0);
+        let span = match &people.length {
+            Length::Forever => Span { life: Duration::MAX, requests: u32::MAX },
+            Length::Time(law) => {
+                let life = Duration::from_nanos_f64(law.sample_residual(&mut length));
+                Span { life, requests: u32::MAX }
+            }
+            Length::Requests(law) => {
+                Span { life: Duration::MAX, requests: whole(law.sample_residual(&mut length).ceil()) }
+            }
+        };
+        let id = self.admit(Instant::START, population, who, span, true);
+        self.place(id);
+        // The pause under way at a random instant: its rest.
+        if let Some(rest) = people.rest_of_pause(&self.streams[population.index()], who) {
+            self.wake(Instant::START, id, rest);
+        }
+    }
+
+    /// Gives an initial session the node that the policy would have given it, and the connection to it.
     fn place(&mut self, id: SessionId) {
-        let ask = self.ask(id);
-        let super::balancer::Route::To(node) = self.balancer.route(&ask, None) else { return };
+        let (ask, population) = (self.ask(id), self.sessions[id].population);
+        let known = self.balancer.propose(Instant::START, population, &ask, None);
+        let Route::To(node) = self.balancer.route(&ask, known) else { return };
+        self.balancer.served(Instant::START, population, &ask, node);
         // As after one short request: policies that look at loads or at turns see one go by.
         self.balancer.sent(node);
-        self.balancer.done(node);
+        if self.links(population) {
+            self.link(Instant::START, id, node);
+        } else {
+            self.balancer.done(node);
+        }
         self.bind(Instant::START, id, node, Cause::Membership);
-        let population = self.sessions[id].population;
         self.keepers[population.index()].keep(id, node);
     }
 
     /// A session arrives and asks at once; the next arrival is put into the queue.
     pub(super) fn arrive(&mut self, now: Instant, population: PopulationId) {
-        let people = &self.plan.populations[population.index()];
-        let streams = &self.streams[population.index()];
         let who = self.arrived[population.index()];
         self.arrived[population.index()] += 1;
-        let gap = arrival_gap(people.rate, streams, who + 1);
-        let mut length = streams.length.at(who, 0);
-        let (life, requests) = match &people.length {
-            Length::Forever => (Duration::MAX, u32::MAX),
-            Length::Time(law) => (law.duration(&mut length), u32::MAX),
-            Length::Requests(law) => (Duration::MAX, whole(law.sample(&mut length) + 0.5)),
-        };
-        self.queue.at(now + gap, event::arrival(population));
-        let id = self.admit(now, population, who, life, requests, false);
-        self.issue(now, id);
+        self.await_arrival(now, population);
+        self.begin_visit(now, population, who);
     }
 
-    fn admit(
-        &mut self,
-        now: Instant,
-        population: PopulationId,
-        who: u64,
-        life: Duration,
-        requests: u32,
-        initial: bool,
-    ) -> SessionId {
-        let end = now + life;
+    /// Puts the population's next arrival into the queue.
+    pub(super) fn await_arrival(&mut self, now: Instant, population: PopulationId) {
+        let people = &self.plan.populations[population.index()];
+        let ordinal = self.arrived[population.index()];
+        if let Some(next) = people.arrivals.next(now, &self.streams[population.index()], ordinal) {
+            self.queue.at(next, event::arrival(population));
+        }
+    }
+
+    /// A new session begins, with its first request or by opening its stream.
+    pub(super) fn begin_visit(&mut self, now: Instant, population: PopulationId, who: u64) {
+        let people = &self.plan.populations[population.index()];
+        let mut length = self.streams[population.index()].length.at(who, 0);
+        let span = match &people.length {
+            Length::Forever => Span { life: Duration::MAX, requests: u32::MAX },
+            Length::Time(law) => Span { life: law.duration(&mut length), requests: u32::MAX },
+            Length::Requests(law) => Span { life: Duration::MAX, requests: whole(law.sample(&mut length) + 0.5) },
+        };
+        let is_stream = matches!(people.protocol, Protocol::Stream(_));
+        let id = self.admit(now, population, who, span, false);
+        if is_stream { self.open(now, id) } else { self.issue(now, id) }
+    }
+
+    fn admit(&mut self, now: Instant, population: PopulationId, who: u64, span: Span, initial: bool) -> SessionId {
+        let end = now + span.life;
         let session = self.sessions.add(Session {
             who,
             timer: Timer::new(),
             end,
-            intended: now,
+            later: Instant::NEVER,
             attempt: AttemptId::NONE,
             bound: NodeId::NONE,
             requests: 0,
-            requests_left: requests,
+            requests_left: span.requests,
             failures: 0,
             population,
-            phase: Phase::Thinking,
-            tries: 0,
-            connected: true,
+            counted: 0,
+            incarnation: 0,
+            flags: LIVE | CONNECTED | if initial { ADMITTED } else { 0 },
         });
         if end < self.plan.end {
             self.queue.at(end, event::session(session));
@@ -180,136 +219,70 @@ impl Sim<'_> {
     /// The session's timer, or its end, has come.
     pub(super) fn on_session(&mut self, now: Instant, id: SessionId) {
         let session = &mut self.sessions[id];
-        if session.phase == Phase::Gone {
+        if !session.is_live() {
             return;
         }
         if session.timer.fires(now, event::session(id), &mut self.queue) {
-            match session.phase {
-                Phase::Thinking => self.issue(now, id),
-                Phase::BackingOff => self.send(now, id),
-                Phase::Asking | Phase::Gone => {}
-            }
+            self.act(now, id);
         } else if session.end == now {
             self.end_session(now, id, Ending::Over);
         }
     }
 
-    fn wait(&mut self, now: Instant, id: SessionId, delay: Duration, phase: Phase) {
-        let session = &mut self.sessions[id];
-        session.phase = phase;
+    /// What its timer stood for is due.
+    fn act(&mut self, now: Instant, id: SessionId) {
+        let session = &self.sessions[id];
+        let (later, is_connected) = (session.later, session.is_connected());
+        let people = &self.plan.populations[session.population.index()];
+        match &people.protocol {
+            Protocol::Stream(_) if !is_connected => self.open(now, id),
+            Protocol::Keepalive(_) if later != Instant::NEVER && later > now => {
+                // Idle for too long: the connection is closed, and the request comes later.
+                self.sessions[id].later = Instant::NEVER;
+                self.unlink(now, id);
+                self.wake(now, id, later.since(now));
+            }
+            _ => self.issue(now, id),
+        }
+    }
+
+    /// Sets the session's timer.
+    #[inline]
+    pub(super) fn wake(&mut self, now: Instant, id: SessionId, delay: Duration) {
         let due = now + delay;
         // Beyond the end of the run nothing happens: it need not enter the queue.
         if due < self.plan.end {
-            session.timer.set(due, event::session(id), &mut self.queue);
+            self.sessions[id].timer.set(due, event::session(id), &mut self.queue);
+        } else {
+            self.sessions[id].timer.clear();
         }
     }
 
-    /// A request is due.
-    fn issue(&mut self, now: Instant, id: SessionId) {
-        let session = &mut self.sessions[id];
-        session.requests += 1;
-        session.requests_left = session.requests_left.saturating_sub(1);
-        session.intended = now;
-        session.tries = 0;
-        let population = session.population;
-        self.recorder.note(now, Fact::Issued { population });
-        self.send(now, id);
-    }
-
-    /// An attempt of the request under way leaves the client.
-    fn send(&mut self, now: Instant, id: SessionId) {
-        let session = &mut self.sessions[id];
-        session.tries = session.tries.saturating_add(1);
-        session.phase = Phase::Asking;
-        let connects = !session.connected || session.requests == 1 && session.who & INITIAL_BIT == 0;
-        let population = session.population;
-        self.recorder.note(now, Fact::Attempted { population, connects });
-        self.start_attempt(now, id, connects);
-    }
-
-    /// The reply to the request under way has come.
-    pub(super) fn request_succeeded(&mut self, now: Instant, id: SessionId) {
-        let session = &mut self.sessions[id];
-        let population = session.population;
-        let response = now.since(session.intended);
-        session.failures = 0;
-        let was_cut_off = !std::mem::replace(&mut session.connected, true);
-        let (who, nth, over) = (session.who, session.requests, session.requests_left == 0);
-        self.recorder.note(now, Fact::Succeeded { population, response });
-        if was_cut_off {
-            self.recorder.note(now, Fact::Reconnected { population, session: id });
-        }
-        if over {
-            return self.end_session(now, id, Ending::Over);
-        }
-        let mut draw = self.streams[population.index()].think.at(who, u64::from(nth));
-        let think = self.plan.populations[population.index()].think.duration(&mut draw);
-        self.wait(now, id, think, Phase::Thinking);
-    }
-
-    /// An attempt has failed and is off all books: try again, or count the request as failed.
-    pub(super) fn attempt_failed(&mut self, now: Instant, id: SessionId, cause: Cause) {
-        let session = &self.sessions[id];
-        let (who, tries) = (session.who, u32::from(session.tries));
-        let nth = u64::from(session.requests) << 8 | u64::from(session.tries);
-        let people = &self.plan.populations[session.population.index()];
-        let streams = &self.streams[session.population.index()];
-        match &people.retry {
-            Some(retry) if tries <= retry.attempts => {
-                let wait = retry.backoff.wait(tries, &mut streams.retry.at(who, nth));
-                self.wait(now, id, wait, Phase::BackingOff);
+    /// The visit is over, or the client has given up.
+    pub(super) fn end_session(&mut self, now: Instant, id: SessionId, ending: Ending) {
+        while let Some(attempt) = self.sessions[id].attempt.some() {
+            let kind = self.attempts[attempt].kind;
+            let population = self.sessions[id].population;
+            self.part(attempt);
+            self.abandon(now, attempt);
+            if kind == Kind::Request {
+                self.recorder.note(now, Fact::Withdrawn { population });
             }
-            _ => self.request_failed(now, id, cause),
         }
-    }
-
-    fn request_failed(&mut self, now: Instant, id: SessionId, cause: Cause) {
+        self.unlink(now, id);
         let session = &mut self.sessions[id];
-        let population = session.population;
-        let people = &self.plan.populations[population.index()];
-        session.failures = session.failures.saturating_add(1);
-        let (who, failures) = (session.who, u32::from(session.failures));
-        let was_connected = std::mem::replace(&mut session.connected, false);
-        let over = session.requests_left == 0;
-        let nth = u64::from(session.requests);
-        self.recorder.note(now, Fact::Failed { population, cause });
-        if was_connected {
-            self.recorder.note(now, Fact::Dropped { population, session: id, cause });
-        }
-        if over {
-            return self.end_session(now, id, Ending::Over);
-        }
-        if people.give_up_after.is_some_and(|most| failures >= most) {
-            return self.end_session(now, id, Ending::GaveUp);
-        }
-        let mut draw = self.streams[population.index()].reconnect.at(who, nth);
-        let wait = people.reconnect.wait(failures, &mut draw);
-        self.wait(now, id, wait, Phase::Thinking);
-    }
-
-    fn end_session(&mut self, now: Instant, id: SessionId, ending: Ending) {
-        let Session { population, phase, connected, bound, attempt, .. } = self.sessions[id];
-        if matches!(phase, Phase::Asking | Phase::BackingOff) && self.under_way(id) {
-            if let Some(attempt) = attempt.some() {
-                self.part(now, attempt);
-                self.abandon(now, attempt);
-            }
-            self.recorder.note(now, Fact::Withdrawn { population });
-        }
+        let (population, bound, connected) = (session.population, session.bound, session.is_connected());
+        let never_admitted = session.flags & ADMITTED == 0;
+        (session.flags, session.end) = (0, Instant::NEVER);
+        session.timer.clear();
         if let Some(node) = bound.some() {
-            self.recorder.note(now, Fact::Bound { node, by: -1 });
+            self.count_bound(now, node, -1);
         }
         self.keepers[population.index()].end(id);
+        let ending = if ending == Ending::GaveUp && never_admitted { Ending::Refused } else { ending };
         self.recorder.note(now, Fact::Ended { population, session: id, ending, connected });
-        self.sessions[id].phase = Phase::Gone;
-        self.sessions[id].end = Instant::NEVER;
         self.sessions.free.push(id);
-    }
-
-    /// Whether a request of the session is neither answered nor given up.
-    fn under_way(&self, id: SessionId) -> bool {
-        let session = &self.sessions[id];
-        session.attempt.some().is_some() || session.phase == Phase::BackingOff
+        self.go_away(now, population, self.sessions[id].who);
     }
 
     /// The session is bound to `node` from now on, if anything binds it.
@@ -321,17 +294,23 @@ impl Sim<'_> {
         }
         let before = std::mem::replace(&mut session.bound, node);
         if let Some(before) = before.some() {
-            self.recorder.note(now, Fact::Bound { node: before, by: -1 });
+            self.count_bound(now, before, -1);
             self.recorder.note(now, Fact::Moved { population, session: id, cause });
         }
-        self.recorder.note(now, Fact::Bound { node, by: 1 });
+        self.count_bound(now, node, 1);
+    }
+
+    fn count_bound(&mut self, now: Instant, node: NodeId, by: i8) {
+        let count = &mut self.bound_to[node.index()];
+        *count = count.wrapping_add_signed(i32::from(by));
+        self.recorder.note(now, Fact::Bound { node, by });
     }
 
     /// What the balancer is asked for on the session's behalf.
     pub(super) fn ask(&self, id: SessionId) -> super::balancer::balance::Ask {
         let session = &self.sessions[id];
-        let key = self.streams[session.population.index()].key.at(session.who, 0).random();
-        super::balancer::balance::Ask { key, avoid: None }
+        let population = session.population.index();
+        self.plan.populations[population].ask(&self.streams[population], session.who)
     }
 }
 

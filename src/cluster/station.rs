@@ -51,12 +51,15 @@ pub struct Station {
     speed: u64,
     held: u32,
     waiting: VecDeque<u32>,
-    // FIFO: (instant of completion, job). Sharing: (attained service at completion, job).
+    // FIFO: (completion on the local clock [ns, 32 bits behind the point], job). Sharing: (attained service at completion, job).
     working: BinaryHeap<Reverse<(u128, u32)>>,
     // Sharing only: service that each job present has attained since the station was last idle
     // [ns, 32 bits behind the point], brought up to `counted`.
     attained: u128,
     counted: Instant,
+    // The station's own clock stands still while it is frozen: since when, and for how long before that.
+    frozen_at: Option<Instant>,
+    lag: Duration,
     timer: Timer,
 }
 
@@ -74,6 +77,8 @@ impl Station {
             working: BinaryHeap::new(),
             attained: 0,
             counted: Instant::START,
+            frozen_at: None,
+            lag: Duration::ZERO,
             timer: Timer::new(),
         }
     }
@@ -111,10 +116,47 @@ impl Station {
         Offer::Started
     }
 
+    /// Works at `speed` times the normal pace from now on; what is left of the work under way takes
+    /// accordingly longer or shorter, exact to 2⁻³² ns. Call [`Station::rearm`] afterwards.
+    pub fn set_speed(&mut self, now: Instant, speed: f64) {
+        // The slowest there is: a station that did no work at all would not be slow but stopped.
+        let speed = ((speed * ONE as f64 + 0.5) as u64).max(1);
+        let now = self.local(now);
+        self.count(now);
+        let before = std::mem::replace(&mut self.speed, speed);
+        if self.discipline == Discipline::ProcessorSharing || before == speed {
+            return;
+        }
+        let now = fixed(now);
+        let again = |Reverse((key, job)): Reverse<(u128, u32)>| {
+            Reverse((now + over(key.saturating_sub(now), before, speed), job))
+        };
+        self.working = std::mem::take(&mut self.working).into_iter().map(again).collect();
+    }
+
+    /// Everything stands still from now on; queues are kept.
+    pub fn freeze(&mut self, now: Instant) {
+        self.frozen_at.get_or_insert(now);
+    }
+
+    /// Everything goes on where it stood.
+    pub fn thaw(&mut self, now: Instant) {
+        if let Some(since) = self.frozen_at.take() {
+            self.lag += now.since(since);
+        }
+    }
+
+    /// The time on the station's own clock.
+    fn local(&self, now: Instant) -> Instant {
+        let now = self.frozen_at.unwrap_or(now);
+        Instant::from_nanos(now.as_nanos() - self.lag.as_nanos())
+    }
+
     /// Works on `job`, which holds a slot, until `demand` of service is done.
     pub fn work(&mut self, now: Instant, job: u32, demand: Duration) {
+        let now = self.local(now);
         let key = match self.discipline {
-            Discipline::Fifo => u128::from((now + self.at_speed(demand)).as_nanos()),
+            Discipline::Fifo => fixed(now) + over(u128::from(demand.as_nanos()) << 32, ONE, self.speed),
             Discipline::ProcessorSharing => {
                 self.count(now);
                 self.attained + (u128::from(demand.as_nanos()) << 32)
@@ -125,10 +167,11 @@ impl Station {
 
     /// Takes a job whose work is done by `now`; it keeps its slot until [`Station::release`].
     pub fn finish(&mut self, now: Instant) -> Option<u32> {
+        let now = self.local(now);
         self.count(now);
         let &Reverse((key, job)) = self.working.peek()?;
         let done = match self.discipline {
-            Discipline::Fifo => key <= u128::from(now.as_nanos()),
+            Discipline::Fifo => key <= fixed(now),
             Discipline::ProcessorSharing => key <= self.attained,
         };
         done.then(|| {
@@ -154,24 +197,27 @@ impl Station {
 
     /// Stops work on a job that holds a slot; it keeps the slot until [`Station::release`].
     pub fn stop_work(&mut self, now: Instant, job: u32) -> bool {
-        self.count(now);
+        self.count(self.local(now));
         let before = self.working.len();
         self.working.retain(|&Reverse((_, j))| j != job);
         self.working.len() < before
     }
 
     /// Service still to be done for the jobs being worked on, summed [of one slot's time].
-    pub fn unfinished(&mut self, now: Instant) -> Duration {
+    #[cfg(test)]
+    fn unfinished(&mut self, now: Instant) -> Duration {
+        let now = self.local(now);
         self.count(now);
         let base = match self.discipline {
-            Discipline::Fifo => u128::from(now.as_nanos()),
+            Discipline::Fifo => fixed(now),
             Discipline::ProcessorSharing => self.attained,
         };
         let left: u128 = self.working.iter().map(|&Reverse((key, _))| key.saturating_sub(base)).sum();
-        match self.discipline {
-            Discipline::Fifo => Duration::from_nanos(left as u64),
-            Discipline::ProcessorSharing => Duration::from_nanos((left >> 32) as u64),
-        }
+        let left = match self.discipline {
+            Discipline::Fifo => over(left, self.speed, ONE),
+            Discipline::ProcessorSharing => left,
+        };
+        Duration::from_nanos((left >> 32) as u64)
     }
 
     /// Loses everything at once, as a crash does.
@@ -180,11 +226,13 @@ impl Station {
         self.waiting.clear();
         self.working.clear();
         self.attained = 0;
+        self.frozen_at = None;
         self.timer.clear();
     }
 
     /// Sets the timer to the next completion. To be called after anything that changed the work.
     pub fn rearm(&mut self, now: Instant, event: Event, queue: &mut Queue) {
+        self.count(self.local(now));
         match self.next_completion(now) {
             Some(due) if due == self.timer.due() => {}
             Some(due) => self.timer.set(due, event, queue),
@@ -198,14 +246,20 @@ impl Station {
     }
 
     fn next_completion(&self, now: Instant) -> Option<Instant> {
+        if self.frozen_at.is_some() {
+            return None;
+        }
         let &Reverse((key, _)) = self.working.peek()?;
         match self.discipline {
-            Discipline::Fifo => Some(Instant::from_nanos(key as u64)),
+            // Rounded up: at the instant itself the work must really be done.
+            Discipline::Fifo => {
+                let due = u64::try_from(key.div_ceil(1 << 32)).unwrap_or(u64::MAX);
+                Some(Instant::from_nanos(due) + self.lag)
+            }
             Discipline::ProcessorSharing => {
                 let left = key.saturating_sub(self.attained);
                 let jobs = self.working.len() as u128;
                 let rate = u128::from(self.speed) * jobs.min(u128::from(self.slots));
-                // Rounded up: at the instant itself the work must really be done.
                 let wait = (left * jobs).div_ceil(rate);
                 Some(now + Duration::from_nanos(wait as u64))
             }
@@ -226,14 +280,20 @@ impl Station {
         }
         self.attained += passed * u128::from(self.speed) * jobs.min(u128::from(self.slots)) / jobs;
     }
+}
 
-    /// How long one slot takes for `demand`.
-    fn at_speed(&self, demand: Duration) -> Duration {
-        if self.speed == ONE {
-            return demand;
-        }
-        Duration::from_nanos(((u128::from(demand.as_nanos()) << 32) / u128::from(self.speed)) as u64)
+/// An instant with 32 bits behind the point.
+fn fixed(at: Instant) -> u128 {
+    u128::from(at.as_nanos()) << 32
+}
+
+/// `span` × `times` ÷ `by`, in 128 bits for spans up to 2⁹⁶ and factors up to 2⁴⁰.
+fn over(span: u128, times: u64, by: u64) -> u128 {
+    if times == by {
+        return span;
     }
+    let (times, by) = (u128::from(times), u128::from(by));
+    (span / by).saturating_mul(times).saturating_add(span % by * times / by)
 }
 
 #[cfg(test)]
@@ -295,6 +355,38 @@ mod tests {
     }
 
     #[test]
+    fn a_frozen_station_goes_on_where_it_stood() {
+        for discipline in [Discipline::Fifo, Discipline::ProcessorSharing] {
+            let (mut station, mut queue) = (Station::new(1, 9, discipline), Queue::new());
+            station.offer(7);
+            station.work(Instant::START, 7, Duration::from_nanos(10));
+            station.freeze(Instant::from_nanos(4));
+            station.rearm(Instant::from_nanos(4), EVENT, &mut queue);
+            assert_eq!(station.finish(Instant::from_nanos(50)), None);
+            station.thaw(Instant::from_nanos(100));
+            station.rearm(Instant::from_nanos(100), EVENT, &mut queue);
+            assert_eq!(station.finish(Instant::from_nanos(105)), None);
+            assert_eq!(station.finish(Instant::from_nanos(106)), Some(7));
+        }
+    }
+
+    #[test]
+    fn the_timer_is_right_however_late_it_is_set_again() {
+        for discipline in [Discipline::Fifo, Discipline::ProcessorSharing] {
+            let (mut station, mut queue) = (Station::new(1, 9, discipline), Queue::new());
+            station.offer(7);
+            station.work(Instant::START, 7, Duration::from_nanos(10));
+            station.rearm(Instant::from_nanos(2), EVENT, &mut queue);
+            assert_eq!(station.timer.due(), Instant::from_nanos(10));
+            station.freeze(Instant::from_nanos(4));
+            station.thaw(Instant::from_nanos(100));
+            station.set_speed(Instant::from_nanos(100), 0.5);
+            station.rearm(Instant::from_nanos(102), EVENT, &mut queue);
+            assert_eq!(station.timer.due(), Instant::from_nanos(112));
+        }
+    }
+
+    #[test]
     fn a_full_line_refuses() {
         let mut fifo = Station::new(1, 1, Discipline::Fifo);
         assert_eq!([fifo.offer(1), fifo.offer(2), fifo.offer(3)], [Offer::Started, Offer::Queued, Offer::Full]);
@@ -311,5 +403,64 @@ mod tests {
         assert_eq!(station.finish(Instant::from_nanos(5)), Some(1));
         assert_eq!((station.held(), station.busy()), (1, 0), "done, but not yet released");
         assert_eq!(station.release(), Some(2));
+    }
+
+    /// Works on jobs of these demands at once, at half speed from `slow` and at full speed again from `fast`.
+    fn slowed(discipline: Discipline, demands: &[u64], slow: u64, fast: u64) -> Vec<u64> {
+        let mut station = Station::new(demands.len() as u32, 9, discipline);
+        let mut queue = Queue::new();
+        let mut done = vec![0; demands.len()];
+        for (job, &demand) in (0..).zip(demands) {
+            station.offer(job);
+            station.work(Instant::START, job, Duration::from_nanos(demand));
+        }
+        station.rearm(Instant::START, EVENT, &mut queue);
+        queue.at(Instant::from_nanos(slow), Event::new(1, 0));
+        queue.at(Instant::from_nanos(fast), Event::new(1, 1));
+        while let Some((now, event)) = queue.pop() {
+            if event.kind() == 1 {
+                station.set_speed(now, if event.index() == 0 { 0.5 } else { 1.0 });
+            } else if station.fires(now, event, &mut queue) {
+                while let Some(job) = station.finish(now) {
+                    done[job as usize] = now.as_nanos();
+                    station.release();
+                }
+            }
+            station.rearm(now, EVENT, &mut queue);
+        }
+        done
+    }
+
+    #[test]
+    fn a_change_of_speed_stretches_what_is_left() {
+        for discipline in [Discipline::Fifo, Discipline::ProcessorSharing] {
+            // By 10: 10 done; from 10 to 30 another 10; then at full speed.
+            assert_eq!(slowed(discipline, &[5, 20, 25], 10, 30), [5, 30, 35]);
+        }
+    }
+
+    #[test]
+    fn what_is_left_does_not_depend_on_how_often_the_speed_changed() {
+        for discipline in [Discipline::Fifo, Discipline::ProcessorSharing] {
+            let mut station = Station::new(1, 9, discipline);
+            station.offer(1);
+            station.work(Instant::START, 1, Duration::from_nanos(3_000_000));
+            // A third of the pace every other nanosecond: 2/3 on average.
+            for at in 0..3_000 {
+                station.set_speed(Instant::from_nanos(at), if at % 2 == 0 { 1.0 / 3.0 } else { 1.0 });
+            }
+            station.set_speed(Instant::from_nanos(3_000), 1.0);
+            let left = station.unfinished(Instant::from_nanos(3_000)).as_nanos();
+            assert!((2_997_999..=2_998_000).contains(&left), "{left}");
+        }
+    }
+
+    #[test]
+    fn a_fast_station_takes_less_time() {
+        for discipline in [Discipline::Fifo, Discipline::ProcessorSharing] {
+            let mut station = Station::new(1, 9, discipline);
+            station.set_speed(Instant::START, 4.0);
+            assert_eq!(completions(station, &[(0, 40), (20, 40)]), [10, 30]);
+        }
     }
 }

@@ -74,7 +74,7 @@ mod tests {
             |s| s.scenario_text.push('#'),
             |s| s.overrides.push("tick=2s".into()),
             |s| s.cells[0].variant.push('x'),
-            |s| s.cells[1].plan.node.queue_max += 1,
+            |s| s.cells[1].plan.nodes[0].weight += 1,
             |s| s.keep_nodes = !s.keep_nodes,
         ];
         for change in changes {

@@ -105,6 +105,7 @@ const NODE_FIELDS: &[Field] = &[
     Field::text("node", "Name of the node."),
     Field::integer("ready", "1 when it was ready at the end of the tick, else 0."),
     Field::number("sessions_mean", "", "Sessions bound to it, time average."),
+    Field::number("connections_mean", "", "Connections that hang on it, time average."),
     Field::number("in_flight_mean", "", "Attempts at it, time average."),
     Field::number("utilisation_ratio", "", "Share of its slots that were busy."),
 ];
@@ -307,8 +308,8 @@ fn causes(mut rows: Rows, recording: &Recording) -> String {
 fn incidents(mut rows: Rows, recording: &Recording) -> String {
     for (scope, window) in &recording.incidents {
         let Some(shock) = &window.shock else { continue };
-        let (population, fault) = (rows.population(*scope), &rows.cell.plan.faults[usize::from(shock.index)]);
-        rows.begin().text(population).text(&fault.name);
+        let (population, (incident, _)) = (rows.population(*scope), rows.cell.plan.incident(shock.index));
+        rows.begin().text(population).text(incident);
         rows.number(Some(window.from.as_secs_f64())).number(Some(window.to.as_secs_f64()));
         rows.figures(Table::Incidents, window).end();
     }
@@ -325,10 +326,10 @@ fn runs(mut rows: Rows, recording: &Recording) -> String {
 
 fn nodes(mut rows: Rows, recording: &Recording) -> String {
     for tick in &recording.nodes {
-        let name = &rows.cell.plan.nodes[tick.node as usize];
+        let name = &rows.cell.plan.nodes[tick.node as usize].name;
         rows.begin().number(Some(tick.from.as_secs_f64())).text(name);
         rows.text(if tick.ready { "1" } else { "0" }).number(Some(tick.sessions));
-        rows.number(Some(tick.in_flight)).number(Some(tick.utilisation)).end();
+        rows.number(Some(tick.connections)).number(Some(tick.in_flight)).number(Some(tick.utilisation)).end();
     }
     rows.finish()
 }

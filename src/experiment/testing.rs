@@ -3,12 +3,14 @@
 use super::{Cell, Progress, Study, Unit};
 use crate::base::dist::{Law, LawShape, Sampler};
 use crate::base::time::{Duration, Instant};
+use crate::cluster::balancer;
 use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::balancer::balance::Algorithm;
-use crate::cluster::balancer::{self, view::Health};
-use crate::cluster::client::{Length, Population, reconnect::Backoff};
+use crate::cluster::client::addresses::Addresses;
+use crate::cluster::client::arrivals::{Arrivals, Curve};
+use crate::cluster::client::{Length, Population, Protocol, reconnect::Backoff};
 use crate::cluster::fate::{Fault, Kind};
-use crate::cluster::plan::{NodeSpec, Plan};
+use crate::cluster::plan::{Node, NodeSpec, Plan};
 use crate::cluster::state::{self, OnMissing, Place};
 use crate::cluster::station::Discipline;
 use crate::observe::recovery::Limits;
@@ -41,45 +43,68 @@ fn law(shape: LawShape<Duration>) -> Sampler {
 }
 
 fn population(name: &str, sticky: bool) -> Population {
-    let place = Place { kind: state::Kind::Memory, rebuild: None, on_missing: OnMissing::Rebuild, store: None };
+    let (kind, on_missing) = (state::Kind::Memory, OnMissing::Rebuild);
+    let place = Place { kind, rebuild: None, on_missing, store: None, resume: None };
     Population {
         name: name.into(),
-        rate: 0.5,
+        arrivals: Arrivals::Poisson(Curve::constant(0.5)),
+        closed: None,
         initial: 5,
         length: Length::Time(law(LawShape::Constant(Duration::from_secs(20)))),
-        think: law(LawShape::Exponential { mean: Duration::from_secs(1) }),
+        protocol: Protocol::default(),
+        think: Some(law(LawShape::Exponential { mean: Duration::from_secs(1) })),
+        pace: None,
+        activity: None,
+        addresses: Addresses::default(),
         service: law(LawShape::Constant(Duration::from_millis(20))),
         write_ratio: 1.0,
+        connect_timeout: None,
         request_timeout: Some(Duration::from_secs(1)),
         retry: None,
         reconnect: Backoff::default(),
+        reconnect_at_once: false,
         give_up_after: None,
         cancels: false,
+        own_affinity: true,
         affinity: if sticky { serde_json::from_value(json!({"cookie": {}})).unwrap() } else { Affinity::default() },
         state: if sticky { place } else { Place::nothing() },
     }
 }
 
+fn node(number: usize) -> Node {
+    let spec = NodeSpec {
+        concurrency: 4,
+        discipline: Discipline::Fifo,
+        queue_max: 50,
+        handshake: None,
+        accept_max: 10,
+        connections_max: u32::MAX,
+    };
+    Node { name: format!("n{number}"), group: None, zone: 0, weight: 1, speed: 1.0, spec: spec.into() }
+}
+
 fn plan(nodes: usize, sticky: bool) -> Plan {
     let algorithm: Algorithm = serde_json::from_value(json!({"leastconn": {}})).unwrap();
-    let kill: Kind = serde_json::from_value(json!({"kill": {"nodes": 1}})).unwrap();
+    let kill = Kind::Kill(serde_json::from_value(json!({"nodes": 1})).unwrap());
     let at = |secs| Instant::START + Duration::from_secs(secs);
     Plan {
         end: at(60),
         warmup: at(10),
         tick: Duration::from_secs(1),
-        nodes: (1..=nodes).map(|n| format!("n{n}")).collect(),
-        node: NodeSpec { concurrency: 4, discipline: Discipline::Fifo, queue_max: 50, handshake: None, accept_max: 10 },
+        nodes: (1..=nodes).map(node).collect(),
+        zones: vec!["z1".into()],
         populations: vec![population("api", sticky), population("web", sticky)],
         balancer: balancer::Spec {
             algorithm,
             redispatch: true,
             retries: 1,
             retry_pause: Duration::from_millis(100),
-            health: Health::default(),
+            ..balancer::Spec::default()
         },
         stores: Vec::new(),
         faults: vec![Fault { name: "crash".into(), at: at(30), kind: kill }],
+        changes: Vec::new(),
+        spares: 0,
         limits: Limits::default(),
         hold: Duration::from_secs(5),
     }

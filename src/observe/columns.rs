@@ -86,6 +86,13 @@ pub const ALL: &[Column] = &[
     less("sessions_gave_up_total", "", EVERYWHERE, "Sessions whose client stopped trying to come back.", |w| {
         count(w, GaveUp)
     }),
+    less(
+        "sessions_refused_total",
+        "",
+        EVERYWHERE,
+        "Sessions whose client stopped trying before it ever got in.",
+        |w| count(w, Refused),
+    ),
     less("sessions_disconnected_mean", "", EVERYWHERE, "Sessions cut off, time average.", |w| {
         Some(w.totals.disconnected_time as f64 / nanos(w))
     }),
@@ -145,6 +152,9 @@ pub const ALL: &[Column] = &[
     }),
     more("rebalanced_ratio", "", INCIDENTS, "1 when that time came within the incident, 0 when it never did.", |w| {
         came(w.shock?.rebalance)
+    }),
+    less("rollout_time_s", "s", INCIDENTS, "Until a change was complete; empty for a fault.", |w| {
+        time(w.shock?.rollout)
     }),
     plain("requests_issued_total", "", EVERYWHERE, "Requests that clients intended.", |w| count(w, Issued)),
     plain("requests_succeeded_total", "", EVERYWHERE, "Requests answered.", |w| count(w, Succeeded)),
@@ -229,6 +239,15 @@ pub const ALL: &[Column] = &[
     less("sessions_gini", "", &[File::Runs], "Bound sessions: Gini coefficient of the nodes' averages.", |w| {
         spread(w, |c| c.sessions, |s| s.gini)
     }),
+    less("connections_peak_to_mean", "", EVERYWHERE, "Connections: fullest ready node ÷ mean.", |w| {
+        spread(w, |c| c.connections, |s| s.mean.map(|m| m.peak_to_mean))
+    }),
+    less("connections_peak_to_fair", "", EVERYWHERE, "Connections: fullest node × desired nodes ÷ all.", |w| {
+        spread(w, |c| c.connections, |s| s.mean.map(|m| m.peak_to_fair))
+    }),
+    less("connections_cv", "", EVERYWHERE, "Connections: coefficient of variation over ready nodes.", |w| {
+        spread(w, |c| c.connections, |s| s.mean.map(|m| m.cv))
+    }),
     less("in_flight_peak_to_mean", "", EVERYWHERE, "Attempts at the nodes: fullest ÷ mean.", |w| {
         spread(w, |c| c.in_flight, |s| s.mean.map(|m| m.peak_to_mean))
     }),
@@ -293,7 +312,7 @@ fn distinct(w: &Window, counter: Counter, of_shock: fn(&super::incident::Shock) 
     match &w.shock {
         Some(shock) => ratio(of_shock(shock) as f64, shock.live_before as f64),
         None => {
-            let left = w.totals[Ended] + w.totals[GaveUp];
+            let left = w.totals.gone();
             // Everybody seen: those still live at the end and those that left.
             ratio(w.totals[counter] as f64, (w.live + left) as f64)
         }

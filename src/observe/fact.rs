@@ -11,6 +11,8 @@ pub enum Ending {
     Over,
     /// The client stopped trying to come back.
     GaveUp,
+    /// The client stopped trying before it ever got in.
+    Refused,
 }
 
 /// One thing that happened.
@@ -25,6 +27,8 @@ pub enum Fact {
     Issued { population: PopulationId },
     /// One try of a request left the client; `connects` when the client is trying to get in (again).
     Attempted { population: PopulationId, connects: bool },
+    /// A client tries to open a stream.
+    Connecting { population: PopulationId },
     /// The reply came, `response` after the request's intended arrival.
     Succeeded { population: PopulationId, response: Duration },
     /// The last allowed attempt failed.
@@ -49,6 +53,8 @@ pub enum Fact {
     StoreAnswered { population: PopulationId, after: Duration },
     /// The number of sessions bound to a node changed.
     Bound { node: NodeId, by: i8 },
+    /// The number of connections that hang on a node changed.
+    Linked { node: NodeId, by: i8 },
     /// The number of attempts at a node changed.
     InFlight { node: NodeId, by: i8 },
     /// So many slots of a node are busy now.
@@ -57,6 +63,10 @@ pub enum Fact {
     NodeReady { node: NodeId },
     /// A node stopped serving.
     NodeDown { node: NodeId },
+    /// So many nodes belong to the cluster from now on.
+    Desired { nodes: u32 },
+    /// A change is complete.
+    Completed { index: u16 },
     /// A fault or change began; the index is its place in the plan. It is over at `cleared`, or is its own
     /// beginning where it has no end.
     Incident { index: u16, cleared: Instant },

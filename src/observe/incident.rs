@@ -31,6 +31,8 @@ pub struct Shock {
     pub reconnect: Option<Eventually>,
     /// Until error ratio and p99 were back; `None` without anything to compare with.
     pub recovery: Option<Eventually>,
+    /// Until a change was complete; `None` for a fault, and for a change that never was.
+    pub rollout: Option<Eventually>,
     /// Until the load was even again; `None` without anything to compare with.
     pub rebalance: Option<Eventually>,
 }
@@ -89,6 +91,8 @@ pub struct OpenIncident {
     pub from: Instant,
     /// When its fault is over; its own beginning where it has no end.
     pub cleared: Instant,
+    /// When its change was complete.
+    pub completed: Option<Instant>,
     /// Sessions live just before.
     pub live_before: u64,
     /// Totals just before.

@@ -11,7 +11,7 @@ pub struct Means {
     ready_min: Option<f64>,
     utilisation: (f64, f64),
     utilisation_max: Option<f64>,
-    spreads: [SpreadMeans; 3],
+    spreads: [SpreadMeans; 4],
 }
 
 #[derive(Clone, Debug, Default)]
@@ -31,7 +31,8 @@ impl Means {
             self.utilisation = (self.utilisation.0 + utilisation, self.utilisation.1 + 1.0);
         }
         self.utilisation_max = larger(self.utilisation_max, tick.utilisation_max);
-        for (means, spread) in self.spreads.iter_mut().zip([tick.sessions, tick.in_flight, tick.busy]) {
+        for (means, spread) in self.spreads.iter_mut().zip([tick.sessions, tick.connections, tick.in_flight, tick.busy])
+        {
             if let Some(measured) = spread.mean {
                 let measures = [measured.peak_to_mean, measured.cv, measured.jain, measured.peak_to_fair];
                 means.sums.iter_mut().zip(measures).for_each(|(sum, x)| *sum += x);
@@ -42,7 +43,7 @@ impl Means {
     }
 
     /// The means so far; `ginis` of the three quantities where they are known.
-    pub fn figures(&self, ginis: Option<[Option<f64>; 3]>) -> Option<ClusterFigures> {
+    pub fn figures(&self, ginis: Option<[Option<f64>; 4]>) -> Option<ClusterFigures> {
         let spread = |quantity: usize| {
             let means = &self.spreads[quantity];
             let [peak_to_mean, cv, jain, peak_to_fair] = means.sums.map(|sum| sum / means.n);
@@ -59,8 +60,9 @@ impl Means {
             utilisation_mean: (self.utilisation.1 > 0.0).then(|| self.utilisation.0 / self.utilisation.1),
             utilisation_max: self.utilisation_max,
             sessions: spread(0),
-            in_flight: spread(1),
-            busy: spread(2),
+            connections: spread(1),
+            in_flight: spread(2),
+            busy: spread(3),
         })
     }
 }

@@ -18,6 +18,8 @@ pub struct NodeTick {
     pub ready: bool,
     /// Sessions bound to it, time average.
     pub sessions: f64,
+    /// Connections that hang on it, time average.
+    pub connections: f64,
     /// Attempts at it, time average.
     pub in_flight: f64,
     /// Share of its slots that were busy.
@@ -30,13 +32,15 @@ pub struct NodeTick {
 pub enum Load {
     /// Sessions bound to it.
     Sessions,
+    /// Connections that hang on it.
+    Connections,
     /// Attempts at it.
     InFlight,
     /// Slots that are busy.
     Busy,
 }
 
-const LOADS: usize = 3;
+const LOADS: usize = 4;
 
 #[derive(Debug)]
 struct NodeGauges {
@@ -54,6 +58,8 @@ struct NodeGauges {
 #[derive(Debug)]
 pub struct NodeBooks {
     nodes: Vec<NodeGauges>,
+    /// Nodes that belong to the cluster.
+    pub desired: usize,
     // Whether sessions are bound to nodes at all.
     binds: bool,
     ready: Gauge,
@@ -82,6 +88,7 @@ impl NodeBooks {
         };
         NodeBooks {
             nodes: nodes.iter().map(gauges).collect(),
+            desired: nodes.len(),
             binds,
             ready: Gauge::default(),
             ready_min: i64::MAX,
@@ -124,9 +131,9 @@ impl NodeBooks {
             let averages = node.loads.each_mut().map(|load| load.turn(length) as f64 / span);
             let utilisation = averages[Load::Busy as usize] / f64::from(node.slots);
             if let Some(kept) = &mut self.kept {
-                let [sessions, in_flight, _] = averages;
+                let [sessions, connections, in_flight, _] = averages;
                 let (node, ready) = (index as u32, node.ready);
-                kept.push(NodeTick { from, node, ready, sessions, in_flight, utilisation });
+                kept.push(NodeTick { from, node, ready, sessions, connections, in_flight, utilisation });
             }
             if !node.ready {
                 continue;
@@ -158,7 +165,7 @@ impl NodeBooks {
         loads: &[Vec<f64>; LOADS],
         utilisations: &[f64],
     ) -> ClusterFigures {
-        let desired = self.nodes.len();
+        let desired = self.desired;
         let spread = |load: Load| {
             let mean = imbalance(&loads[load as usize], desired);
             Spread { mean, peak_to_fair_max: mean.map(|m| m.peak_to_fair), gini: None }
@@ -169,6 +176,7 @@ impl NodeBooks {
             utilisation_mean: mean(utilisations),
             utilisation_max: utilisations.iter().copied().reduce(f64::max),
             sessions: if self.binds { spread(Load::Sessions) } else { Spread::default() },
+            connections: spread(Load::Connections),
             in_flight: spread(Load::InFlight),
             busy: spread(Load::Busy),
         }

@@ -10,7 +10,7 @@ use super::incident::{Distinct, Marks, OpenIncident, Peak, Shock};
 use super::means::Means;
 pub use super::nodes::NodeTick;
 use super::nodes::{Load, NodeBooks};
-use super::recovery::{Limits, rebalance, recovery};
+use super::recovery::{Eventually, Limits, rebalance, recovery};
 use super::totals::{Counter, Totals};
 use super::window::{ClusterFigures, Window};
 use crate::base::cause::{Cause, Harm};
@@ -104,8 +104,7 @@ impl Recorder {
             Fact::Attempted { population, connects } => {
                 self.count(population, Counter::Attempts, 1);
                 if connects {
-                    self.count(population, Counter::Connects, 1);
-                    self.each_incident(population, |incident| incident.connects.add(now));
+                    self.count_connect(now, population);
                 }
             }
             Fact::Succeeded { population, response } => {
@@ -130,6 +129,7 @@ impl Recorder {
             Fact::LookedUp { population, hit } => {
                 self.count(population, if hit { Counter::Hits } else { Counter::Misses }, 1);
             }
+            Fact::Linked { node, by } => self.nodes.change(node, Load::Connections, i64::from(by), left),
             Fact::Bound { node, by } => self.nodes.change(node, Load::Sessions, i64::from(by), left),
             rare => self.note_rare(now, left, rare),
         }
@@ -152,6 +152,7 @@ impl Recorder {
                 self.books[population.index()].totals.suffer(Harm::Failed, cause);
                 self.stamp(now, cause as u64);
             }
+            Fact::Connecting { population } => self.count_connect(now, population),
             Fact::Withdrawn { population } => self.count(population, Counter::Withdrawn, 1),
             Fact::Dropped { population, session, cause } => self.drop_session(now, left, population, session, cause),
             Fact::Reconnected { population, session } => {
@@ -184,6 +185,13 @@ impl Recorder {
             }
             Fact::NodeReady { node } => self.nodes.set_ready(node, true, left),
             Fact::NodeDown { node } => self.nodes.set_ready(node, false, left),
+            Fact::Desired { nodes } => self.nodes.desired = nodes as usize,
+            Fact::Completed { index } => {
+                let open = self.books.iter_mut().filter_map(|books| books.incident.as_mut());
+                for incident in open.filter(|incident| incident.index == index) {
+                    (incident.cleared, incident.completed) = (now, Some(now));
+                }
+            }
             Fact::Incident { index, cleared } => self.open_incident(now, left, index, cleared),
             _ => unreachable!("a frequent fact is noted where it comes in"),
         }
@@ -192,6 +200,11 @@ impl Recorder {
     #[inline]
     fn count(&mut self, population: PopulationId, counter: Counter, by: u64) {
         self.books[population.index()].totals[counter] += by;
+    }
+
+    fn count_connect(&mut self, now: Instant, population: PopulationId) {
+        self.count(population, Counter::Connects, 1);
+        self.each_incident(population, |incident| incident.connects.add(now));
     }
 
     /// Folds something of a fact into the fingerprint.
@@ -263,8 +276,13 @@ impl Recorder {
         ending: Ending,
         connected: bool,
     ) {
-        let gave_up = ending == Ending::GaveUp;
-        self.count(population, if gave_up { Counter::GaveUp } else { Counter::Ended }, 1);
+        let gave_up = ending != Ending::Over;
+        let counter = match ending {
+            Ending::Over => Counter::Ended,
+            Ending::GaveUp => Counter::GaveUp,
+            Ending::Refused => Counter::Refused,
+        };
+        self.count(population, counter, 1);
         let books = &mut self.books[population.index()];
         books.live.change(-1, left);
         if !connected {
@@ -301,6 +319,7 @@ impl Recorder {
                 index,
                 from: now,
                 cleared,
+                completed: None,
                 live_before: before.live(),
                 before,
                 response: ResponseTimes::default(),
@@ -404,6 +423,7 @@ impl Recorder {
                 drops_peak: open.drops.max(),
                 connects_peak: open.connects.max(),
                 reconnect: open.distinct.reconnect(open.from),
+                rollout: open.completed.map(|at| Eventually::After(at.since(open.from))),
                 recovery: recovery(&self.books[i].verdicts, warmup, open.from, now, self.setup.limits, hold),
                 rebalance: if i == all { rebalance() } else { None },
             });

@@ -13,8 +13,10 @@ pub enum Counter {
     Started,
     /// Visits that came to their end.
     Ended,
-    /// Sessions whose client stopped trying.
+    /// Sessions whose client stopped trying to come back.
     GaveUp,
+    /// Sessions whose client stopped trying before it ever got in.
+    Refused,
     /// Requests that clients intended.
     Issued,
     /// Requests answered.
@@ -91,7 +93,12 @@ impl Totals {
 
     /// Sessions that are live: those that came less those that went.
     pub fn live(&self) -> u64 {
-        self[Counter::Initial] + self[Counter::Started] - self[Counter::Ended] - self[Counter::GaveUp]
+        self[Counter::Initial] + self[Counter::Started] - self.gone()
+    }
+
+    /// Sessions that are no more, for whatever reason.
+    pub fn gone(&self) -> u64 {
+        self[Counter::Ended] + self[Counter::GaveUp] + self[Counter::Refused]
     }
 
     /// Requests under way, those that back off between two attempts included.

@@ -55,6 +55,8 @@ pub struct ClusterFigures {
     pub utilisation_max: Option<f64>,
     /// Of bound sessions; empty where nothing binds. In longer windows the mean over the ticks, as below.
     pub sessions: Spread,
+    /// Of connections that hang on nodes.
+    pub connections: Spread,
     /// Of attempts at the nodes.
     pub in_flight: Spread,
     /// Of busy time.

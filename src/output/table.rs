@@ -20,11 +20,13 @@ const OF_RUN: &[&str] = &[
     "response_time_ms_p50",
     "response_time_ms_p99",
     "node_utilisation_ratio_max",
+    "sessions_peak_to_fair_max",
     "rebuilds_total",
 ];
 
 /// Figures of each incident, and the one that says how often a time came.
 const OF_INCIDENT: &[(&str, Option<&str>)] = &[
+    ("rollout_time_s", None),
     ("sessions_dropped_ratio", None),
     ("sessions_moved_ratio", None),
     ("sessions_lost_ratio", None),

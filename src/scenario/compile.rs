@@ -2,23 +2,23 @@
 //!
 //! Everything that is wrong is reported at once, each problem at its own place in the text.
 
-use super::file::{Balancer, Clients, Cluster, Root};
-use super::words::{mend, nearest};
+use super::events::add_spares;
+use super::file::{Balancer, Clients, Root};
+use super::words::mend;
 use super::{Problem, Problems, Table, lookup_span_of, read_each, read_node, read_table};
 use crate::base::choice::Choice;
 use crate::base::dist::{Law, Sampler};
 use crate::base::time::Instant;
 use crate::base::units::Unit;
 use crate::cluster::balancer;
+use crate::cluster::client::closed::Closed;
 use crate::cluster::client::{self, Population};
-use crate::cluster::fate::{Aim, Fault, Written};
-use crate::cluster::plan::{NodeSpec, Plan};
-use crate::cluster::state::{Kind as StateKind, Location, OnMissing, Place, Rebuild, StoreSpec};
+use crate::cluster::plan::Plan;
+use crate::cluster::state::{Kind as StateKind, Lifetime, Location, OnMissing, Place, Rebuild, StoreSpec};
 use crate::observe::recovery::Limits;
 use crate::observe::slo::Limit;
 use std::path::Path;
 
-const NODES_MAX: u32 = 100_000;
 const TICKS_MAX: u64 = 10_000_000;
 /// More replications are a mistake.
 pub const SEEDS_MAX: u32 = 1_000_000;
@@ -41,17 +41,18 @@ pub struct Compiled {
 pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Option<Compiled> {
     let mut reading = Reading { table, base_dir, problems };
     let root: Option<Root> = read_table(table, reading.problems, "");
-    let cluster: Option<Cluster> = reading.section("cluster");
+    let nodes = reading.nodes();
     let balancer = reading.balancer();
     let state = reading.state();
     let written = reading.clients();
-    let faults = reading.each_fault(cluster.as_ref());
+    let faults = reading.each_fault(nodes.as_ref().map(|(nodes, zones)| (nodes.as_slice(), zones.as_slice())));
+    let changes = reading.each_change(nodes.as_ref().map(|(nodes, zones)| (nodes.as_slice(), zones.as_slice())));
     let slo = super::slo::read(table, reading.problems);
     if let Some(root) = &root {
         reading.check_root(root);
         reading.check_faults(root, &faults);
+        reading.check_changes(root, &changes);
     }
-    let node = cluster.as_ref().and_then(|cluster| reading.node(cluster));
     let mut stores = Vec::new();
     let shared = reading.place(state, &["state"], &mut stores);
     let mut populations = Vec::new();
@@ -59,25 +60,34 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         let shared_affinity = balancer.as_ref().map(|balancer| &balancer.affinity);
         populations.extend(reading.population(&name, &clients, shared_affinity, &shared, &mut stores));
     }
-    let (root, cluster, balancer) = (root?, cluster?, balancer?);
+    let (root, (mut nodes, zones), balancer) = (root?, nodes?, balancer?);
+    let spares = add_spares(&mut nodes, &changes);
     // By name, so that the order of the text changes nothing.
     populations.sort_by(|a, b| a.name.cmp(&b.name));
     let plan = Plan {
         end: Instant::START + root.duration,
         warmup: Instant::START + root.warmup,
         tick: root.tick,
-        nodes: (1..=cluster.nodes).map(|n| format!("n{n}")).collect(),
-        node: node?,
+        nodes,
+        zones,
         populations,
         balancer: balancer::Spec {
             algorithm: balancer.balance.0,
             redispatch: balancer.redispatch,
             retries: balancer.retries,
             retry_pause: balancer.retry_pause,
+            layer: balancer.layer,
+            connect_timeout: balancer.connect_timeout,
+            server_timeout: balancer.server_timeout,
+            tunnel_timeout: balancer.tunnel_timeout,
+            tcp_give_up: balancer.tcp_give_up,
+            on_marked_down: balancer.on_marked_down,
             health: balancer.health,
         },
         stores,
         faults,
+        changes,
+        spares,
         limits: recovery_limits(&slo),
         hold: root.recovery_hold,
     };
@@ -92,8 +102,8 @@ fn recovery_limits(slo: &[Limit]) -> Limits {
 }
 
 pub(super) struct Reading<'a> {
-    table: &'a Table,
-    base_dir: &'a Path,
+    pub(super) table: &'a Table,
+    pub(super) base_dir: &'a Path,
     pub(super) problems: &'a mut Problems,
 }
 
@@ -107,10 +117,6 @@ impl Reading<'_> {
     pub(super) fn warning(&mut self, path: &[&str], message: impl Into<String>, hint: impl Into<String>) {
         let place = lookup_span_of(self.table, path);
         self.problems.push(Problem::warning(message).at(place).hint(hint));
-    }
-
-    fn section<T: serde::de::DeserializeOwned>(&mut self, name: &str) -> Option<T> {
-        read_node(self.table.get(name)?, self.problems, name)
     }
 
     fn check_root(&mut self, root: &Root) {
@@ -153,6 +159,9 @@ impl Reading<'_> {
         let balancer: Balancer = read_node(node, self.problems, "balancer")?;
         for (key, message) in balancer.balance.0.faults() {
             self.wrong(&["balancer", "balance", key], message, "correct it or leave it out");
+        }
+        for (key, message) in balancer.affinity.0.faults() {
+            self.wrong(&["balancer", "affinity", key], message, "correct it or leave it out");
         }
         let health = balancer.health;
         for (key, interval) in [("interval", Some(health.interval)), ("fast_interval", health.fast_interval)] {
@@ -199,31 +208,6 @@ impl Reading<'_> {
         written
     }
 
-    fn node(&mut self, cluster: &Cluster) -> Option<NodeSpec> {
-        if !(1..=NODES_MAX).contains(&cluster.nodes) {
-            let message = format!("nodes must be from 1 to {NODES_MAX}, but is {}", cluster.nodes);
-            self.wrong(&["cluster", "nodes"], message, "a cluster has at least one node");
-            return None;
-        }
-        let node = &cluster.node;
-        if node.concurrency == 0 {
-            let message = "concurrency is zero: no request would ever be served";
-            self.wrong(&["cluster", "node", "concurrency"], message, "write 1 or more");
-            return None;
-        }
-        let handshake = match &node.handshake {
-            Some(law) => Some(self.law(law, &["cluster", "node", "handshake"])?),
-            None => None,
-        };
-        Some(NodeSpec {
-            concurrency: node.concurrency,
-            discipline: node.discipline,
-            queue_max: node.queue_max.unwrap_or(u32::MAX),
-            handshake,
-            accept_max: node.accept_max,
-        })
-    }
-
     pub(super) fn law<U: Unit>(&mut self, law: &Law<U>, path: &[&str]) -> Option<Sampler> {
         match law.compile(self.base_dir) {
             Ok(sampler) => Some(sampler),
@@ -249,12 +233,13 @@ impl Reading<'_> {
             Location::Memory(params) => {
                 let rebuild = self.rebuild(&params.rebuild, &below("memory", "rebuild"))?;
                 let (kind, rebuild) = (StateKind::Memory, Some(rebuild));
-                Some(Place { kind, rebuild, on_missing: params.on_missing, store: None })
+                let resume = (params.lifetime == Lifetime::Connection).then_some(params.resume);
+                Some(Place { kind, rebuild, on_missing: params.on_missing, store: None, resume })
             }
             Location::Cache(params) => {
                 let rebuild = self.rebuild(&params.rebuild, &below("cache", "rebuild"))?;
                 let (kind, rebuild) = (StateKind::Cache, Some(rebuild));
-                Some(Place { kind, rebuild, on_missing: OnMissing::Rebuild, store: None })
+                Some(Place { kind, rebuild, on_missing: OnMissing::Rebuild, store: None, resume: None })
             }
             Location::Store(params) => {
                 let read = self.law(&params.read, &below("store", "read"));
@@ -267,7 +252,7 @@ impl Reading<'_> {
                     holds_slot: params.holds_slot,
                 });
                 let (kind, store) = (StateKind::Store, Some(stores.len() - 1));
-                Some(Place { kind, rebuild: None, on_missing: OnMissing::Rebuild, store })
+                Some(Place { kind, rebuild: None, on_missing: OnMissing::Rebuild, store, resume: None })
             }
         }
     }
@@ -277,80 +262,10 @@ impl Reading<'_> {
         self.law(&rebuild.service, &path)
     }
 
-    fn each_fault(&mut self, cluster: Option<&Cluster>) -> Vec<Fault> {
-        let Some(node) = self.table.get("fault") else { return Vec::new() };
-        let written: Vec<(String, Written)> = read_each(node, self.problems, "fault");
-        let mut faults = Vec::new();
-        for (name, fault) in written {
-            let mut kinds = fault.kinds();
-            if kinds.len() != 1 {
-                let message = match kinds.len() {
-                    0 => format!("fault.{name} does not say what goes wrong"),
-                    n => format!("fault.{name} says {n} things that go wrong; it takes one"),
-                };
-                self.wrong(&["fault", &name], message, "add kill = { nodes = 1, lasts = \"3m\" }");
-                continue;
-            }
-            let kind = kinds.remove(0);
-            if let Some(cluster) = cluster {
-                self.check_aim(&name, kind.aim(), cluster.nodes);
-            }
-            if kind.lasts().is_some_and(|span| span.is_zero()) {
-                let message = format!("fault.{name} lasts no time at all");
-                self.wrong(&["fault", &name], message, "write how long, or leave `lasts` out for good");
-            }
-            faults.push(Fault { name, at: Instant::START + fault.at, kind });
-        }
-        // By name, so that the order of the text changes nothing.
-        faults.sort_by(|a, b| a.name.cmp(&b.name));
-        faults
-    }
-
-    fn check_aim(&mut self, name: &str, aim: &Aim, nodes: u32) {
-        let path = ["fault", name, "kill", "nodes"];
-        match aim {
-            Aim::Count(0) => self.wrong(&path, "a fault that hits no node", "write 1 or more"),
-            Aim::Count(count) if *count > nodes => {
-                let message = format!("fault.{name} hits {count} nodes, but the cluster has {nodes}");
-                self.wrong(&path, message, "hit fewer nodes or add some");
-            }
-            Aim::Count(_) => {}
-            Aim::Names(wanted) if wanted.is_empty() => self.wrong(&path, "a fault that hits no node", "name one"),
-            Aim::Names(wanted) => {
-                for unknown in wanted.iter().filter(|wanted| !is_node(wanted, nodes)) {
-                    let known: Vec<String> = (1..=nodes.min(1_000)).map(|n| format!("n{n}")).collect();
-                    let near = nearest(unknown, &known).map(|near| format!("did you mean `{near}`? "));
-                    let message = format!("fault.{name}: there is no node `{unknown}`");
-                    let hint = format!("{}the nodes are n1 to n{nodes}", near.unwrap_or_default());
-                    self.wrong(&path, message, hint);
-                }
-            }
-        }
-    }
-
-    fn check_faults(&mut self, root: &Root, faults: &[Fault]) {
-        let end = Instant::START + root.duration;
-        for fault in faults {
-            let path = ["fault", fault.name.as_str(), "at"];
-            let at = fault.at.since(Instant::START);
-            if fault.at >= end {
-                let message = format!("fault.{} comes at {at}, when the run is over ({})", fault.name, root.duration);
-                self.wrong(&path, message, "let it come earlier or lengthen duration");
-            } else if fault.at < Instant::START + root.warmup {
-                let message =
-                    format!("fault.{} comes at {at}, before the warm-up is over ({})", fault.name, root.warmup);
-                self.warning(&path, message, "its figures start from a state that is not steady");
-            } else if fault.at + root.recovery_hold > end {
-                let message = format!("the run ends {} after fault.{}", end.since(fault.at), fault.name);
-                let hint = format!("recovery is confirmed after {}: lengthen duration", root.recovery_hold);
-                self.warning(&path, message, hint);
-            }
-        }
-    }
-
     /// What is not wrong but will surprise.
     fn warn(&mut self, plan: &Plan) {
-        let slots = f64::from(plan.node.concurrency) * plan.nodes.len() as f64;
+        let slots: f64 =
+            plan.nodes[..plan.desired()].iter().map(|node| f64::from(node.spec.concurrency) * node.speed).sum();
         let offered: f64 = plan.populations.iter().map(|people| offered(people, plan)).sum();
         if offered >= slots {
             let message = format!("the clients ask for {offered:.1} busy slots, and there are {slots}");
@@ -365,14 +280,13 @@ fn offered(people: &Population, plan: &Plan) -> f64 {
     let store =
         store.map_or((0.0, 0.0), |s| (s.read.mean() + people.write_ratio * s.write.mean(), f64::from(s.holds_slot)));
     let held = people.service.mean() + store.0 * store.1;
-    let cycle = people.think.mean() + people.service.mean() + store.0;
+    let Some(gap) = people.gap() else { return 0.0 };
+    let waits = if people.pace.is_some() { 0.0 } else { people.service.mean() + store.0 };
+    let cycle = gap.mean() + waits;
+    let visiting = |closed: &Closed| f64::from(closed.clients) * people.visiting_ratio(&closed.gap);
+    let again = people.closed.as_ref().map_or(0.0, visiting) * held / cycle;
     match &people.length {
-        client::Length::Requests(law) => people.rate * law.mean() * held / 1e9,
-        _ => people.initial as f64 * held / cycle,
+        client::Length::Requests(law) => people.arrivals.initial_rate() * law.mean() * held / 1e9 + again,
+        _ => people.initial as f64 * held / cycle + again,
     }
-}
-
-fn is_node(name: &str, nodes: u32) -> bool {
-    let number = name.strip_prefix('n').and_then(|number| number.parse::<u32>().ok());
-    number.is_some_and(|number| (1..=nodes).contains(&number) && name == format!("n{number}"))
 }

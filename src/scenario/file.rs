@@ -6,14 +6,16 @@
 use crate::base::choice::Choice;
 use crate::base::dist::Law;
 use crate::base::time::Duration;
-use crate::base::units::{Number, Rate, Share};
+use crate::base::units::{Number, Share};
+use crate::cluster::balancer::OnMarkedDown;
 use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::balancer::balance::Algorithm;
 use crate::cluster::balancer::view::Health;
 use crate::cluster::client::reconnect::Backoff;
-use crate::cluster::fate;
+use crate::cluster::client::{Layer, Protocol, addresses, arrivals, closed};
 use crate::cluster::state::Location;
 use crate::cluster::station::Discipline;
+use crate::cluster::{change, fate};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{self, Deserializer, IgnoredAny, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
@@ -75,6 +77,8 @@ pub struct Root {
     pub state: Option<Section<Choice<Location>>>,
     /// What goes wrong, by name.
     pub fault: Option<Section<BTreeMap<String, fate::Written>>>,
+    /// What we change ourselves, by name: restarts, drains, more nodes, fewer nodes.
+    pub change: Option<Section<BTreeMap<String, change::Written>>>,
     /// Limits that must hold, by column name, such as `response_time_ms_p99 = "< 250ms"`.
     pub slo: Option<Section<BTreeMap<String, String>>>,
     /// Named patches of everything above: the designs to compare.
@@ -93,15 +97,18 @@ fn thirty_seconds() -> Duration {
     Duration::from_secs(30)
 }
 
-/// The nodes.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// The nodes: so many alike, or groups.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Cluster {
-    /// How many; from 1 to 100,000. They are called n1, n2, n3 …
-    pub nodes: u32,
+    /// How many; from 1 to 100,000. They are called n1, n2, n3 … Either this or `group`.
+    pub nodes: Option<u32>,
+    /// Zones that they are dealt out to in turn, called z1, z2 …; default 1. Only with `nodes`.
+    pub zones: Option<u32>,
     /// What each is like.
-    #[serde(default)]
     pub node: Node,
+    /// Groups of nodes by name. Either this or `nodes`.
+    pub group: Option<BTreeMap<String, super::nodes::Group>>,
 }
 
 /// What a node is like.
@@ -119,11 +126,20 @@ pub struct Node {
     pub handshake: Option<Law<Duration>>,
     /// Clients that may wait to be let in; default 4096 (Linux `somaxconn`).
     pub accept_max: u32,
+    /// Connections that may hang on a node; one more is refused. Unlimited unless given.
+    pub connections_max: Option<u32>,
 }
 
 impl Default for Node {
     fn default() -> Node {
-        Node { concurrency: 8, discipline: Discipline::Fifo, queue_max: None, handshake: None, accept_max: 4096 }
+        Node {
+            concurrency: 8,
+            discipline: Discipline::Fifo,
+            queue_max: None,
+            handshake: None,
+            accept_max: 4096,
+            connections_max: None,
+        }
     }
 }
 
@@ -135,18 +151,28 @@ pub struct Clients {
     pub arrivals: Arrivals,
     /// How they talk; default `request`.
     #[serde(default)]
-    pub protocol: Protocol,
+    pub protocol: Choice<Protocol>,
     /// How long a visit lasts: a law of time, or `"forever"`. Either this or `requests`.
     pub length: Option<Length>,
     /// How many requests a visit has: a law of numbers. Either this or `length`.
     pub requests: Option<Law<Number>>,
-    /// Gap between a reply and the next request.
-    pub think: Law<Duration>,
-    /// Service demand of a request on a node.
-    pub service: Law<Duration>,
+    /// Gap between a reply and the next request. Either this or `pace`; a stream may do without both.
+    pub think: Option<Law<Duration>>,
+    /// Gap between one request and the next, whether or not it is answered.
+    pub pace: Option<Law<Duration>>,
+    /// How busy sessions are: a law of numbers with mean 1 that divides `think` or `pace`, so that some ask more
+    /// often than others; all alike unless given.
+    pub activity: Option<Law<Number>>,
+    /// Where clients come from: `"own"` (default), an address each, or many behind few.
+    #[serde(default)]
+    pub addresses: Choice<addresses::Written>,
+    /// Service demand of a request on a node. Needed unless nothing is asked.
+    pub service: Option<Law<Duration>>,
     /// Share of requests that write the session's state; default 100%.
     #[serde(default = "all_of_them")]
     pub write_ratio: Share,
+    /// How long a client waits for its stream to open; for ever unless given.
+    pub connect_timeout: Option<Duration>,
     /// How long a client waits for a reply; for ever unless given.
     pub request_timeout: Option<Duration>,
     /// Further attempts of a failed request; none unless given.
@@ -154,6 +180,9 @@ pub struct Clients {
     /// Spaces the further requests of a session that is cut off; default `full_jitter`.
     #[serde(default)]
     pub reconnect: Choice<Backoff>,
+    /// Whether a stream that is cut off tries to come back once without waiting; default no.
+    #[serde(default)]
+    pub reconnect_at_once: bool,
     /// Failed requests in a row after which a client gives up; never unless given.
     pub give_up_after: Option<u32>,
     /// Whether a node stops working for a client that has left; default no.
@@ -169,32 +198,17 @@ fn all_of_them() -> Share {
     Share::new(1.0)
 }
 
-/// How clients talk.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Protocol {
-    /// Short HTTP: every request is routed on its own.
-    #[default]
-    Request,
-}
-
 /// How sessions come.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Arrivals {
-    /// A Poisson process that does not wait for anybody.
-    pub open: Option<Open>,
-    /// Sessions present at the start: a number, or `"steady"` for arrival rate × mean length. Default `"steady"`
-    /// with open arrivals, else none.
+    /// Sessions that come of their own accord and do not wait for anybody.
+    pub open: Option<arrivals::Open>,
+    /// A fixed number of clients, each of whom comes again a gap after its last visit.
+    pub closed: Option<closed::Written>,
+    /// Sessions present at the start: a number, or `"steady"` for arrival rate at that time × mean length. Default
+    /// `"steady"` with open arrivals that have a rate, else none.
     pub initial: Option<Initial>,
-}
-
-/// A Poisson process.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Open {
-    /// Sessions per time.
-    pub rate: Rate,
 }
 
 /// Sessions present at the start.
@@ -332,6 +346,18 @@ pub struct Balancer {
     pub retries: u32,
     /// The pause before the same node is tried again; default 1 s (HAProxy).
     pub retry_pause: Duration,
+    /// What is routed: requests (`l7`) or connections (`l4`); default `l7`.
+    pub layer: Layer,
+    /// How long it waits for a silent host to accept a connection; default 5 s (HAProxy's example files).
+    pub connect_timeout: Duration,
+    /// How long it waits for a node's reply; for ever unless given.
+    pub server_timeout: Option<Duration>,
+    /// How long nothing may move on a stream; for ever unless given.
+    pub tunnel_timeout: Option<Duration>,
+    /// How long TCP goes on sending bytes that nobody acknowledges; default 15 min (Linux `tcp_retries2` = 15).
+    pub tcp_give_up: Duration,
+    /// What happens to the sessions of a node that is marked down; default `keep`.
+    pub on_marked_down: OnMarkedDown,
     /// Health checks.
     pub health: Health,
 }
@@ -344,6 +370,12 @@ impl Default for Balancer {
             redispatch: false,
             retries: 3,
             retry_pause: Duration::from_secs(1),
+            layer: Layer::L7,
+            connect_timeout: Duration::from_secs(5),
+            server_timeout: None,
+            tunnel_timeout: None,
+            tcp_give_up: Duration::from_secs(15 * 60),
+            on_marked_down: OnMarkedDown::Keep,
             health: Health::default(),
         }
     }

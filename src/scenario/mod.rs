@@ -3,12 +3,15 @@
 //! Text → spanned table → merged layers → typed sections, with every [`Problem`] gathered on the
 //! way. Whatever the bytes, reading ends in a value or in problems: it never panics.
 
+mod arrivals;
 pub mod compile;
 mod depth;
+mod events;
 pub mod file;
 pub mod json;
 pub mod layers;
 pub mod load;
+pub mod nodes;
 pub mod path;
 mod people;
 pub mod problem;

@@ -1,14 +1,17 @@
 //! What does `[clients.<name>]` mean? From a section to a population that can run.
 
 use super::compile::Reading;
-use super::file::{Clients, Initial, Length};
+use super::file::{Clients, Length};
 use crate::base::choice::Choice;
-use crate::base::dist::Sampler;
+use crate::base::dist::{Law, Sampler};
+use crate::base::time::Duration;
+use crate::base::units::Unit;
 use crate::cluster::balancer::affinity::Affinity;
+use crate::cluster::client::addresses::{Addresses, Written};
 use crate::cluster::client::reconnect::Backoff;
-use crate::cluster::client::{self, Population};
+use crate::cluster::client::{self, Population, Protocol};
 use crate::cluster::state::{Place, StoreSpec};
-use crate::engine::Event;
+use std::path::Path;
 
 impl Reading<'_> {
     pub(super) fn population(
@@ -20,43 +23,101 @@ impl Reading<'_> {
         stores: &mut Vec<StoreSpec>,
     ) -> Option<Population> {
         let path = |key: &'static str| ["clients", name, key];
-        let think = self.law(&clients.think, &path("think"));
-        let service = self.law(&clients.service, &path("service"));
+        let think = self.optional(&clients.think, &path("think"))?;
+        let pace = self.optional(&clients.pace, &path("pace"))?;
+        let service = self.service(name, clients)?;
         let length = self.length(name, clients);
         let state = match &clients.state {
             Some(own) => self.place(own.0.clone(), &path("state"), stores),
             None => shared.clone(),
         };
         self.check_waits(name, clients);
+        for (key, message) in clients.affinity.iter().flat_map(|affinity| affinity.0.faults()) {
+            self.wrong(&["clients", name, "affinity", key], message, "correct it or leave it out");
+        }
         if clients.give_up_after == Some(0) {
             self.wrong(&path("give_up_after"), "give_up_after is zero", "write 1 or more, or leave it out");
         }
-        let (think, service, length) = (think?, service?, length?);
-        if think.mean() == 0.0 && service.mean() == 0.0 {
+        let (activity, addresses) = (self.activity(name, clients), self.addresses(name, clients));
+        let closed = self.closed(name, clients);
+        let arrivals = self.open(name, clients.arrivals.open.as_ref());
+        let (length, arrivals) = (length?, arrivals?);
+        if think.as_ref().is_some_and(|think| think.mean() == 0.0) && service.mean() == 0.0 {
             let message = "think and service are both zero: time would stand still";
             self.wrong(&path("think"), message, "give one of them a positive mean");
             return None;
         }
-        let initial = self.initial(name, clients, &length, &think, &service);
+        if pace.as_ref().is_some_and(|pace| pace.mean() == 0.0) {
+            self.wrong(&path("pace"), "pace is zero: time would stand still", "give it a positive mean");
+            return None;
+        }
+        let cycle = client::mean_cycle(think.as_ref(), pace.as_ref(), &service);
+        let initial = self.initial(name, clients, arrivals.initial_rate(), &length, cycle);
         Some(Population {
             name: name.to_owned(),
-            rate: clients.arrivals.open.map_or(0.0, |open| open.rate.per_second()),
+            arrivals,
+            closed: closed?,
             initial,
             length,
+            protocol: clients.protocol.0,
             think,
+            pace,
+            activity: activity?,
+            addresses,
             service,
             write_ratio: clients.write_ratio.ratio(),
+            connect_timeout: clients.connect_timeout,
             request_timeout: clients.request_timeout,
             retry: clients.retry.as_ref().map(|retry| {
                 let (attempts, backoff) = (retry.attempts, retry.backoff.0.clone());
                 client::Retry { attempts, backoff }
             }),
             reconnect: clients.reconnect.0.clone(),
+            reconnect_at_once: clients.reconnect_at_once,
             give_up_after: clients.give_up_after,
             cancels: clients.cancels,
+            own_affinity: clients.affinity.is_some(),
             affinity: clients.affinity.as_ref().or(shared_affinity).cloned().unwrap_or_default().0,
             state: state?,
         })
+    }
+
+    /// A law that may be left out; `None` when it is wrong.
+    fn optional<U: Unit>(&mut self, law: &Option<Law<U>>, path: &[&str]) -> Option<Option<Sampler>> {
+        match law {
+            Some(law) => self.law(law, path).map(Some),
+            None => Some(None),
+        }
+    }
+
+    /// Whether the clients ask anything, and what a request costs.
+    fn service(&mut self, name: &str, clients: &Clients) -> Option<Sampler> {
+        let is_stream = matches!(clients.protocol.0, Protocol::Stream(_));
+        match (&clients.think, &clients.pace) {
+            (Some(_), Some(_)) => {
+                let message = format!("clients.{name} has both `think` and `pace`");
+                let hint = "a gap counts from the reply or from the request before: leave one out";
+                self.wrong(&["clients", name, "pace"], message, hint);
+                return None;
+            }
+            (None, None) if !is_stream => {
+                let message = format!("clients.{name} does not say how often it asks");
+                let hint = "add think = { exponential = { mean = \"10s\" } }; only a stream may ask nothing";
+                self.wrong(&["clients", name], message, hint);
+                return None;
+            }
+            (None, None) => return Law::constant(Duration::ZERO).compile(Path::new("")).ok(),
+            _ => {}
+        }
+        match &clients.service {
+            Some(law) => self.law(law, &["clients", name, "service"]),
+            None => {
+                let message = format!("clients.{name} lacks `service`: what a request costs a node");
+                let hint = "add service = { exponential = { mean = \"12ms\" } }";
+                self.wrong(&["clients", name], message, hint);
+                None
+            }
+        }
     }
 
     fn length(&mut self, name: &str, clients: &Clients) -> Option<client::Length> {
@@ -77,6 +138,30 @@ impl Reading<'_> {
                 None
             }
         }
+    }
+
+    fn activity(&mut self, name: &str, clients: &Clients) -> Option<Option<Sampler>> {
+        let Some(law) = &clients.activity else { return Some(None) };
+        let path = ["clients", name, "activity"];
+        let activity = self.law(law, &path)?;
+        if (activity.mean() - 1.0).abs() > 1e-9 {
+            let message = format!("clients.{name}.activity has the mean {}, but must have 1", activity.mean());
+            let hint = "it says how busy sessions are relative to each other: write it with mean = 1, and what is \
+                        usual as `think`";
+            self.wrong(&path, message, hint);
+            return None;
+        }
+        Some(Some(activity))
+    }
+
+    fn addresses(&mut self, name: &str, clients: &Clients) -> Addresses {
+        let Written::Nat(nat) = &clients.addresses.0 else { return Addresses::default() };
+        let faults = nat.faults();
+        for (key, message) in &faults {
+            let message = format!("clients.{name}.{message}");
+            self.wrong(&["clients", name, "addresses", "nat", key], message, "correct it");
+        }
+        if faults.is_empty() { Addresses::new(&clients.addresses.0) } else { Addresses::default() }
     }
 
     fn check_waits(&mut self, name: &str, clients: &Clients) {
@@ -110,48 +195,5 @@ impl Reading<'_> {
             let message = format!("retry.attempts must be from 1 to 100, but is {}", retry.attempts);
             self.wrong(&["clients", name, "retry", "attempts"], message, "leave `retry` out for no further attempts");
         }
-    }
-
-    /// Sessions present at the start.
-    fn initial(
-        &mut self,
-        name: &str,
-        clients: &Clients,
-        length: &client::Length,
-        think: &Sampler,
-        service: &Sampler,
-    ) -> u64 {
-        let rate = clients.arrivals.open.map_or(0.0, |open| open.rate.per_second());
-        let path = ["clients", name, "arrivals"];
-        let count = match (clients.arrivals.initial, length) {
-            (Some(Initial::Count(count)), _) => count,
-            (None, _) if rate == 0.0 => 0,
-            (Some(Initial::Steady) | None, client::Length::Forever) => {
-                if rate > 0.0 {
-                    let message =
-                        format!("clients.{name}: sessions that stay for ever and keep arriving are never steady");
-                    self.wrong(&path, message, "give `initial` as a number, or let visits end");
-                }
-                0
-            }
-            (_, client::Length::Time(law)) => (rate * law.mean() / 1e9 + 0.5) as u64,
-            (_, client::Length::Requests(law)) => {
-                let message = format!("clients.{name}: the steady number of sessions is approximate");
-                let hint = "with a length in requests it is rate × requests × (think + service), without waiting";
-                self.warning(&path, message, hint);
-                (rate * law.mean() * (think.mean() + service.mean()) / 1e9 + 0.5) as u64
-            }
-        };
-        if rate == 0.0 && count == 0 {
-            let message = format!("clients.{name} never come");
-            self.wrong(&path, message, "write open = { rate = \"10/s\" } or initial = 1000");
-        }
-        if count > u64::from(Event::INDEX_MAX) {
-            let message =
-                format!("clients.{name}: {count} sessions at the start are more than {} fit", Event::INDEX_MAX);
-            self.wrong(&path, message, "lower the rate, shorten the visits or give `initial` as a number");
-            return 0;
-        }
-        count
     }
 }

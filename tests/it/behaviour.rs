@@ -191,7 +191,9 @@ fn a_node_that_returns_is_empty_and_gets_new_sessions_only() {
     let all = run.ticks.iter().filter(|tick| tick.cluster.is_some());
     let new: u64 = all.skip(60).map(|tick| tick.totals[Started]).sum();
     assert!(node_sessions(&text, "n1", 60) < 2.0, "empty but for those that came within the second");
-    near(node_sessions(&text, "n1", 99), 0.5 * new as f64);
+    // In turn, so half of them; which node the odd one went to is the rotation's business.
+    let on_n1 = node_sessions(&text, "n1", 99);
+    assert!((on_n1 - 0.5 * new as f64).abs() <= 1.0, "{on_n1} of {new}");
     let moved = |tick: usize| run.ticks[3 * tick + 2].totals.total(Harm::Moved);
     assert!((60..100).all(|tick| moved(tick) == 0));
 }

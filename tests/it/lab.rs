@@ -47,7 +47,7 @@ pub fn simulate(text: &str) -> Recording {
 pub fn node_sessions(text: &str, node: &str, tick: usize) -> f64 {
     let plan = plan(text);
     let recording = Sim::new(&plan, 1, true).run(|| false).expect("nobody stops it").recording;
-    let index = plan.nodes.iter().position(|name| name == node).expect("the node exists");
+    let index = plan.nodes.iter().position(|planned| planned.name == node).expect("the node exists");
     recording.nodes[tick * plan.nodes.len() + index].sessions
 }
 

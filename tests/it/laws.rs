@@ -212,7 +212,7 @@ proptest! {
 
     #[test]
     fn the_same_seed_repeats_and_another_does_not(scene in scenes(), seed in 1u64..1_000) {
-        let text = format!("{}[variant.a]\n[variant.b]\nname = \"same\"\n", scene.text());
+        let text = format!("{}[variant.a]\n[variant.b]\nrecovery_hold = \"1s\"\n", scene.text());
         let cells = cells(&text, &[]);
         let [a, b] = [0, 1].map(|n| run(&cells[n].plan, seed));
         prop_assert_eq!(a.fingerprint, b.fingerprint);
@@ -254,7 +254,7 @@ fn imbalance(sum: &Totals, window: &Window) -> Option<String> {
     let [failed, dropped, moved, lost] =
         [Harm::Failed, Harm::Dropped, Harm::Moved, Harm::Lost].map(|harm| sum.total(harm));
     let over = sum[Succeeded] + failed + sum[Withdrawn];
-    let gone = sum[Ended] + sum[GaveUp];
+    let gone = sum[Ended] + sum[GaveUp] + sum[Refused];
     let laws = [
         ("issued = succeeded + failed + withdrawn + in flight", sum[Issued] == over + window.in_flight),
         ("initial + started = ended + gave up + live", sum[Initial] + sum[Started] == gone + window.live),

@@ -3,10 +3,12 @@
 mod bad_scenarios;
 mod behaviour;
 mod cli;
+mod core_model;
 mod docs;
 mod lab;
 mod laws;
 mod oracles;
+mod people;
 mod program;
 mod scenarios;
 mod schema;

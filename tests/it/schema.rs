@@ -40,7 +40,8 @@ impl Walk<'_> {
         if let Some(Value::String(reference)) = schema.get("$ref") {
             let name = reference.trim_start_matches("#/$defs/").to_owned();
             if !self.within.contains(&name) {
-                if name.starts_with("Written") {
+                // The tables of the code that hold exactly one of several keys, and others besides.
+                if ["Written", "WrittenChange", "Open"].contains(&name.as_str()) {
                     self.places.beside.insert(path.to_owned());
                 }
                 let definition = &self.definitions[&name];

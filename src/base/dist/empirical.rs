@@ -7,13 +7,21 @@ use std::path::Path;
 
 use crate::base::units::Unit;
 
+/// Things, each with the number of the line it stands on.
+type Lines<T> = Vec<(usize, T)>;
+
 /// The values in the file at `path`, or sentences that say what is wrong with it.
 pub fn read<U: Unit>(path: &Path) -> Result<Vec<U>, Vec<String>> {
+    read_lines(path).map(|lines| lines.into_iter().map(|(_, value)| value).collect())
+}
+
+/// The same, each with the number of its line.
+pub fn read_lines<U: Unit>(path: &Path) -> Result<Lines<U>, Vec<String>> {
     let text = std::fs::read_to_string(path).map_err(|e| vec![format!("cannot read {}: {e}", path.display())])?;
     parse(&text).map_err(|bad| bad.into_iter().map(|(line, why)| format!("{}:{line}: {why}", path.display())).collect())
 }
 
-fn parse<U: Unit>(text: &str) -> Result<Vec<U>, Vec<(usize, String)>> {
+fn parse<U: Unit>(text: &str) -> Result<Lines<U>, Lines<String>> {
     let mut values = Vec::new();
     let mut bad = Vec::new();
     let lines = text.trim_start_matches('\u{feff}').lines().zip(1..);
@@ -21,7 +29,7 @@ fn parse<U: Unit>(text: &str) -> Result<Vec<U>, Vec<(usize, String)>> {
         lines.map(|(line, n)| (line.trim(), n)).filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
     for (i, (line, n)) in content.enumerate() {
         match line.trim_matches('"').parse::<U>() {
-            Ok(value) => values.push(value),
+            Ok(value) => values.push((n, value)),
             // A header has no digit first; `30` without its unit must not pass as one.
             Err(_) if i == 0 && !line.starts_with(|c: char| c.is_ascii_digit() || "\"-+.".contains(c)) => {}
             Err(why) => bad.push((n, why)),
@@ -40,7 +48,7 @@ mod tests {
     #[test]
     fn header_comments_and_empty_lines_are_skipped() {
         let text = "duration\n# measured on Monday\n\n1s\n  500ms \n\"2s\"\n";
-        let expected = [1_000, 500, 2_000].map(Duration::from_millis).to_vec();
+        let expected = [(4, 1_000), (5, 500), (6, 2_000)].map(|(n, ms)| (n, Duration::from_millis(ms))).to_vec();
         assert_eq!(parse(text), Ok(expected));
     }
 

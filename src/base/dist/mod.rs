@@ -28,6 +28,7 @@ mod sampler;
 mod tests;
 
 pub use compile::LawFault;
+pub use empirical::read_lines;
 pub use sampler::Sampler;
 
 /// Every law by its name in a file, with its meaning.

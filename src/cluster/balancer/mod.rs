@@ -8,10 +8,15 @@ pub mod balance;
 pub mod view;
 
 use crate::base::cause::Cause;
-use crate::base::id::NodeId;
-use crate::base::time::Duration;
-use balance::{Algorithm, Ask, Balance};
-use view::{Change, Health, View};
+use crate::base::id::{NodeId, PopulationId};
+use crate::base::time::{Duration, Instant};
+use affinity::{Affinity, Remember};
+use balance::{Algorithm, Ask, Balance, Member};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use view::{Admin, Change, Health, View};
+
+use super::client::Layer;
 
 /// What to do with an attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,8 +40,56 @@ pub struct Spec {
     pub retries: u32,
     /// The pause before the same node is tried again.
     pub retry_pause: Duration,
+    /// What it routes.
+    pub layer: Layer,
+    /// How long it waits for a silent host to accept a connection.
+    pub connect_timeout: Duration,
+    /// How long it waits for a node's reply; `None` for ever.
+    pub server_timeout: Option<Duration>,
+    /// How long nothing may move on a stream; `None` for ever.
+    pub tunnel_timeout: Option<Duration>,
+    /// How long TCP goes on sending bytes that nobody acknowledges.
+    pub tcp_give_up: Duration,
+    /// What happens to the sessions of a node that is marked down.
+    pub on_marked_down: OnMarkedDown,
     /// Its health checks.
     pub health: Health,
+}
+
+/// What happens to the sessions of a node that is marked down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnMarkedDown {
+    /// They are left alone.
+    #[default]
+    Keep,
+    /// They are cut (HAProxy `on-marked-down shutdown-sessions`).
+    ShutdownSessions,
+}
+
+impl Default for Spec {
+    fn default() -> Spec {
+        Spec {
+            algorithm: Algorithm::default(),
+            redispatch: false,
+            retries: 3,
+            retry_pause: Duration::from_secs(1),
+            layer: Layer::L7,
+            connect_timeout: Duration::from_secs(5),
+            server_timeout: None,
+            tunnel_timeout: None,
+            tcp_give_up: Duration::from_secs(15 * 60),
+            on_marked_down: OnMarkedDown::Keep,
+            health: Health::default(),
+        }
+    }
+}
+
+impl Spec {
+    /// How long an attempt at a silent host may wait.
+    pub fn no_answer_after(&self) -> Duration {
+        self.server_timeout.map_or(self.tcp_give_up, |timeout| timeout.min(self.tcp_give_up))
+    }
 }
 
 /// A running balancer.
@@ -44,32 +97,76 @@ pub struct Balancer {
     spec: Spec,
     view: View,
     balance: Box<dyn Balance>,
+    members: Vec<Member>,
     in_flight: Vec<u32>,
+    // What is remembered: the first for all populations without an affinity of their own.
+    memories: Vec<Box<dyn Remember>>,
+    // By population.
+    memory_of: Vec<usize>,
 }
 
 impl Balancer {
-    /// A balancer in front of nodes with these names, all believed to be up.
-    pub fn new(spec: &Spec, nodes: &[String], seed: u64, instance: &str) -> Balancer {
-        let mut balance = spec.algorithm.start(nodes, seed, instance);
-        (0..nodes.len() as u32).for_each(|n| balance.joined(NodeId(n), 1));
-        let view = View::new(spec.health, nodes.len());
-        Balancer { spec: spec.clone(), view, balance, in_flight: vec![0; nodes.len()] }
+    /// A balancer in front of these nodes, all believed to be up; by population: its affinity, and whether it
+    /// is its own.
+    pub fn new(
+        spec: &Spec,
+        members: Vec<Member>,
+        affinities: &[(&Affinity, bool)],
+        seed: u64,
+        instance: &str,
+    ) -> Balancer {
+        let mut balance = spec.algorithm.start(seed, instance);
+        members.iter().for_each(|&member| balance.joined(member));
+        let view = View::new(spec.health, members.len());
+        let shared = affinities.iter().find(|(_, own)| !own);
+        let mut memories = vec![shared.map_or_else(|| Affinity::default().start(), |(affinity, _)| affinity.start())];
+        let mut memory_of = Vec::new();
+        for (affinity, own) in affinities {
+            memory_of.push(if *own { memories.len() } else { 0 });
+            memories.extend(own.then(|| affinity.start()));
+        }
+        let in_flight = vec![0; members.len()];
+        Balancer { spec: spec.clone(), view, balance, members, in_flight, memories, memory_of }
+    }
+
+    /// The node that `population`'s affinity proposes for a request whose client presents `presented`.
+    #[inline]
+    pub fn propose(
+        &mut self,
+        now: Instant,
+        population: PopulationId,
+        ask: &Ask,
+        presented: Option<NodeId>,
+    ) -> Option<NodeId> {
+        self.memories[self.memory_of[population.index()]].propose(now, ask, presented)
+    }
+
+    /// Whether `population`'s affinity wants to be told who served what.
+    #[inline]
+    pub fn learns(&self, population: PopulationId) -> bool {
+        self.memories[self.memory_of[population.index()]].learns()
+    }
+
+    /// `node` has served a request of `population`.
+    pub fn served(&mut self, now: Instant, population: PopulationId, ask: &Ask, node: NodeId) {
+        self.memories[self.memory_of[population.index()]].served(now, ask, node);
     }
 
     /// The route of a new attempt, for which affinity proposes a node or does not.
     #[inline]
     pub fn route(&mut self, ask: &Ask, proposal: Option<NodeId>) -> Route {
         match proposal {
-            Some(node) if self.view.eligible(node) => Route::To(node),
+            Some(node) if self.view.takes_bound(node) => Route::To(node),
             Some(_) if !self.spec.redispatch => Route::Refuse(Cause::NodeDown),
             _ => self.decide(ask),
         }
     }
 
-    /// The route of an attempt whose connection `node` has just refused, for the `tries`-th time.
-    pub fn refused(&mut self, ask: &Ask, node: NodeId, tries: u32) -> Route {
+    /// The route of an attempt whose connection `node` has just not taken, for the `tries`-th time, because of
+    /// `cause`.
+    pub fn refused(&mut self, ask: &Ask, node: NodeId, tries: u32, cause: Cause) -> Route {
         if tries > self.spec.retries {
-            return Route::Refuse(Cause::Refused);
+            return Route::Refuse(cause);
         }
         if self.spec.redispatch {
             return self.decide(&Ask { avoid: Some(node), ..*ask });
@@ -81,9 +178,9 @@ impl Balancer {
         self.balance.pick(ask).map_or(Route::Refuse(Cause::NoNode), Route::To)
     }
 
-    /// Whether `node` is eligible in this balancer's view.
-    pub fn eligible(&self, node: NodeId) -> bool {
-        self.view.eligible(node)
+    /// Whether `node` is believed to be alive.
+    pub fn believes_up(&self, node: NodeId) -> bool {
+        self.view.is_up(node)
     }
 
     /// An attempt was sent to `node`.
@@ -100,16 +197,45 @@ impl Balancer {
         self.balance.load(node, self.in_flight[node.index()]);
     }
 
-    /// Takes in the result of a health check and says when the next is due.
-    pub fn checked(&mut self, node: NodeId, good: bool) -> Duration {
-        match self.view.checked(node, good) {
-            Change::None => {}
-            Change::Up => self.balance.joined(node, 1),
-            Change::Down => self.balance.left(node),
-        }
+    /// Takes in the result of a health check.
+    pub fn checked(&mut self, node: NodeId, good: bool) -> Change {
+        let took_new = self.view.takes_new(node);
+        let change = self.view.checked(node, good);
+        self.tell(node, took_new);
+        change
+    }
+
+    /// How long from the beginning of one health check to that of the next.
+    pub fn next_check(&self, node: NodeId) -> Duration {
         self.view.next_check(node)
     }
+
+    /// A node is not there yet: it is believed to be down until checks say otherwise.
+    pub fn hold_back(&mut self, node: NodeId) {
+        let took_new = self.view.takes_new(node);
+        self.view.hold_back(node);
+        self.tell(node, took_new);
+    }
+
+    /// An operator sets what is wanted of a node.
+    pub fn set_admin(&mut self, node: NodeId, admin: Admin) {
+        let took_new = self.view.takes_new(node);
+        self.view.set_admin(node, admin);
+        self.tell(node, took_new);
+    }
+
+    /// Tells the algorithm when a node's eligibility has changed.
+    fn tell(&mut self, node: NodeId, took_new: bool) {
+        match (took_new, self.view.takes_new(node)) {
+            (false, true) => self.balance.joined(self.members[node.index()]),
+            (true, false) => self.balance.left(node),
+            _ => {}
+        }
+    }
 }
+
+#[cfg(test)]
+mod replay;
 
 #[cfg(test)]
 mod tests {
@@ -118,16 +244,16 @@ mod tests {
 
     fn balancer(redispatch: bool) -> Balancer {
         let algorithm: Choice<Algorithm> = serde_json::from_value("roundrobin".into()).unwrap();
-        let (retries, retry_pause, health) = (1, Duration::from_secs(1), Health::default());
-        let spec = Spec { algorithm: algorithm.0, redispatch, retries, retry_pause, health };
-        let mut balancer = Balancer::new(&spec, &["a".into(), "b".into()], 1, "lb1");
+        let spec = Spec { algorithm: algorithm.0, redispatch, retries: 1, ..Spec::default() };
+        let members = vec![balance::tests::member(0), balance::tests::member(1)];
+        let mut balancer = Balancer::new(&spec, members, &[], 1, "lb1");
         for _ in 0..3 {
             balancer.checked(NodeId(0), false);
         }
         balancer
     }
 
-    const ASK: Ask = Ask { key: 0, avoid: None };
+    const ASK: Ask = Ask { key: 0, address: 0, header: 0, avoid: None };
     const A: NodeId = NodeId(0);
     const B: NodeId = NodeId(1);
 
@@ -139,8 +265,8 @@ mod tests {
 
     #[test]
     fn a_refused_connection_is_tried_elsewhere_with_redispatch_and_again_without() {
-        assert_eq!(balancer(true).refused(&ASK, A, 1), Route::To(B));
-        assert_eq!(balancer(false).refused(&ASK, A, 1), Route::Pause(A, Duration::from_secs(1)));
-        assert_eq!(balancer(true).refused(&ASK, A, 2), Route::Refuse(Cause::Refused));
+        assert_eq!(balancer(true).refused(&ASK, A, 1, Cause::Refused), Route::To(B));
+        assert_eq!(balancer(false).refused(&ASK, A, 1, Cause::Refused), Route::Pause(A, Duration::from_secs(1)));
+        assert_eq!(balancer(true).refused(&ASK, A, 2, Cause::Refused), Route::Refuse(Cause::Refused));
     }
 }

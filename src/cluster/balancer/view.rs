@@ -14,6 +14,10 @@ use serde::{Deserialize, Serialize};
 pub struct Health {
     /// Time between two checks of a node; default 2 s (HAProxy `inter`).
     pub interval: Duration,
+    /// What is checked; default `tcp`, as HAProxy's plain `check`.
+    pub check: Check,
+    /// How long an answer may take; default `interval` (HAProxy).
+    pub timeout: Option<Duration>,
     /// Time between two checks while the verdict is changing; default `interval` (HAProxy `fastinter`).
     pub fast_interval: Option<Duration>,
     /// Good checks in a row that bring a node back; ≥ 1, default 2 (HAProxy `rise`).
@@ -24,8 +28,45 @@ pub struct Health {
 
 impl Default for Health {
     fn default() -> Health {
-        Health { interval: Duration::from_secs(2), fast_interval: None, rise: 2, fall: 3 }
+        Health {
+            interval: Duration::from_secs(2),
+            check: Check::Tcp,
+            timeout: None,
+            fast_interval: None,
+            rise: 2,
+            fall: 3,
+        }
     }
+}
+
+/// What a health check looks at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// Whether a connection is accepted.
+    #[default]
+    Tcp,
+    /// Whether the application answers, and well.
+    Http,
+}
+
+impl Health {
+    /// How long an answer may take.
+    pub fn patience(&self) -> Duration {
+        self.timeout.unwrap_or(self.interval)
+    }
+}
+
+/// What an operator wants of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Admin {
+    /// It serves.
+    #[default]
+    Ready,
+    /// It serves those that are bound to it and takes nobody new.
+    Drain,
+    /// It serves nobody.
+    Maint,
 }
 
 /// What a check changed.
@@ -44,6 +85,7 @@ struct Opinion {
     up: bool,
     // Checks in a row that contradict `up`.
     against: u32,
+    admin: Admin,
 }
 
 /// One balancer's view of all nodes.
@@ -56,13 +98,41 @@ pub struct View {
 impl View {
     /// Every node is believed to be up, as after a start with servers in state UP.
     pub fn new(health: Health, nodes: usize) -> View {
-        View { health, opinions: vec![Opinion { up: true, against: 0 }; nodes] }
+        View { health, opinions: vec![Opinion { up: true, against: 0, admin: Admin::Ready }; nodes] }
     }
 
-    /// Whether `node` may be given requests.
+    /// Whether `node` may be given anybody new.
     #[inline]
-    pub fn eligible(&self, node: NodeId) -> bool {
+    pub fn takes_new(&self, node: NodeId) -> bool {
+        let opinion = &self.opinions[node.index()];
+        opinion.up && opinion.admin == Admin::Ready
+    }
+
+    /// Whether `node` may be given those that are bound to it.
+    #[inline]
+    pub fn takes_bound(&self, node: NodeId) -> bool {
+        let opinion = &self.opinions[node.index()];
+        opinion.up && opinion.admin != Admin::Maint
+    }
+
+    /// Whether `node` is believed to be alive.
+    pub fn is_up(&self, node: NodeId) -> bool {
         self.opinions[node.index()].up
+    }
+
+    /// Sets what the operator wants of `node`.
+    pub fn set_admin(&mut self, node: NodeId, admin: Admin) {
+        let opinion = &mut self.opinions[node.index()];
+        // A server that leaves maintenance is taken to be up until its checks fail (HAProxy).
+        if opinion.admin == Admin::Maint && admin != Admin::Maint {
+            (opinion.up, opinion.against) = (true, 0);
+        }
+        opinion.admin = admin;
+    }
+
+    /// `node` is believed to be down until its checks say otherwise.
+    pub fn hold_back(&mut self, node: NodeId) {
+        self.opinions[node.index()].up = false;
     }
 
     /// Takes in the result of a check.
@@ -77,7 +147,7 @@ impl View {
         if opinion.against < needed {
             return Change::None;
         }
-        *opinion = Opinion { up: good, against: 0 };
+        (opinion.up, opinion.against) = (good, 0);
         if good { Change::Up } else { Change::Down }
     }
 

@@ -3,47 +3,170 @@
 //! Everything a client decides is drawn from a stream keyed by what it is for, the population's name and the
 //! session's ordinal, so that every variant faces the same people.
 
+pub mod addresses;
+pub mod arrivals;
+pub mod closed;
+pub mod person;
 pub mod reconnect;
 
 use super::balancer::affinity::Affinity;
 use super::state::Place;
+use crate::base::choice::Alternatives;
 use crate::base::dist::Sampler;
 use crate::base::draw::{Draw, Stream};
 use crate::base::time::Duration;
-use rand_distr::{Distribution, Exp1};
+use addresses::Addresses;
+use arrivals::Arrivals;
+use closed::Closed;
+pub use person::INITIAL_BIT;
 use reconnect::Backoff;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// A class of clients, ready to run.
 #[derive(Clone, Debug)]
 pub struct Population {
     /// Its name in the scenario.
     pub name: String,
-    /// Sessions that arrive (1/s); zero for none.
-    pub rate: f64,
+    /// Sessions that arrive of their own accord.
+    pub arrivals: Arrivals,
+    /// Clients that come again and again.
+    pub closed: Option<Closed>,
     /// Sessions present at the start.
     pub initial: u64,
     /// How long a visit lasts.
     pub length: Length,
+    /// How it talks.
+    pub protocol: Protocol,
     /// Gap between a reply and the next request.
-    pub think: Sampler,
+    pub think: Option<Sampler>,
+    /// Gap between one request and the next, whether or not it is answered; instead of `think`.
+    pub pace: Option<Sampler>,
+    /// How often a session asks, relative to the others: divides the gap; mean 1. `None` for all alike.
+    pub activity: Option<Sampler>,
+    /// Where its clients come from.
+    pub addresses: Addresses,
     /// Service demand of a request.
     pub service: Sampler,
     /// Share of requests that write the session's state; in [0, 1].
     pub write_ratio: f64,
+    /// How long a client waits for a stream to open; `None` for ever.
+    pub connect_timeout: Option<Duration>,
     /// How long a client waits for a reply; `None` for ever.
     pub request_timeout: Option<Duration>,
     /// Further attempts of a failed request, each after its wait.
     pub retry: Option<Retry>,
     /// Spaces further requests of a session that was cut off.
     pub reconnect: Backoff,
+    /// Whether a client that is cut off tries once without waiting.
+    pub reconnect_at_once: bool,
     /// Failed requests in a row after which a client gives up; `None` for never.
     pub give_up_after: Option<u32>,
     /// Whether a node stops working for a client that has left.
     pub cancels: bool,
     /// What binds its sessions to nodes.
     pub affinity: Affinity,
+    /// Whether that is its own, and not the balancer's for everybody.
+    pub own_affinity: bool,
     /// Where its sessions' state lives.
     pub state: Place,
+}
+
+impl Population {
+    /// The gap that its requests keep, after a reply or after each other; `None` when it asks nothing.
+    pub fn gap(&self) -> Option<&Sampler> {
+        self.pace.as_ref().or(self.think.as_ref())
+    }
+
+    /// Mean time of a request and the gap after it, without waiting (ns).
+    pub fn mean_cycle(&self) -> f64 {
+        mean_cycle(self.think.as_ref(), self.pace.as_ref(), &self.service)
+    }
+
+    /// Sessions at the start, or clients that come and go.
+    pub fn present(&self) -> u64 {
+        self.initial + self.closed.as_ref().map_or(0, |closed| u64::from(closed.clients))
+    }
+}
+
+/// Mean time from one request to the next, without waiting (ns): a pace counts from the request, a pause from
+/// the reply.
+pub fn mean_cycle(think: Option<&Sampler>, pace: Option<&Sampler>, service: &Sampler) -> f64 {
+    match pace {
+        Some(pace) => pace.mean(),
+        None => think.map_or(0.0, Sampler::mean) + service.mean(),
+    }
+}
+
+/// How clients talk.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// Short HTTP: every request is routed on its own.
+    Request(NoParams),
+    /// A connection is used again for some time; a layer-7 balancer routes each request, a layer-4 balancer
+    /// each connection.
+    Keepalive(Keepalive),
+    /// WebSocket, server-sent events, gRPC stream: routed once, then tied to its node until cut.
+    Stream(StreamParams),
+}
+
+impl Default for Protocol {
+    fn default() -> Protocol {
+        Protocol::Request(NoParams {})
+    }
+}
+
+impl Alternatives for Protocol {
+    const NAMES: &'static [(&'static str, &'static str)] = &[
+        ("request", "short HTTP: every request is routed on its own"),
+        ("keepalive", "a connection is used again; routed per request by l7, per connection by l4"),
+        ("stream", "WebSocket and the like: routed once, then tied to its node until cut"),
+    ];
+}
+
+/// `request` has no parameters.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoParams {}
+
+/// Parameters of `keepalive`.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keepalive {
+    /// Requests per connection; unlimited unless given.
+    pub requests: Option<u32>,
+    /// An idle connection is closed after this; never unless given.
+    pub idle: Option<Duration>,
+}
+
+/// Parameters of `stream`.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StreamParams {
+    /// How a client finds out that nobody is there; not at all unless given.
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// A client's heartbeat.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Heartbeat {
+    /// Time between two of them.
+    pub interval: Duration,
+    /// How long its answer may take.
+    pub timeout: Duration,
+}
+
+/// What a balancer routes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Layer {
+    /// Connections.
+    L4,
+    /// Requests.
+    #[default]
+    L7,
 }
 
 /// When a visit is over.
@@ -91,8 +214,18 @@ pub struct Streams {
     pub store_write: Stream,
     /// Service demand of being let in.
     pub handshake: Stream,
-    /// Keys that hashing sees.
+    /// Phases of heartbeats.
+    pub heartbeat: Stream,
+    /// Keys that hashing sees: the session's own name.
     pub key: Stream,
+    /// Keys that hashing sees: a header.
+    pub header: Stream,
+    /// Addresses.
+    pub address: Stream,
+    /// How busy clients are.
+    pub activity: Stream,
+    /// Gaps between visits.
+    pub gap: Stream,
 }
 
 impl Streams {
@@ -111,19 +244,14 @@ impl Streams {
             store_read: stream("store read"),
             store_write: stream("store write"),
             handshake: stream("handshake"),
+            heartbeat: stream("heartbeat"),
             key: stream("key"),
+            header: stream("header"),
+            address: stream("address"),
+            activity: stream("activity"),
+            gap: stream("gap"),
         }
     }
-}
-
-/// Sessions that were there from the start have ordinals of their own, so that their number does not shift
-/// the draws of those that arrive.
-pub const INITIAL_BIT: u64 = 1 << 63;
-
-/// The gap before the arrival with this ordinal, of a Poisson process of `rate` per second.
-pub fn arrival_gap(rate: f64, streams: &Streams, ordinal: u64) -> Duration {
-    let unit: f64 = Exp1.sample(&mut streams.arrival.at(ordinal, 0));
-    Duration::from_nanos_f64(unit / rate * 1e9)
 }
 
 /// A draw's uniform value decides a yes or no question.

@@ -3,71 +3,60 @@
 //! Fate is drawn from streams keyed by the fault's name, so every variant suffers the same bad luck. To
 //! add a fault: write its file here, then its lines below.
 
+pub mod aim;
+mod black_hole;
+mod freeze;
 mod kill;
+mod lose;
+mod refuse;
+mod slow;
 
-use super::Sim;
+use super::{Sim, event};
 use crate::base::choice::Alternatives;
 use crate::base::draw::Stream;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
+use aim::{Aim, Part};
 use rand::Rng;
 use schemars::JsonSchema;
-use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
-/// What goes wrong, as written in a scenario.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+/// What goes wrong.
+#[derive(Clone, PartialEq, Debug)]
 pub enum Kind {
     /// Processes crash.
-    Kill(kill::Params),
+    Kill(Params),
+    /// Hosts are gone without a word.
+    Lose(Params),
+    /// Processes stand still.
+    Freeze(Params),
+    /// No new connections are taken.
+    Refuse(Params),
+    /// Errors at once.
+    BlackHole(black_hole::Params),
+    /// Work takes longer.
+    Slow(slow::Params),
 }
 
 impl Alternatives for Kind {
-    const NAMES: &'static [(&'static str, &'static str)] = &[("kill", kill::MEANING)];
+    const NAMES: &'static [(&'static str, &'static str)] = &[
+        ("kill", kill::MEANING),
+        ("lose", lose::MEANING),
+        ("freeze", freeze::MEANING),
+        ("refuse", refuse::MEANING),
+        ("black_hole", black_hole::MEANING),
+        ("slow", slow::MEANING),
+    ];
 }
 
-/// Whom a fault hits.
-#[derive(Clone, PartialEq, Debug, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Aim {
-    /// So many nodes, drawn at random from those that are up.
-    Count(u32),
-    /// These nodes, by name.
-    Names(Vec<String>),
-}
-
-struct AimVisitor;
-
-impl<'de> Visitor<'de> for AimVisitor {
-    type Value = Aim;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number of nodes such as 1, or names of nodes such as [\"n1\", \"n3\"]")
-    }
-    fn visit_u64<E: de::Error>(self, count: u64) -> Result<Aim, E> {
-        let count = u32::try_from(count).map_err(|_| E::custom("more nodes than any cluster has"))?;
-        Ok(Aim::Count(count))
-    }
-    fn visit_i64<E: de::Error>(self, count: i64) -> Result<Aim, E> {
-        let count = u64::try_from(count).map_err(|_| E::custom(format!("{count} nodes cannot be hit")))?;
-        self.visit_u64(count)
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Aim, A::Error> {
-        let mut aimed_at = Vec::new();
-        while let Some(name) = names.next_element()? {
-            aimed_at.push(name);
-        }
-        Ok(Aim::Names(aimed_at))
-    }
-}
-
-// By hand, since an untagged enum would hide the place and the reason of an error.
-impl<'de> Deserialize<'de> for Aim {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Aim, D::Error> {
-        from.deserialize_any(AimVisitor)
-    }
+/// Whom, and for how long.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// Whom it hits: a number of nodes, names, a share, a zone, or the fullest.
+    pub nodes: Aim,
+    /// How long it lasts; for good unless given.
+    pub lasts: Option<Duration>,
 }
 
 /// A fault as written: when, and exactly one of the kinds.
@@ -76,14 +65,32 @@ impl<'de> Deserialize<'de> for Aim {
 pub struct Written {
     /// When it begins, counted from the start of the run.
     pub at: Duration,
-    /// Processes crash.
-    pub kill: Option<kill::Params>,
+    /// Processes crash: connections are reset, memory is gone, the host answers.
+    pub kill: Option<Params>,
+    /// Hosts are gone without a word: nothing is reset, nothing is answered.
+    pub lose: Option<Params>,
+    /// Processes stand still: the kernel accepts, nothing is answered, queues are kept.
+    pub freeze: Option<Params>,
+    /// No new connections are taken; those that live go on.
+    pub refuse: Option<Params>,
+    /// Every request is answered with an error at once.
+    pub black_hole: Option<black_hole::Params>,
+    /// Work takes longer.
+    pub slow: Option<slow::Params>,
 }
 
 impl Written {
     /// The kinds that are given: one, in a sound scenario.
     pub fn kinds(&self) -> Vec<Kind> {
-        self.kill.clone().map(Kind::Kill).into_iter().collect()
+        let kinds = [
+            self.kill.clone().map(Kind::Kill),
+            self.lose.clone().map(Kind::Lose),
+            self.freeze.clone().map(Kind::Freeze),
+            self.refuse.clone().map(Kind::Refuse),
+            self.black_hole.clone().map(Kind::BlackHole),
+            self.slow.clone().map(Kind::Slow),
+        ];
+        kinds.into_iter().flatten().collect()
     }
 }
 
@@ -99,17 +106,33 @@ pub struct Fault {
 }
 
 impl Kind {
+    /// Its key in a scenario.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Kind::Kill(_) => "kill",
+            Kind::Lose(_) => "lose",
+            Kind::Freeze(_) => "freeze",
+            Kind::Refuse(_) => "refuse",
+            Kind::BlackHole(_) => "black_hole",
+            Kind::Slow(_) => "slow",
+        }
+    }
+
     /// How long it lasts; `None` for good.
     pub fn lasts(&self) -> Option<Duration> {
         match self {
-            Kind::Kill(params) => params.lasts,
+            Kind::Kill(params) | Kind::Lose(params) | Kind::Freeze(params) | Kind::Refuse(params) => params.lasts,
+            Kind::BlackHole(params) => params.lasts,
+            Kind::Slow(params) => params.lasts,
         }
     }
 
     /// Its aim.
     pub fn aim(&self) -> &Aim {
         match self {
-            Kind::Kill(params) => &params.nodes,
+            Kind::Kill(params) | Kind::Lose(params) | Kind::Freeze(params) | Kind::Refuse(params) => &params.nodes,
+            Kind::BlackHole(params) => &params.nodes,
+            Kind::Slow(params) => &params.nodes,
         }
     }
 }
@@ -118,36 +141,61 @@ impl Sim<'_> {
     /// Begins the fault at this place in the plan.
     pub(super) fn begin_fault(&mut self, now: Instant, index: usize) {
         let fault = &self.plan.faults[index];
-        let victims = self.victims(fault);
-        let end = match &fault.kind {
-            Kind::Kill(params) => self.kill(now, &victims, params),
-        };
+        let victims = self.aimed(&fault.name, fault.kind.aim());
+        for &node in &victims {
+            match &fault.kind {
+                Kind::Kill(_) => self.kill(now, node),
+                Kind::Lose(_) => self.lose(now, node),
+                Kind::Freeze(_) => self.freeze(now, node),
+                Kind::Refuse(_) => self.refuse(node),
+                Kind::BlackHole(params) => self.answer_errors(node, params),
+                Kind::Slow(params) => self.slow_down(now, node, params),
+            }
+        }
         self.victims_of[index] = victims;
-        if let Some(end) = end {
-            self.queue.at(end, super::event::fault(index, true));
+        if let Some(lasts) = fault.kind.lasts() {
+            self.queue.at(now + lasts, event::fault(index, true));
         }
     }
 
     /// Ends it again.
     pub(super) fn end_fault(&mut self, now: Instant, index: usize) {
-        let victims = std::mem::take(&mut self.victims_of[index]);
-        match &self.plan.faults[index].kind {
-            Kind::Kill(_) => self.revive(now, &victims),
+        for node in std::mem::take(&mut self.victims_of[index]) {
+            match &self.plan.faults[index].kind {
+                Kind::Kill(_) | Kind::Lose(_) => self.come_up(now, node),
+                Kind::Freeze(_) => self.thaw(now, node),
+                Kind::Refuse(_) => self.fleet.node(node).refuses = false,
+                Kind::BlackHole(_) => self.fleet.node(node).answers_errors = false,
+                Kind::Slow(_) => self.speed_up(now, node),
+            }
         }
     }
 
-    /// The nodes a fault hits: the same in every variant that has the same nodes up.
-    fn victims(&self, fault: &Fault) -> Vec<NodeId> {
+    /// The nodes that the fault or change called `name` is aimed at: the same in every variant that has the same
+    /// nodes up.
+    pub(super) fn aimed(&self, name: &str, aim: &Aim) -> Vec<NodeId> {
         let up = self.fleet.ids().filter(|&node| self.fleet.is_up(node));
-        match fault.kind.aim() {
-            Aim::Names(names) => up.filter(|&node| names.contains(&self.plan.nodes[node.index()])).collect(),
-            Aim::Count(count) => {
-                let luck = Stream::new(self.seed, "fault victims", &fault.name);
-                let mut drawn: Vec<(u64, NodeId)> =
-                    up.map(|node| (luck.at(u64::from(node.0), 0).next_u64(), node)).collect();
-                drawn.sort_unstable();
-                drawn.into_iter().take(*count as usize).map(|(_, node)| node).collect()
+        match aim {
+            Aim::Names(names) => up.filter(|&node| names.contains(&self.plan.nodes[node.index()].name)).collect(),
+            Aim::Count(count) => self.drawn(name, *count as usize),
+            Aim::Part(Part::Share(share)) => {
+                let wanted = share.ratio() * self.plan.desired() as f64;
+                self.drawn(name, (wanted + 0.5).max(1.0) as usize)
+            }
+            Aim::Part(Part::Zone(zone)) => up.filter(|&node| self.plan.zone_of(node) == *zone).collect(),
+            Aim::Fullest(_) => {
+                let fullest = up.max_by_key(|&node| (self.bound_to[node.index()], std::cmp::Reverse(node)));
+                fullest.into_iter().collect()
             }
         }
+    }
+
+    /// So many of the nodes that are up, by a luck of their own.
+    fn drawn(&self, name: &str, count: usize) -> Vec<NodeId> {
+        let luck = Stream::new(self.seed, "fault victims", name);
+        let up = self.fleet.ids().filter(|&node| self.fleet.is_up(node));
+        let mut drawn: Vec<(u64, NodeId)> = up.map(|node| (luck.at(u64::from(node.0), 0).next_u64(), node)).collect();
+        drawn.sort_unstable();
+        drawn.into_iter().take(count).map(|(_, node)| node).collect()
     }
 }

@@ -3,8 +3,9 @@
 //! It dies with the process. A request served elsewhere makes a new copy there, and the old one, although
 //! it still exists, is not current any more: the user has logged in again.
 
-use super::{Keep, Look, OnMissing, Rebuild};
+use super::{Keep, Lifetime, Look, OnMissing, Rebuild};
 use crate::base::id::{NodeId, SessionId};
+use crate::base::time::Duration;
 use crate::cluster::residents::Residents;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,10 @@ pub struct Params {
     pub rebuild: Rebuild,
     /// What a node does without the state; default `rebuild`.
     pub on_missing: OnMissing,
+    /// Whether the state lives as long as the session or as its stream; default `session`.
+    pub lifetime: Lifetime,
+    /// With `lifetime = "connection"`: how long a cut session may be resumed; default 0 s.
+    pub resume: Duration,
 }
 
 /// Which node holds each session's copy.
@@ -77,6 +82,14 @@ impl Keep for Memory {
     fn end(&mut self, session: SessionId) {
         self.copies.unbind(session.0);
         self.set_without(session.0, Without::New);
+    }
+
+    fn expire(&mut self, session: SessionId) -> bool {
+        let had = self.copies.node(session.0).is_some();
+        if had {
+            self.give_up(session);
+        }
+        had
     }
 
     fn fetch(&self, session: SessionId) {

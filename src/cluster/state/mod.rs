@@ -74,6 +74,17 @@ pub enum OnMissing {
     Error,
 }
 
+/// How long state lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Lifetime {
+    /// As long as the session.
+    #[default]
+    Session,
+    /// As long as the stream; after a cut it is kept for `resume`, then it is lost.
+    Connection,
+}
+
 /// A place, ready to run.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -85,6 +96,8 @@ pub struct Place {
     pub on_missing: OnMissing,
     /// The store that every request visits: its place in the plan.
     pub store: Option<usize>,
+    /// State that hangs on the connection: how long it is kept after a cut.
+    pub resume: Option<Duration>,
 }
 
 /// What keeps the copies.
@@ -103,7 +116,7 @@ pub enum Kind {
 impl Place {
     /// No state at all.
     pub fn nothing() -> Place {
-        Place { kind: Kind::Nothing, rebuild: None, on_missing: OnMissing::Rebuild, store: None }
+        Place { kind: Kind::Nothing, rebuild: None, on_missing: OnMissing::Rebuild, store: None, resume: None }
     }
 
     /// Its books, empty.
@@ -151,6 +164,10 @@ pub trait Keep: Send {
     fn give_up(&mut self, _session: SessionId) {}
     /// `node` has lost its memory; sessions whose last current copy is gone are appended to `lost`.
     fn forget_node(&mut self, _node: NodeId, _lost: &mut Vec<u32>) {}
+    /// `session`'s state is thrown away; whether there was any.
+    fn expire(&mut self, _session: SessionId) -> bool {
+        false
+    }
     /// Hints that `session` will be looked for soon.
     fn fetch(&self, _session: SessionId) {}
     /// `session` is over.

@@ -4,7 +4,10 @@
 //! another node than the cookie says, the reply rewrites the cookie, and the session does not come back
 //! when its old node does (HAProxy `cookie … insert`; measured).
 
+use super::Remember;
 use crate::base::id::NodeId;
+use crate::base::time::Instant;
+use crate::cluster::balancer::balance::Ask;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,9 +19,9 @@ pub const MEANING: &str = "the client shows a cookie that names its node; rewrit
 #[serde(deny_unknown_fields)]
 pub struct Params {}
 
-impl Params {
+impl Remember for Params {
     /// The node in the cookie.
-    pub fn propose(&self, presented: Option<NodeId>) -> Option<NodeId> {
+    fn propose(&mut self, _now: Instant, _ask: &Ask, presented: Option<NodeId>) -> Option<NodeId> {
         presented
     }
 }

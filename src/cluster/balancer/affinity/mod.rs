@@ -1,11 +1,15 @@
 //! Who remembers where a session belongs? Affinity proposes a node; balance decides when it cannot.
 //!
-//! To add one: write its file here, then a `mod` line, a variant and its lines below.
+//! What is remembered lives either with the client, who presents it, or in the balancer: then it is the state
+//! of a [`Remember`]. To add one: write its file here, then a `mod` line, a variant and its lines below.
 
 mod cookie;
+mod stick_table;
 
+use super::balance::Ask;
 use crate::base::choice::Alternatives;
 use crate::base::id::NodeId;
+use crate::base::time::Instant;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +21,8 @@ pub enum Affinity {
     None(NoParams),
     /// A cookie that names the node.
     Cookie(cookie::Params),
+    /// A table in the balancer.
+    StickTable(stick_table::Params),
 }
 
 /// `none` has no parameters.
@@ -31,24 +37,54 @@ impl Default for Affinity {
 }
 
 impl Alternatives for Affinity {
-    const NAMES: &'static [(&'static str, &'static str)] =
-        &[("none", "nothing is remembered: balance decides every request"), ("cookie", cookie::MEANING)];
+    const NAMES: &'static [(&'static str, &'static str)] = &[
+        ("none", "nothing is remembered: balance decides every request"),
+        ("cookie", cookie::MEANING),
+        ("stick_table", stick_table::MEANING),
+    ];
 }
 
 impl Affinity {
     /// Whether it remembers a node.
     pub fn binds(&self) -> bool {
+        !matches!(self, Affinity::None(_))
+    }
+
+    /// Its memory, empty: one per balancer instance.
+    pub fn start(&self) -> Box<dyn Remember> {
         match self {
-            Affinity::None(_) => false,
-            Affinity::Cookie(_) => true,
+            Affinity::None(_) => Box::new(Nothing),
+            Affinity::Cookie(params) => Box::new(*params),
+            Affinity::StickTable(params) => Box::new(stick_table::StickTable::new(params)),
         }
     }
 
-    /// The node it proposes for a session whose client presents `presented`.
-    pub fn propose(&self, presented: Option<NodeId>) -> Option<NodeId> {
+    /// What is wrong with the parameters: (key, message).
+    pub fn faults(&self) -> Vec<(&'static str, String)> {
         match self {
-            Affinity::None(_) => None,
-            Affinity::Cookie(params) => params.propose(presented),
+            Affinity::StickTable(params) => params.faults(),
+            Affinity::None(_) | Affinity::Cookie(_) => Vec::new(),
         }
+    }
+}
+
+/// The memory of one affinity in one balancer.
+pub trait Remember: Send {
+    /// The node it proposes for a request whose client presents `presented`.
+    fn propose(&mut self, now: Instant, ask: &Ask, presented: Option<NodeId>) -> Option<NodeId>;
+    /// Whether it wants to be told who served what.
+    fn learns(&self) -> bool {
+        false
+    }
+    /// `node` has served the request.
+    fn served(&mut self, _now: Instant, _ask: &Ask, _node: NodeId) {}
+}
+
+/// Remembers nothing.
+struct Nothing;
+
+impl Remember for Nothing {
+    fn propose(&mut self, _: Instant, _: &Ask, _: Option<NodeId>) -> Option<NodeId> {
+        None
     }
 }

@@ -3,7 +3,7 @@
 //! Meant for filling one node before the next is used (HAProxy, `balance first`), which needs a limit of
 //! connections per node; without one it shows what no balancing at all looks like.
 
-use super::{Ask, Balance, Members};
+use super::{Ask, Balance, Member, Members};
 use crate::base::id::NodeId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,8 +30,8 @@ impl First {
 }
 
 impl Balance for First {
-    fn joined(&mut self, node: NodeId, _weight: u32) {
-        self.members.join(node);
+    fn joined(&mut self, member: Member) {
+        self.members.join(member.id);
     }
 
     fn left(&mut self, node: NodeId) {
@@ -46,14 +46,15 @@ impl Balance for First {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{ask, member};
     use super::*;
 
     #[test]
     fn the_lowest_number_wins_whoever_joined_first() {
         let mut first = First::default();
-        [2, 0, 1].into_iter().for_each(|n| first.joined(NodeId(n), 1));
-        assert_eq!(first.pick(&Ask { key: 9, avoid: None }), Some(NodeId(0)));
+        [2, 0, 1].into_iter().for_each(|n| first.joined(member(n)));
+        assert_eq!(first.pick(&ask(9)), Some(NodeId(0)));
         first.left(NodeId(0));
-        assert_eq!(first.pick(&Ask { key: 9, avoid: None }), Some(NodeId(1)));
+        assert_eq!(first.pick(&ask(9)), Some(NodeId(1)));
     }
 }

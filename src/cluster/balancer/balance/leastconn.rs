@@ -1,16 +1,21 @@
-//! `leastconn`: the eligible node with the fewest attempts in hand; among equals, the one that has waited
-//! longest for a change.
+//! `leastconn`: the eligible node with the fewest attempts in hand for its weight; among equals, the one that
+//! has waited longest for a change.
 //!
 //! The tie rule is HAProxy's: its tree holds the servers by load, and a server whose load changes goes to
-//! the end of its new level. Here each level is a linked list, so every step takes constant time.
+//! the end of its new level. While all weights are equal each level is a linked list, so every step takes
+//! constant time; otherwise a sorted set stands in, in HAProxy's order: key 0 for an idle node, else
+//! (in flight + 1) · 256 ÷ weight, rounded down. So an idle node beats any busy one, whatever their weights
+//! (haproxy `src/lb_fwlc.c`, 2.6).
 
-use super::{Ask, Balance};
+use super::{Ask, Balance, Member};
 use crate::base::id::{NONE, NodeId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// One line for `stickysim list balance`.
-pub const MEANING: &str = "the node with the fewest attempts in hand; among equals the one unchanged the longest";
+pub const MEANING: &str =
+    "the node with the fewest attempts in hand for its weight; among equals the one unchanged the longest";
 
 /// `leastconn` has no parameters.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +27,7 @@ struct Link {
     before: u32,
     after: u32,
     load: u32,
+    weight: u32,
     member: bool,
 }
 
@@ -32,6 +38,7 @@ struct Level {
 }
 
 const EMPTY: Level = Level { first: NONE, last: NONE };
+const OUTSIDE: Link = Link { before: NONE, after: NONE, load: 0, weight: 0, member: false };
 
 /// Working state: per load, the list of eligible nodes with that load.
 #[derive(Debug)]
@@ -41,16 +48,48 @@ pub struct LeastConn {
     // No eligible node has less.
     lowest: usize,
     members: u32,
+    // The weight of all nodes, until they differ.
+    weight: u32,
+    sorted: Option<Sorted>,
+}
+
+/// The eligible nodes by key, then by when they came to it.
+#[derive(Debug, Default)]
+struct Sorted {
+    order: BTreeSet<(u32, u64, u32)>,
+    // By node.
+    place: Vec<(u32, u64)>,
+    queued: u64,
+}
+
+impl Sorted {
+    fn append(&mut self, node: u32, link: &Link) {
+        let key = if link.load == 0 { 0 } else { (u64::from(link.load) + 1) * 256 / u64::from(link.weight) };
+        let place = (u32::try_from(key).unwrap_or(u32::MAX), self.queued);
+        self.queued += 1;
+        if node as usize >= self.place.len() {
+            self.place.resize(node as usize + 1, (0, 0));
+        }
+        self.place[node as usize] = place;
+        self.order.insert((place.0, place.1, node));
+    }
+
+    fn remove(&mut self, node: u32) {
+        let (key, queued) = self.place[node as usize];
+        self.order.remove(&(key, queued, node));
+    }
 }
 
 impl LeastConn {
     /// Nobody is eligible yet.
-    pub fn new(_: &Params, nodes: usize) -> LeastConn {
-        let link = Link { before: NONE, after: NONE, load: 0, member: false };
-        LeastConn { links: vec![link; nodes], levels: vec![EMPTY], lowest: 0, members: 0 }
+    pub fn new(_: &Params) -> LeastConn {
+        LeastConn { links: Vec::new(), levels: vec![EMPTY], lowest: 0, members: 0, weight: 0, sorted: None }
     }
 
     fn append(&mut self, node: u32) {
+        if let Some(sorted) = &mut self.sorted {
+            return sorted.append(node, &self.links[node as usize]);
+        }
         let load = self.links[node as usize].load as usize;
         if load >= self.levels.len() {
             self.levels.resize(load + 1, EMPTY);
@@ -65,6 +104,9 @@ impl LeastConn {
     }
 
     fn remove(&mut self, node: u32) {
+        if let Some(sorted) = &mut self.sorted {
+            return sorted.remove(node);
+        }
         let Link { before, after, load, .. } = self.links[node as usize];
         match before {
             NONE => self.levels[load as usize].first = after,
@@ -76,8 +118,33 @@ impl LeastConn {
         }
     }
 
+    /// Weights differ from now on: the lists become a sorted set.
+    fn sort(&mut self) {
+        let mut sorted = Sorted::default();
+        for level in std::mem::take(&mut self.levels) {
+            let mut node = level.first;
+            while node != NONE {
+                sorted.append(node, &self.links[node as usize]);
+                node = self.links[node as usize].after;
+            }
+        }
+        self.sorted = Some(sorted);
+    }
+
+    fn grow(&mut self, node: NodeId) {
+        if node.index() >= self.links.len() {
+            self.links.resize(node.index() + 1, OUTSIDE);
+        }
+    }
+
     /// The first node in order that is not `avoid`.
-    fn best(&self, avoid: u32) -> Option<NodeId> {
+    fn best(&mut self, avoid: u32) -> Option<NodeId> {
+        if let Some(sorted) = &self.sorted {
+            return sorted.order.iter().map(|&(_, _, node)| node).find(|&node| node != avoid).map(NodeId);
+        }
+        while self.levels[self.lowest].first == NONE {
+            self.lowest += 1;
+        }
         self.levels[self.lowest..].iter().find_map(|level| match level.first {
             NONE => None,
             first if first == avoid => NodeId(self.links[first as usize].after).some(),
@@ -87,11 +154,27 @@ impl LeastConn {
 }
 
 impl Balance for LeastConn {
-    fn joined(&mut self, node: NodeId, _weight: u32) {
-        if !std::mem::replace(&mut self.links[node.index()].member, true) {
-            self.members += 1;
-            self.append(node.0);
+    fn joined(&mut self, member: Member) {
+        let node = member.id;
+        self.grow(node);
+        if self.weight == 0 {
+            self.weight = member.weight;
         }
+        if self.weight != member.weight && self.sorted.is_none() {
+            self.sort();
+        }
+        let was = self.links[node.index()];
+        if was.member && was.weight == member.weight {
+            return;
+        }
+        if was.member {
+            self.remove(node.0);
+        } else {
+            self.members += 1;
+        }
+        let link = &mut self.links[node.index()];
+        (link.member, link.weight) = (true, member.weight);
+        self.append(node.0);
     }
 
     fn left(&mut self, node: NodeId) {
@@ -102,6 +185,7 @@ impl Balance for LeastConn {
     }
 
     fn load(&mut self, node: NodeId, in_flight: u32) {
+        self.grow(node);
         let member = self.links[node.index()].member;
         if member {
             self.remove(node.0);
@@ -116,9 +200,6 @@ impl Balance for LeastConn {
         if self.members == 0 {
             return None;
         }
-        while self.levels[self.lowest].first == NONE {
-            self.lowest += 1;
-        }
         let avoid = ask.avoid.filter(|_| self.members > 1);
         self.best(avoid.map_or(NONE, |node| node.0))
     }
@@ -126,23 +207,56 @@ impl Balance for LeastConn {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{ask, member};
     use super::*;
     use proptest::prelude::*;
 
-    fn leastconn(nodes: u32) -> LeastConn {
-        let mut lc = LeastConn::new(&Params {}, nodes as usize);
-        (0..nodes).for_each(|n| lc.joined(NodeId(n), 1));
+    fn leastconn(weights: &[u32]) -> LeastConn {
+        let mut lc = LeastConn::new(&Params {});
+        (0..).zip(weights).for_each(|(n, &weight)| lc.joined(Member { weight, ..member(n) }));
         lc
     }
 
-    const ASK: Ask = Ask { key: 0, avoid: None };
-
     #[test]
     fn among_equals_the_one_unchanged_the_longest() {
-        let mut lc = leastconn(3);
+        let mut lc = leastconn(&[1, 1, 1]);
         lc.load(NodeId(0), 1);
         lc.load(NodeId(0), 0);
-        assert_eq!(lc.pick(&ASK), Some(NodeId(1)));
+        assert_eq!(lc.pick(&ask(0)), Some(NodeId(1)));
+    }
+
+    #[test]
+    fn connections_that_stay_divide_by_weight() {
+        let mut lc = leastconn(&[1, 2, 3]);
+        let mut loads = [0; 3];
+        for _ in 0..600 {
+            let node = lc.pick(&ask(0)).unwrap();
+            loads[node.index()] += 1;
+            lc.load(node, loads[node.index()]);
+        }
+        assert_eq!(loads, [100, 200, 300]);
+    }
+
+    #[test]
+    fn an_idle_node_beats_a_busy_one_of_any_weight() {
+        let mut lc = leastconn(&[1, 256]);
+        lc.load(NodeId(1), 1);
+        assert_eq!(lc.pick(&ask(0)), Some(NodeId(0)));
+        lc.load(NodeId(0), 1);
+        assert_eq!(lc.pick(&ask(0)), Some(NodeId(1)));
+    }
+
+    #[test]
+    fn a_node_that_brings_another_weight_changes_no_order_that_was_there() {
+        let mut lc = leastconn(&[1, 1, 1]);
+        lc.load(NodeId(0), 1);
+        lc.load(NodeId(2), 1);
+        lc.load(NodeId(1), 1);
+        lc.joined(Member { weight: 2, ..member(3) });
+        lc.load(NodeId(3), 9);
+        assert_eq!(lc.pick(&ask(0)), Some(NodeId(0)));
+        lc.load(NodeId(0), 2);
+        assert_eq!(lc.pick(&ask(0)), Some(NodeId(2)));
     }
 
     proptest! {
@@ -150,21 +264,21 @@ mod tests {
         fn it_is_always_one_of_the_least_loaded(
             steps in prop::collection::vec((0u32..6, 0u32..5, any::<bool>()), 1..100)
         ) {
-            let mut lc = leastconn(6);
-            let (mut loads, mut member) = ([0; 6], [true; 6]);
+            let mut lc = leastconn(&[1; 6]);
+            let (mut loads, mut is_member) = ([0; 6], [true; 6]);
             for (node, load, toggle) in steps {
                 let i = node as usize;
                 if toggle {
-                    member[i] = !member[i];
-                    if member[i] { lc.joined(NodeId(node), 1) } else { lc.left(NodeId(node)) }
+                    is_member[i] = !is_member[i];
+                    if is_member[i] { lc.joined(member(node)) } else { lc.left(NodeId(node)) }
                 } else {
                     loads[i] = load;
                     lc.load(NodeId(node), load);
                 }
-                let least = (0..6).filter(|&i| member[i]).map(|i| loads[i]).min();
-                let picked = lc.pick(&ASK);
+                let least = (0..6).filter(|&i| is_member[i]).map(|i| loads[i]).min();
+                let picked = lc.pick(&ask(0));
                 prop_assert_eq!(picked.map(|n| loads[n.index()]), least);
-                prop_assert!(picked.is_none_or(|n| member[n.index()]));
+                prop_assert!(picked.is_none_or(|n| is_member[n.index()]));
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Which node takes it? The algorithms that compute a node from loads, order, chance or a hash.
 //!
 //! To add one: write its file here (parameters, state, test), then a `mod` line, a variant and its lines in
-//! the three lists below. `first.rs` is the shortest example.
+//! the lists below. `first.rs` is the shortest example.
 
 mod first;
+mod hash;
 mod leastconn;
 mod random;
 mod ring;
@@ -26,13 +27,17 @@ pub enum Algorithm {
     Leastconn(leastconn::Params),
     /// A consistent hash ring.
     Ring(ring::Params),
+    /// A hash modulo the list of nodes.
+    Hash(hash::Params),
+    /// The same with the client's address.
+    Source(hash::Source),
     /// The lowest-numbered node.
     First(first::Params),
 }
 
 impl Default for Algorithm {
     fn default() -> Algorithm {
-        Algorithm::Roundrobin(roundrobin::Params {})
+        Algorithm::Roundrobin(roundrobin::Params::default())
     }
 }
 
@@ -42,25 +47,29 @@ impl Alternatives for Algorithm {
         ("random", random::MEANING),
         ("leastconn", leastconn::MEANING),
         ("ring", ring::MEANING),
+        ("hash", hash::MEANING),
+        ("source", hash::SOURCE),
         ("first", first::MEANING),
     ];
 }
 
 impl Algorithm {
-    /// Its working state, for a cluster whose nodes have these names.
-    pub fn start(&self, nodes: &[String], seed: u64, instance: &str) -> Box<dyn Balance> {
+    /// Its working state; nobody is eligible yet. `seed` and `instance` key what it draws.
+    pub fn start(&self, seed: u64, instance: &str) -> Box<dyn Balance> {
         match self {
-            Algorithm::Roundrobin(params) => Box::new(roundrobin::RoundRobin::new(params)),
-            Algorithm::Random(params) => Box::new(random::Random::new(params, nodes.len(), seed, instance)),
-            Algorithm::Leastconn(params) => Box::new(leastconn::LeastConn::new(params, nodes.len())),
-            Algorithm::Ring(params) => Box::new(ring::Ring::new(params, nodes, seed)),
+            Algorithm::Roundrobin(params) => params.start(),
+            Algorithm::Random(params) => Box::new(random::Random::new(params, seed, instance)),
+            Algorithm::Leastconn(params) => Box::new(leastconn::LeastConn::new(params)),
+            Algorithm::Ring(params) => Box::new(ring::Ring::new(params, seed)),
+            Algorithm::Hash(params) => Box::new(hash::Hash::new(params)),
+            Algorithm::Source(_) => Box::new(hash::Hash::new(&hash::Params { key: Key::Address })),
             Algorithm::First(params) => Box::new(first::First::new(params)),
         }
     }
 
     /// Whether the choice depends on the session alone, so that it binds the session to a node.
     pub fn binds(&self) -> bool {
-        matches!(self, Algorithm::Ring(_))
+        matches!(self, Algorithm::Ring(_) | Algorithm::Hash(_) | Algorithm::Source(_))
     }
 
     /// What is wrong with the parameters: (key, message).
@@ -68,7 +77,7 @@ impl Algorithm {
         match self {
             Algorithm::Random(params) => params.faults(),
             Algorithm::Ring(params) => params.faults(),
-            Algorithm::Roundrobin(_) | Algorithm::Leastconn(_) | Algorithm::First(_) => Vec::new(),
+            _ => Vec::new(),
         }
     }
 }
@@ -76,18 +85,58 @@ impl Algorithm {
 /// What a request is asked for by.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask {
-    /// Hash of whatever the session is known by.
+    /// Hash of the session's own name, as in a cookie or a parameter.
     pub key: u64,
+    /// Hash of the client's address; many sessions may share one.
+    pub address: u64,
+    /// Hash of a header that every session fills in its own way.
+    pub header: u64,
     /// The node that just failed this attempt: to be avoided if there is another.
     pub avoid: Option<NodeId>,
+}
+
+/// What a hash or a table looks at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Key {
+    /// The session's own name, as in a cookie or a parameter.
+    #[default]
+    Session,
+    /// The address its client comes from; clients behind one NAT share it.
+    Address,
+    /// A header that every session fills in its own way.
+    Header,
+}
+
+impl Key {
+    /// The hash of this part of a request.
+    #[inline]
+    pub fn of(self, ask: &Ask) -> u64 {
+        match self {
+            Key::Session => ask.key,
+            Key::Address => ask.address,
+            Key::Header => ask.header,
+        }
+    }
+}
+
+/// A node as a balancer knows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Member {
+    /// Which.
+    pub id: NodeId,
+    /// Its share relative to the others; from 1 to 256.
+    pub weight: u32,
+    /// Hash of its name: where it stands on a ring.
+    pub name: u64,
 }
 
 /// The contract of a balance algorithm over one pool of nodes.
 ///
 /// The balancer reports who is eligible and how many attempts each node has in hand, eligible or not.
 pub trait Balance: Send {
-    /// `node` has become eligible.
-    fn joined(&mut self, node: NodeId, weight: u32);
+    /// A node has become eligible, or has another weight; its identifier may be larger than any seen before.
+    fn joined(&mut self, member: Member);
     /// `node` is no longer eligible.
     fn left(&mut self, node: NodeId);
     /// `node` now has `in_flight` attempts from this balancer.
@@ -115,9 +164,10 @@ impl Members {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::base::choice::Choice;
+    use crate::base::draw::{mix, name_key};
 
     /// Every algorithm in the list, with its defaults.
     fn every() -> impl Iterator<Item = (&'static str, Algorithm)> {
@@ -127,21 +177,23 @@ mod tests {
         })
     }
 
-    fn started(algorithm: &Algorithm, nodes: u32) -> Box<dyn Balance> {
-        let names: Vec<String> = (0..nodes).map(|i| format!("n{i}")).collect();
-        algorithm.start(&names, 1, "lb1")
+    /// The node n1 (0), n2 (1) … of weight 1.
+    pub fn member(index: u32) -> Member {
+        Member { id: NodeId(index), weight: 1, name: name_key(&format!("n{}", index + 1)) }
     }
 
-    fn ask(key: u64) -> Ask {
-        Ask { key: crate::base::draw::mix(key), avoid: None }
+    /// A request whose keys are all hashes of `key`.
+    pub fn ask(key: u64) -> Ask {
+        let hash = mix(key + 1);
+        Ask { key: hash, address: hash, header: hash, avoid: None }
     }
 
     #[test]
     fn nobody_eligible_means_nobody_picked() {
         for (name, algorithm) in every() {
-            let mut balance = started(&algorithm, 3);
+            let mut balance = algorithm.start(1, "lb1");
             assert_eq!(balance.pick(&ask(1)), None, "{name}");
-            balance.joined(NodeId(1), 1);
+            balance.joined(member(1));
             balance.left(NodeId(1));
             assert_eq!(balance.pick(&ask(1)), None, "{name}");
         }
@@ -150,8 +202,8 @@ mod tests {
     #[test]
     fn only_eligible_nodes_are_picked_and_the_avoided_only_when_alone() {
         for (name, algorithm) in every() {
-            let mut balance = started(&algorithm, 5);
-            [0, 1, 3].into_iter().for_each(|n| balance.joined(NodeId(n), 1));
+            let mut balance = algorithm.start(1, "lb1");
+            [0, 1, 3].into_iter().for_each(|n| balance.joined(member(n)));
             balance.left(NodeId(0));
             for key in 0..200 {
                 let picked = balance.pick(&ask(key)).unwrap();
@@ -168,8 +220,8 @@ mod tests {
     #[test]
     fn one_node_makes_all_algorithms_equal() {
         for (name, algorithm) in every() {
-            let mut balance = started(&algorithm, 1);
-            balance.joined(NodeId(0), 1);
+            let mut balance = algorithm.start(1, "lb1");
+            balance.joined(member(0));
             assert!((0..50).all(|key| balance.pick(&ask(key)) == Some(NodeId(0))), "{name}");
         }
     }

@@ -1,0 +1,160 @@
+//! A request as its client sees it: issued, tried, answered or failed, and what the client does next.
+
+use super::Sim;
+use super::client::{INITIAL_BIT, Protocol};
+use super::request::{Kind, Stage};
+use crate::base::cause::Cause;
+use crate::base::id::{AttemptId, SessionId};
+use crate::base::time::Instant;
+use crate::observe::Fact;
+use crate::observe::fact::Ending;
+
+impl Sim<'_> {
+    /// A request is due.
+    pub(super) fn issue(&mut self, now: Instant, id: SessionId) {
+        let session = &mut self.sessions[id];
+        session.requests += 1;
+        session.requests_left = session.requests_left.saturating_sub(1);
+        session.later = Instant::NEVER;
+        let (population, who, nth) = (session.population, session.who, session.requests);
+        let paces = session.requests_left > 0;
+        self.recorder.note(now, Fact::Issued { population });
+        let people = &self.plan.populations[population.index()];
+        if people.pace.is_some()
+            && paces
+            && let Some(gap) = people.pause(&self.streams[population.index()], who, nth)
+        {
+            self.wake(now, id, gap);
+        }
+        let attempt = self.new_attempt(now, id, Kind::Request);
+        self.send(now, attempt);
+    }
+
+    /// An attempt of a request leaves the client.
+    pub(super) fn send(&mut self, now: Instant, id: AttemptId) {
+        let attempt = &mut self.attempts[id];
+        attempt.tries = attempt.tries.saturating_add(1);
+        attempt.sent = now;
+        attempt.refusals = 0;
+        (attempt.missed, attempt.refused) = (false, false);
+        let session = &self.sessions[attempt.session];
+        let connects = !session.is_connected() || session.requests == 1 && session.who & INITIAL_BIT == 0;
+        attempt.connects = connects;
+        let (population, session) = (attempt.population, attempt.session);
+        self.recorder.note(now, Fact::Attempted { population, connects });
+        self.stand_in_line(now, id);
+        match self.linked.node(session.0) {
+            Some(node) => self.use_connection(now, id, node),
+            None if self.is_stream(population) => self.fail(now, id, Cause::NoConnection),
+            None => self.route(now, id),
+        }
+    }
+
+    /// Whether a population talks over streams.
+    pub(super) fn is_stream(&self, population: crate::base::id::PopulationId) -> bool {
+        matches!(self.plan.populations[population.index()].protocol, Protocol::Stream(_))
+    }
+
+    /// The reply to a request has come; its record is off all books.
+    pub(super) fn request_succeeded(&mut self, now: Instant, id: SessionId, intended: Instant) {
+        let session = &mut self.sessions[id];
+        let population = session.population;
+        let response = now.since(intended);
+        session.failures = 0;
+        let was_cut_off = !session.set_connected(true);
+        let over = session.requests_left == 0;
+        self.recorder.note(now, Fact::Succeeded { population, response });
+        if was_cut_off {
+            self.recorder.note(now, Fact::Reconnected { population, session: id });
+        }
+        if over {
+            return self.end_when_idle(now, id);
+        }
+        let people = &self.plan.populations[population.index()];
+        if people.pace.is_none() || was_cut_off {
+            self.think(now, id);
+        }
+    }
+
+    /// Sets the timer to the next request, with a pause for an idle connection to close in between.
+    pub(super) fn think(&mut self, now: Instant, id: SessionId) {
+        let session = &self.sessions[id];
+        let (population, who, nth) = (session.population, session.who, session.requests);
+        let people = &self.plan.populations[population.index()];
+        let Some(gap) = people.pause(&self.streams[population.index()], who, nth) else { return };
+        if let Protocol::Keepalive(keepalive) = &people.protocol
+            && let Some(idle) = keepalive.idle.filter(|&idle| idle < gap)
+            && self.linked.node(id.0).is_some()
+        {
+            self.sessions[id].later = now + gap;
+            return self.wake(now, id, idle);
+        }
+        self.wake(now, id, gap);
+    }
+
+    /// An attempt has failed and is at no node: try again, or count the request as failed.
+    pub(super) fn attempt_failed(&mut self, now: Instant, id: AttemptId, cause: Cause) {
+        let attempt = &self.attempts[id];
+        let (population, session, tries) = (attempt.population, attempt.session, u32::from(attempt.tries));
+        if attempt.kind == Kind::Connect {
+            self.part(id);
+            self.attempts.free(id);
+            return self.open_failed(now, session, cause);
+        }
+        let people = &self.plan.populations[population.index()];
+        match &people.retry {
+            Some(retry) if tries <= retry.attempts && !self.is_stream(population) => {
+                let (who, nth) = (attempt.who, u64::from(attempt.request) << 8 | u64::from(attempt.tries));
+                let wait = retry.backoff.wait(tries, &mut self.streams[population.index()].retry.at(who, nth));
+                self.leave_line(id);
+                self.attempts[id].stage = Stage::BackingOff;
+                self.attempts[id].timer.set(now + wait, super::event::attempt(id), &mut self.queue);
+            }
+            _ => {
+                self.part(id);
+                self.attempts.free(id);
+                self.request_failed(now, session, cause);
+            }
+        }
+    }
+
+    fn request_failed(&mut self, now: Instant, id: SessionId, cause: Cause) {
+        let session = &self.sessions[id];
+        let population = session.population;
+        self.recorder.note(now, Fact::Failed { population, cause });
+        if self.is_stream(population) {
+            // The stream itself may well be alive: it is cut, if it is, on its own account.
+            return match session.requests_left {
+                0 => self.end_when_idle(now, id),
+                _ if self.plan.populations[population.index()].pace.is_none() => self.think(now, id),
+                _ => {}
+            };
+        }
+        let session = &mut self.sessions[id];
+        session.failures = session.failures.saturating_add(1);
+        let (who, failures) = (session.who, u32::from(session.failures));
+        let nth = u64::from(session.requests);
+        let was_connected = session.set_connected(false);
+        let over = session.requests_left == 0;
+        if was_connected {
+            self.recorder.note(now, Fact::Dropped { population, session: id, cause });
+        }
+        if over {
+            return self.end_when_idle(now, id);
+        }
+        let people = &self.plan.populations[population.index()];
+        if people.give_up_after.is_some_and(|most| failures >= most) {
+            return self.end_session(now, id, Ending::GaveUp);
+        }
+        let mut draw = self.streams[population.index()].reconnect.at(who, nth);
+        let wait = people.reconnect.wait(failures, &mut draw);
+        self.wake(now, id, wait);
+    }
+
+    /// Ends a session that has issued its last request, unless another is still under way.
+    fn end_when_idle(&mut self, now: Instant, id: SessionId) {
+        if self.sessions[id].attempt.some().is_none() {
+            self.end_session(now, id, Ending::Over);
+        }
+    }
+}

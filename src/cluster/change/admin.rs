@@ -1,0 +1,98 @@
+//! `drain` and `maint`: what an operator tells the balancer about nodes that go on running.
+
+use super::{Aim, LOOKS_EVERY, Step};
+use crate::base::cause::Cause;
+use crate::base::time::{Duration, Instant};
+use crate::cluster::Sim;
+use crate::cluster::balancer::view::Admin;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One line for `stickysim list change`.
+pub const DRAIN: &str = "nodes take nobody new; those bound to them are served until they end";
+/// One line for `stickysim list change`.
+pub const MAINT: &str = "nodes serve nobody; their sessions are shut down unless told otherwise";
+
+/// Parameters of `drain`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Drain {
+    /// Whom: a number of nodes, names, a share, a zone, or the fullest.
+    pub nodes: Aim,
+    /// After this, those still there are cut; never unless given.
+    pub timeout: Option<Duration>,
+    /// After this the nodes are ready again; never unless given.
+    pub lasts: Option<Duration>,
+}
+
+/// Parameters of `maint`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Maint {
+    /// Whom: a number of nodes, names, a share, a zone, or the fullest.
+    pub nodes: Aim,
+    /// Whether their sessions are shut down at once; default yes.
+    #[serde(default = "yes")]
+    pub shutdown_sessions: bool,
+    /// After this the nodes are ready again; never unless given.
+    pub lasts: Option<Duration>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Sim<'_> {
+    pub(super) fn drain(&mut self, now: Instant, index: usize, params: &Drain) -> Option<Instant> {
+        if self.rolls[index].is_new() {
+            let nodes = self.aimed(&self.plan.changes[index].name, &params.nodes);
+            self.rolls[index].begin([]);
+            let until = params.timeout.map_or(Instant::NEVER, |timeout| now + timeout);
+            for node in nodes {
+                self.balancer.set_admin(node, Admin::Drain);
+                self.rolls[index].active.push((node, Step::Draining(until)));
+            }
+        }
+        let mut active = std::mem::take(&mut self.rolls[index].active);
+        for (node, step) in &mut active {
+            if let Step::Draining(until) = *step
+                && (until <= now || self.is_empty(*node))
+            {
+                self.cut_all(now, *node, Cause::DrainTimeout);
+                *step = Step::Away(Instant::NEVER);
+            }
+        }
+        let draining = active.iter().any(|(_, step)| matches!(step, Step::Draining(_)));
+        self.rolls[index].active = active;
+        self.until_ready(now, index, params.lasts, draining)
+    }
+
+    pub(super) fn maintain(&mut self, now: Instant, index: usize, params: &Maint) -> Option<Instant> {
+        if self.rolls[index].is_new() {
+            let nodes = self.aimed(&self.plan.changes[index].name, &params.nodes);
+            self.rolls[index].begin([]);
+            for node in nodes {
+                self.balancer.set_admin(node, Admin::Maint);
+                self.rolls[index].active.push((node, Step::Away(Instant::NEVER)));
+                if params.shutdown_sessions {
+                    self.cut_all(now, node, Cause::Maintenance);
+                }
+            }
+        }
+        self.until_ready(now, index, params.lasts, false)
+    }
+
+    /// Sets the nodes ready when their time is over; the next time to look, or `None` when nothing is left.
+    fn until_ready(&mut self, now: Instant, index: usize, lasts: Option<Duration>, busy: bool) -> Option<Instant> {
+        let ready = lasts.map_or(Instant::NEVER, |lasts| self.plan.changes[index].at + lasts);
+        if ready <= now {
+            for (node, _) in std::mem::take(&mut self.rolls[index].active) {
+                self.balancer.set_admin(node, Admin::Ready);
+            }
+            return None;
+        }
+        let look = if busy { now + LOOKS_EVERY } else { Instant::NEVER };
+        let next = ready.min(look);
+        (next < self.plan.end).then_some(next)
+    }
+}

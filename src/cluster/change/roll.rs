@@ -1,0 +1,238 @@
+//! `rolling`: every node is restarted, a few at a time, in place or by new nodes that replace the old.
+//!
+//! A node in place goes through: drain (it takes nobody new, those bound to it are served on) until it is
+//! empty or `drain_timeout` is over → stop → away for `restart` → up → eligible in the balancer's view.
+//! With `surge_max` a new node is started and eligible first, and the old one then leaves for good. The
+//! next node's turn comes `pause` later.
+
+use super::LOOKS_EVERY;
+use crate::base::cause::Cause;
+use crate::base::draw::Stream;
+use crate::base::id::NodeId;
+use crate::base::time::{Duration, Instant};
+use crate::cluster::Sim;
+use crate::cluster::balancer::view::Admin;
+use rand::Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// One line for `stickysim list change`.
+pub const MEANING: &str = "every node is restarted, some at a time, in place or with surge";
+
+/// Parameters of `rolling`.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Params {
+    /// Nodes that are away at once; ≥ 1 unless `surge_max` is; default 1.
+    pub unavailable_max: u32,
+    /// Nodes that are started beyond the desired number, so that none need be away; default 0.
+    pub surge_max: u32,
+    /// How a node leaves; default `drain`.
+    pub how: How,
+    /// How long a drain waits for sessions to end; default 30 s (Kubernetes' grace period).
+    pub drain_timeout: Duration,
+    /// How long a process is away, start-up included; default 5 s.
+    pub restart: Duration,
+    /// Pause between one node's return and the next one's turn; default none.
+    pub pause: Duration,
+    /// Whose turn comes first; default `forward`.
+    pub order: Order,
+}
+
+impl Default for Params {
+    fn default() -> Params {
+        Params {
+            unavailable_max: 1,
+            surge_max: 0,
+            how: How::Drain,
+            drain_timeout: Duration::from_secs(30),
+            restart: Duration::from_secs(5),
+            pause: Duration::ZERO,
+            order: Order::Forward,
+        }
+    }
+}
+
+/// How a node leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// It takes nobody new, and stops when it is empty or its time is over.
+    #[default]
+    Drain,
+    /// The balancer cuts its sessions and sends nobody any more, then it stops.
+    Maint,
+    /// It just stops; the balancer finds out by its checks.
+    Kill,
+}
+
+/// Whose turn comes first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// The lowest number first.
+    #[default]
+    Forward,
+    /// The highest number first.
+    Reverse,
+    /// Drawn anew for each seed.
+    Random,
+}
+
+/// Where a node is in its turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// A new node is being started to replace this one: which, and whether its process is up.
+    Replacing(NodeId, Instant),
+    /// It is drained until then at most.
+    Draining(Instant),
+    /// Its process is away until then.
+    Away(Instant),
+    /// It is up, and the balancer does not know yet.
+    Unseen,
+    /// It is done; the next turn may begin then.
+    Done(Instant),
+}
+
+/// A rolling change, or any other with steps, under way.
+#[derive(Debug, Default)]
+pub struct Rolling {
+    begun: bool,
+    waiting: VecDeque<NodeId>,
+    /// Nodes whose turn it is.
+    pub active: Vec<(NodeId, Step)>,
+}
+
+impl Rolling {
+    /// Whether nothing has been done yet.
+    pub fn is_new(&self) -> bool {
+        !self.begun
+    }
+
+    /// Notes that it has begun, with these nodes to come.
+    pub fn begin(&mut self, nodes: impl IntoIterator<Item = NodeId>) {
+        self.begun = true;
+        self.waiting = nodes.into_iter().collect();
+    }
+}
+
+impl Sim<'_> {
+    /// Goes on with a roll; the next time to look, or `None` when all is done.
+    pub(super) fn roll(&mut self, now: Instant, index: usize, params: &Params) -> Option<Instant> {
+        if self.rolls[index].is_new() {
+            let order = self.turns(index, params.order);
+            self.rolls[index].begin(order);
+        }
+        let mut active = std::mem::take(&mut self.rolls[index].active);
+        for (node, step) in &mut active {
+            self.advance_roll(now, *node, step, params);
+        }
+        active.retain(|(_, step)| !matches!(step, Step::Done(after) if *after <= now));
+        let at_once = params.surge_max.max(params.unavailable_max).max(1) as usize;
+        while active.len() < at_once
+            && let Some(node) = self.rolls[index].waiting.pop_front()
+        {
+            let mut step = self.begin_turn(now, node, params);
+            self.advance_roll(now, node, &mut step, params);
+            active.push((node, step));
+        }
+        let over = active.is_empty();
+        let next = active.iter().map(|(_, step)| next_look(now, *step)).min();
+        self.rolls[index].active = active;
+        if over { None } else { next }
+    }
+
+    /// The nodes that are there, in the order of their turns.
+    fn turns(&self, index: usize, order: Order) -> Vec<NodeId> {
+        let mut nodes: Vec<NodeId> = self.fleet.ids().filter(|&node| self.is_wanted(node)).collect();
+        match order {
+            Order::Forward => {}
+            Order::Reverse => nodes.reverse(),
+            Order::Random => {
+                let luck = Stream::new(self.seed, "turns", &self.plan.changes[index].name);
+                nodes.sort_by_key(|node| luck.at(u64::from(node.0), 0).next_u64());
+            }
+        }
+        nodes
+    }
+
+    fn begin_turn(&mut self, now: Instant, node: NodeId, params: &Params) -> Step {
+        if params.surge_max > 0
+            && let Some(fresh) = self.spares.pop_front()
+        {
+            return Step::Replacing(fresh, now + params.restart);
+        }
+        self.begin_leaving(now, node, params)
+    }
+
+    fn begin_leaving(&mut self, now: Instant, node: NodeId, params: &Params) -> Step {
+        match params.how {
+            How::Drain => {
+                self.balancer.set_admin(node, Admin::Drain);
+                Step::Draining(now + params.drain_timeout)
+            }
+            How::Maint => {
+                self.balancer.set_admin(node, Admin::Maint);
+                self.cut_all(now, node, Cause::Maintenance);
+                Step::Draining(now)
+            }
+            How::Kill => Step::Draining(now),
+        }
+    }
+
+    fn advance_roll(&mut self, now: Instant, node: NodeId, step: &mut Step, params: &Params) {
+        loop {
+            let next = match *step {
+                Step::Replacing(fresh, ready) if ready <= now => {
+                    if !self.fleet.is_up(fresh) {
+                        self.want(now, fresh, true);
+                        self.come_up(now, fresh);
+                        self.begin_checks(now, fresh);
+                    }
+                    if !self.balancer.believes_up(fresh) {
+                        return;
+                    }
+                    self.want(now, node, false);
+                    self.begin_leaving(now, node, params)
+                }
+                Step::Draining(until) if until <= now || self.is_empty(node) => {
+                    let cause =
+                        if until <= now && params.how == How::Drain { Cause::DrainTimeout } else { Cause::Restart };
+                    self.crash(now, node, cause);
+                    Step::Away(now + params.restart)
+                }
+                Step::Away(_) if !self.is_wanted(node) => Step::Done(now + params.pause),
+                Step::Away(until) if until <= now => {
+                    self.come_up(now, node);
+                    self.balancer.set_admin(node, Admin::Ready);
+                    Step::Unseen
+                }
+                Step::Unseen if self.balancer.believes_up(node) => Step::Done(now + params.pause),
+                _ => return,
+            };
+            *step = next;
+            if matches!(next, Step::Done(_)) {
+                return;
+            }
+        }
+    }
+
+    /// Whether nobody is left on a node.
+    pub(super) fn is_empty(&self, node: NodeId) -> bool {
+        let remembered = self.plan.populations.iter().any(|people| people.affinity.binds());
+        self.linked.count(node) == 0
+            && self.at_node.count(node) == 0
+            && (!remembered || self.bound_to[node.index()] == 0)
+    }
+}
+
+/// When a step can go on: at a known time, or at the next look.
+fn next_look(now: Instant, step: Step) -> Instant {
+    match step {
+        Step::Away(until) | Step::Done(until) => until.max(now + Duration::from_nanos(1)),
+        Step::Replacing(_, ready) if ready > now => ready,
+        Step::Draining(until) => until.min(now + LOOKS_EVERY),
+        Step::Replacing(..) | Step::Unseen => now + LOOKS_EVERY,
+    }
+}

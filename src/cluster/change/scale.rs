@@ -1,0 +1,88 @@
+//! `scale_out` and `scale_in`: more nodes, and fewer, by hand.
+
+use super::{Aim, LOOKS_EVERY, Step};
+use crate::base::cause::Cause;
+use crate::base::time::{Duration, Instant};
+use crate::cluster::Sim;
+use crate::cluster::balancer::view::Admin;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One line for `stickysim list change`.
+pub const OUT: &str = "nodes are added; they take part when the balancer's checks have seen them";
+/// One line for `stickysim list change`.
+pub const IN: &str = "nodes are drained and taken away for good";
+
+/// Parameters of `scale_out`.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Out {
+    /// How many nodes are added; from 1 to 10,000.
+    pub nodes: u32,
+    /// How long they take to start; default none.
+    #[serde(default)]
+    pub start: Duration,
+}
+
+/// Parameters of `scale_in`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct In {
+    /// Whom: a number of nodes, names, a share, a zone, or the fullest.
+    pub nodes: Aim,
+    /// How long a drain waits for sessions to end; default 30 s.
+    #[serde(default = "half_a_minute")]
+    pub drain_timeout: Duration,
+}
+
+fn half_a_minute() -> Duration {
+    Duration::from_secs(30)
+}
+
+impl Sim<'_> {
+    pub(super) fn scale_out(&mut self, now: Instant, index: usize, params: &Out) -> Option<Instant> {
+        let up_at = self.plan.changes[index].at + params.start;
+        if self.rolls[index].is_new() {
+            self.rolls[index].begin([]);
+            for _ in 0..params.nodes {
+                let Some(fresh) = self.spares.pop_front() else { break };
+                self.want(now, fresh, true);
+                self.rolls[index].active.push((fresh, Step::Unseen));
+            }
+        }
+        if up_at > now {
+            return Some(up_at);
+        }
+        let fresh: Vec<_> = self.rolls[index].active.iter().map(|&(node, _)| node).collect();
+        for &node in fresh.iter().filter(|&&node| !self.fleet.is_up(node)).collect::<Vec<_>>() {
+            self.come_up(now, node);
+            self.begin_checks(now, node);
+        }
+        let seen = fresh.iter().all(|&node| self.balancer.believes_up(node));
+        (!seen).then_some(now + LOOKS_EVERY)
+    }
+
+    pub(super) fn scale_in(&mut self, now: Instant, index: usize, params: &In) -> Option<Instant> {
+        let until = self.plan.changes[index].at + params.drain_timeout;
+        if self.rolls[index].is_new() {
+            let nodes = self.aimed(&self.plan.changes[index].name, &params.nodes);
+            self.rolls[index].begin([]);
+            for node in nodes {
+                self.want(now, node, false);
+                self.balancer.set_admin(node, Admin::Drain);
+                self.rolls[index].active.push((node, Step::Draining(until)));
+            }
+        }
+        let mut active = std::mem::take(&mut self.rolls[index].active);
+        active.retain(|&(node, _)| {
+            let over = until <= now || self.is_empty(node);
+            if over {
+                self.crash(now, node, Cause::ScaleIn);
+            }
+            !over
+        });
+        let left = !active.is_empty();
+        self.rolls[index].active = active;
+        left.then_some(until.min(now + LOOKS_EVERY))
+    }
+}

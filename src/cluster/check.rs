@@ -1,0 +1,82 @@
+//! The balancer's health checks: begun at regular times, answered at once or not before their timeout.
+
+use super::balancer::OnMarkedDown;
+use super::balancer::view::{Change, Check};
+use super::{Sim, event};
+use crate::base::cause::Cause;
+use crate::base::draw::Stream;
+use crate::base::id::NodeId;
+use crate::base::time::{Duration, Instant};
+use rand::RngExt;
+
+/// A node's check under way.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Checker {
+    began: Instant,
+    awaits: bool,
+}
+
+/// What a check meets.
+enum Answer {
+    Good,
+    Bad,
+    /// Nothing, until the check gives up.
+    Nothing,
+}
+
+impl Sim<'_> {
+    /// Health checks of a node begin at a random point of the interval, as products spread them.
+    pub(super) fn begin_checks(&mut self, now: Instant, node: NodeId) {
+        let interval = self.plan.balancer.health.interval.as_nanos();
+        let phase = Stream::new(self.seed, "check phase", "lb1").at(u64::from(node.0), 0).random_range(0..interval);
+        self.queue.at(now + Duration::from_nanos(phase), event::probe(node));
+    }
+
+    /// A check of `node` is due, or has waited long enough for its answer.
+    pub(super) fn on_check(&mut self, now: Instant, node: NodeId) {
+        let health = self.plan.balancer.health;
+        if std::mem::replace(&mut self.checks[node.index()].awaits, false) {
+            return self.take_check(now, node, false);
+        }
+        self.checks[node.index()].began = now;
+        match self.answer(node, health.check) {
+            Answer::Good => self.take_check(now, node, true),
+            Answer::Bad => self.take_check(now, node, false),
+            Answer::Nothing => {
+                self.checks[node.index()].awaits = true;
+                self.queue.at(now + health.patience(), event::probe(node));
+            }
+        }
+    }
+
+    fn answer(&self, node: NodeId, check: Check) -> Answer {
+        let node = self.fleet.get(node);
+        if node.is_silent {
+            return Answer::Nothing;
+        }
+        if !node.listens() {
+            return Answer::Bad;
+        }
+        match check {
+            Check::Http if node.is_frozen => Answer::Nothing,
+            Check::Http if node.answers_errors && !node.hides_errors => Answer::Bad,
+            _ => Answer::Good,
+        }
+    }
+
+    /// The result of a check changes the view, and the view may cut sessions.
+    fn take_check(&mut self, now: Instant, node: NodeId, good: bool) {
+        let change = self.balancer.checked(node, good);
+        // Checks begin at regular times; one that took longer makes the next wait for its turn.
+        let gap = self.balancer.next_check(node);
+        let mut next = self.checks[node.index()].began + gap;
+        while next < now {
+            next += gap;
+        }
+        // A check that has just given up at its successor's time still lets it begin now.
+        self.queue.at(next, event::probe(node));
+        if change == Change::Down && self.plan.balancer.on_marked_down == OnMarkedDown::ShutdownSessions {
+            self.cut_all(now, node, Cause::MarkedDown);
+        }
+    }
+}

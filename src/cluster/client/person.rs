@@ -1,0 +1,87 @@
+//! Who is asking? What keys a client's draws, and what follows from its name alone: how busy it is, its
+//! address, the hashes that a balancer sees.
+
+use super::{Population, Streams};
+use crate::base::time::Duration;
+use crate::cluster::balancer::balance::Ask;
+use rand::Rng;
+
+/// Sessions that were there from the start have names of their own, so that their number does not shift the
+/// draws of those that arrive.
+pub const INITIAL_BIT: u64 = 1 << 63;
+
+/// Visits of a closed population are named by client and number.
+pub const CLOSED_BIT: u64 = 1 << 62;
+
+/// The name of a visit in a closed population; `client` < 2³⁰.
+pub const fn visit(client: u32, number: u32) -> u64 {
+    CLOSED_BIT | (client as u64) << 32 | number as u64
+}
+
+/// Client and number of a visit; `None` when `who` is not one of a closed population.
+pub const fn client_of(who: u64) -> Option<(u32, u32)> {
+    if who & CLOSED_BIT == 0 {
+        return None;
+    }
+    Some(((who >> 32) as u32 & 0x3fff_ffff, who as u32))
+}
+
+/// What names the client: the session itself, or in a closed population whatever its visits share.
+const fn person(who: u64) -> u64 {
+    match client_of(who) {
+        Some((client, _)) => visit(client, 0),
+        None => who,
+    }
+}
+
+impl Population {
+    /// What the balancer is asked for on behalf of a session.
+    #[inline]
+    pub fn ask(&self, streams: &Streams, who: u64) -> Ask {
+        Ask {
+            key: streams.key.at(who, 0).next_u64(),
+            address: self.addresses.of(streams, person(who)),
+            header: streams.header.at(who, 0).next_u64(),
+            avoid: None,
+        }
+    }
+
+    /// The gap after a session's `nth` request, or after its reply; `None` when it asks nothing.
+    #[inline]
+    pub fn pause(&self, streams: &Streams, who: u64, nth: u32) -> Option<Duration> {
+        let gap = self.gap()?;
+        let mut draw = streams.think.at(who, u64::from(nth));
+        Some(match &self.activity {
+            None => gap.duration(&mut draw),
+            Some(_) => Duration::from_nanos_f64(gap.sample(&mut draw) / self.activity_of(streams, who)),
+        })
+    }
+
+    /// What is left of the gap that a session is in at a random moment; `None` when it asks nothing.
+    pub fn rest_of_pause(&self, streams: &Streams, who: u64) -> Option<Duration> {
+        let rest = self.gap()?.sample_residual(&mut streams.think.at(who, 0));
+        Some(Duration::from_nanos_f64(rest / self.activity_of(streams, who)))
+    }
+
+    /// How often a client asks, relative to the others: its gaps are divided by it. Mean 1.
+    fn activity_of(&self, streams: &Streams, who: u64) -> f64 {
+        self.activity.as_ref().map_or(1.0, |law| law.sample(&mut streams.activity.at(person(who), 0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_visit_is_named_by_client_and_number() {
+        for who in [visit(0, 0), visit(7, 3), visit((1 << 30) - 1, u32::MAX)] {
+            let (client, number) = client_of(who).unwrap();
+            assert_eq!(visit(client, number), who);
+            assert_eq!(client_of(who | INITIAL_BIT), Some((client, number)));
+            assert_eq!(person(who | INITIAL_BIT), visit(client, 0));
+        }
+        assert_eq!(client_of(5), None);
+        assert_eq!(person(5 | INITIAL_BIT), 5 | INITIAL_BIT);
+    }
+}

@@ -1,0 +1,228 @@
+//! A connection that hangs on a node: opened by a stream or a layer-4 balancer, kept, cut.
+//!
+//! While it lives it takes a place at the balancer. Requests on it are not routed. Whoever cuts it says why,
+//! and what was under way on it fails with the same cause.
+
+use super::Sim;
+use super::client::{Layer, Protocol};
+use super::request::{Kind, Stage};
+use super::state::Look;
+use crate::base::cause::Cause;
+use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
+use crate::base::time::Instant;
+use crate::observe::Fact;
+use crate::observe::fact::Ending;
+
+impl Sim<'_> {
+    /// Whether a population's connections hang on nodes.
+    pub(super) fn links(&self, population: PopulationId) -> bool {
+        match self.plan.populations[population.index()].protocol {
+            Protocol::Stream(_) => true,
+            Protocol::Keepalive(_) => self.plan.balancer.layer == Layer::L4,
+            Protocol::Request(_) => false,
+        }
+    }
+
+    /// A client tries to open its stream.
+    pub(super) fn open(&mut self, now: Instant, id: SessionId) {
+        let population = self.sessions[id].population;
+        let attempt = self.new_attempt(now, id, Kind::Connect);
+        self.attempts[attempt].connects = true;
+        self.recorder.note(now, Fact::Connecting { population });
+        self.stand_in_line(now, attempt);
+        self.route(now, attempt);
+    }
+
+    /// A try to open a stream has failed.
+    pub(super) fn open_failed(&mut self, now: Instant, id: SessionId, cause: Cause) {
+        let session = &mut self.sessions[id];
+        let population = session.population;
+        session.failures = session.failures.saturating_add(1);
+        let failures = u32::from(session.failures);
+        // A client that never got in is cut off from its first failure on.
+        if session.set_connected(false) {
+            self.recorder.note(now, Fact::Dropped { population, session: id, cause });
+        }
+        let people = &self.plan.populations[population.index()];
+        if people.give_up_after.is_some_and(|most| failures >= most) {
+            return self.end_session(now, id, Ending::GaveUp);
+        }
+        self.wait_to_come_back(now, id, failures + u32::from(!people.reconnect_at_once));
+    }
+
+    /// Sets the timer to the `k`-th wait since the session was cut off.
+    fn wait_to_come_back(&mut self, now: Instant, id: SessionId, k: u32) {
+        let session = &mut self.sessions[id];
+        let (population, who) = (session.population, session.who);
+        // Every wait of a session's life has an ordinal of its own.
+        session.counted = session.counted.wrapping_add(1);
+        let nth = u64::from(session.counted);
+        let people = &self.plan.populations[population.index()];
+        let wait = people.reconnect.wait(k.max(1), &mut self.streams[population.index()].reconnect.at(who, nth));
+        self.wake(now, id, wait);
+    }
+
+    /// A node has let a client in whose connection hangs on it.
+    pub(super) fn established(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+        let Some(session) = self.attempts[id].session.some() else {
+            // The client has left meanwhile: the connection closes at once.
+            self.leave_node(now, id);
+            return self.attempts.free(id);
+        };
+        let moved_by = self.attempts[id].moved_by;
+        self.attempts[id].placed = false; // The connection keeps the place.
+        self.link(now, session, node);
+        self.learn(now, session, node);
+        self.bind(now, session, node, moved_by);
+        if self.attempts[id].kind == Kind::Request {
+            return self.enter(now, id, node);
+        }
+        self.leave_node(now, id);
+        self.part(id);
+        self.attempts.free(id);
+        let record = &mut self.sessions[session];
+        let population = record.population;
+        record.failures = 0;
+        record.later = Instant::NEVER;
+        if !record.set_connected(true) {
+            self.recorder.note(now, Fact::Reconnected { population, session });
+        }
+        self.find_state(now, session, node);
+        self.think(now, session);
+    }
+
+    /// A stream looks for its state as soon as it is open.
+    fn find_state(&mut self, now: Instant, session: SessionId, node: NodeId) {
+        let population = self.sessions[session].population;
+        let look = self.keepers[population.index()].look(session, node);
+        let missed = self.take_in(now, population, session, look);
+        self.keepers[population.index()].keep(session, node);
+        if missed && look != Look::NoState {
+            self.rebuild_aside(now, population, session, node);
+        }
+    }
+
+    /// The connection exists from now on.
+    pub(super) fn link(&mut self, now: Instant, id: SessionId, node: NodeId) {
+        self.linked.bind(id.0, node);
+        let (is_stream, incarnation) =
+            (self.is_stream(self.sessions[id].population), self.fleet.node(node).incarnation);
+        let session = &mut self.sessions[id];
+        session.incarnation = incarnation;
+        if !is_stream {
+            session.counted = 0;
+        }
+        self.recorder.note(now, Fact::Linked { node, by: 1 });
+    }
+
+    /// The connection, if there is one, is no more.
+    pub(super) fn unlink(&mut self, now: Instant, id: SessionId) -> Option<NodeId> {
+        let node = self.linked.node(id.0)?;
+        self.linked.unbind(id.0);
+        self.balancer.done(node);
+        self.recorder.note(now, Fact::Linked { node, by: -1 });
+        Some(node)
+    }
+
+    /// A request goes out on the connection that its session has.
+    pub(super) fn use_connection(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+        let session = self.attempts[id].session;
+        if self.fleet.is_up(node) && self.sessions[session].incarnation != self.fleet.node(node).incarnation {
+            // The host was away and has come back: it knows nothing of this connection.
+            return self.cut_connection(now, session, Cause::Reset);
+        }
+        if !self.is_stream(self.sessions[session].population) {
+            self.sessions[session].counted = self.sessions[session].counted.saturating_add(1);
+        }
+        (self.attempts[id].node, self.attempts[id].placed) = (node, false);
+        self.at_node.bind(id.0, node);
+        self.recorder.note(now, Fact::InFlight { node, by: 1 });
+        if self.fleet.node(node).is_silent {
+            self.hear_nothing(now, id);
+            return self.notice_unanswered(now, session, node);
+        }
+        self.enter(now, id, node);
+    }
+
+    /// After a reply: a connection that has carried its share of requests is closed.
+    pub(super) fn close_if_used_up(&mut self, now: Instant, id: SessionId) {
+        let people = &self.plan.populations[self.sessions[id].population.index()];
+        if let Protocol::Keepalive(keepalive) = &people.protocol
+            && keepalive.requests.is_some_and(|most| u32::from(self.sessions[id].counted) >= most)
+        {
+            self.unlink(now, id);
+        }
+    }
+
+    /// Somebody cuts a session's connection. What is under way on it fails; work at a live node goes on.
+    pub(super) fn cut_connection(&mut self, now: Instant, id: SessionId, cause: Cause) {
+        if self.unlink(now, id).is_none() {
+            return;
+        }
+        let session = &mut self.sessions[id];
+        let population = session.population;
+        let was_connected = session.set_connected(false);
+        session.failures = 0;
+        if was_connected {
+            self.recorder.note(now, Fact::Dropped { population, session: id, cause });
+        }
+        while let Some(attempt) = self.first_request(id) {
+            let left = self.leave_work(now, attempt);
+            self.attempt_failed(now, left, cause);
+        }
+        if !self.sessions[id].is_live() || !self.is_stream(population) {
+            return;
+        }
+        self.hold_state_open(now, id);
+        if self.plan.populations[population.index()].reconnect_at_once {
+            return self.wake(now, id, crate::base::time::Duration::ZERO);
+        }
+        self.wait_to_come_back(now, id, 1);
+    }
+
+    /// State that hangs on the connection is kept for a while after it.
+    fn hold_state_open(&mut self, now: Instant, id: SessionId) {
+        let people = &self.plan.populations[self.sessions[id].population.index()];
+        if let Some(window) = people.state.resume {
+            let until = now + window;
+            self.sessions[id].later = until;
+            self.queue.at(until, super::event::resume(id));
+        }
+    }
+
+    /// The time to resume a session is over: its state goes, unless it is back.
+    pub(super) fn on_resume(&mut self, now: Instant, id: SessionId) {
+        let session = &mut self.sessions[id];
+        if !session.is_live() || session.later != now || session.is_connected() {
+            return;
+        }
+        session.later = Instant::NEVER;
+        let population = session.population;
+        if self.keepers[population.index()].expire(id) {
+            self.recorder.note(now, Fact::Lost { population, session: id, cause: Cause::NotResumed });
+        }
+    }
+
+    /// A request of the session that waits for an answer, if there is one.
+    fn first_request(&self, id: SessionId) -> Option<AttemptId> {
+        let mut next = self.sessions[id].attempt.some();
+        while let Some(attempt) = next {
+            if self.attempts[attempt].kind == Kind::Request && self.attempts[attempt].stage != Stage::BackingOff {
+                return Some(attempt);
+            }
+            next = self.attempts[attempt].sibling.some();
+        }
+        None
+    }
+
+    /// Cuts every connection to `node`.
+    pub(super) fn cut_all(&mut self, now: Instant, node: NodeId, cause: Cause) {
+        let mut cut = std::mem::take(&mut self.scratch);
+        self.linked.list(node, &mut cut);
+        for &session in &cut {
+            self.cut_connection(now, SessionId(session), cause);
+        }
+        cut.clear();
+        self.scratch = cut;
+    }
+}

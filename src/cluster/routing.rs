@@ -1,0 +1,104 @@
+//! Which node does an attempt go to, and what if that does not take it?
+
+use super::balancer::Route;
+use super::request::Stage;
+use super::{Sim, event};
+use crate::base::cause::Cause;
+use crate::base::id::{AttemptId, NodeId, SessionId};
+use crate::base::time::Instant;
+use crate::observe::Fact;
+
+impl Sim<'_> {
+    /// Asks the balancer where an attempt goes.
+    pub(super) fn route(&mut self, now: Instant, id: AttemptId) {
+        let attempt = &self.attempts[id];
+        let (session, population) = (attempt.session, attempt.population);
+        let (ask, bound) = (self.ask(session), self.sessions[session].bound);
+        let affinity = self.balancer.propose(now, population, &ask, bound.some());
+        self.attempts[id].moved_by = match affinity {
+            Some(_) => Cause::Unavailable,
+            None if self.plan.populations[population.index()].affinity.binds() => Cause::Forgotten,
+            None => Cause::Membership,
+        };
+        let route = self.balancer.route(&ask, affinity);
+        self.follow(now, id, route);
+    }
+
+    fn follow(&mut self, now: Instant, id: AttemptId, route: Route) {
+        match route {
+            Route::To(node) => self.connect(now, id, node),
+            Route::Pause(node, pause) => {
+                let attempt = &mut self.attempts[id];
+                (attempt.stage, attempt.node) = (Stage::Pause, node);
+                attempt.timer.set(now + pause, event::attempt(id), &mut self.queue);
+            }
+            Route::Refuse(cause) => self.fail(now, id, cause),
+        }
+    }
+
+    /// The balancer opens a connection to `node`.
+    fn connect(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+        let target = self.fleet.node(node);
+        if target.is_silent {
+            let attempt = &mut self.attempts[id];
+            (attempt.stage, attempt.node) = (Stage::Connecting, node);
+            let gives_up = now + self.plan.balancer.connect_timeout;
+            return attempt.timer.set(gives_up, event::attempt(id), &mut self.queue);
+        }
+        if !target.listens() {
+            return self.on_refused(now, id, node, Cause::Refused);
+        }
+        let (population, connects) = (self.attempts[id].population, self.attempts[id].connects);
+        let links = self.links(population);
+        if links && self.linked.count(node) as u64 >= u64::from(self.plan.nodes[node.index()].spec.connections_max) {
+            return self.on_refused(now, id, node, Cause::ConnectionLimit);
+        }
+        (self.attempts[id].node, self.attempts[id].placed) = (node, true);
+        self.at_node.bind(id.0, node);
+        self.balancer.sent(node);
+        self.recorder.note(now, Fact::InFlight { node, by: 1 });
+        if self.plan.nodes[node.index()].spec.handshake.is_some() && (connects || links) {
+            self.ask_to_enter(now, id, node);
+        } else if links {
+            self.established(now, id, node);
+        } else {
+            self.enter(now, id, node);
+        }
+    }
+
+    /// `node` did not take the connection.
+    fn on_refused(&mut self, now: Instant, id: AttemptId, node: NodeId, cause: Cause) {
+        let attempt = &mut self.attempts[id];
+        attempt.refusals = attempt.refusals.saturating_add(1);
+        attempt.moved_by = cause;
+        let (session, refusals) = (attempt.session, u32::from(attempt.refusals));
+        let ask = self.ask(session);
+        let route = self.balancer.refused(&ask, node, refusals, cause);
+        self.follow(now, id, route);
+    }
+
+    /// A wait of the attempt is over: of its client, of the balancer, or for a silent host.
+    pub(super) fn on_attempt(&mut self, now: Instant, id: AttemptId) {
+        let attempt = &mut self.attempts[id];
+        if !attempt.timer.fires(now, event::attempt(id), &mut self.queue) {
+            return;
+        }
+        let node = attempt.node;
+        match attempt.stage {
+            Stage::BackingOff => self.send(now, id),
+            Stage::Pause => self.connect(now, id, node),
+            Stage::Connecting => self.on_refused(now, id, node, Cause::ConnectTimeout),
+            Stage::Silent => self.fail_at_node(now, id, Cause::NoAnswer),
+            _ => {}
+        }
+    }
+
+    /// `node` has served the session: told to a balancer that remembers such things.
+    pub(super) fn learn(&mut self, now: Instant, id: SessionId, node: NodeId) {
+        let population = self.sessions[id].population;
+        if self.balancer.learns(population) {
+            let ask = self.ask(id);
+            self.balancer.served(now, population, &ask, node);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What do `[fault.<name>]` and `[change.<name>]` mean? What goes wrong, and what we do ourselves, and when.
+
+use super::compile::Reading;
+use super::file::Root;
+use super::read_each;
+use super::words::nearest;
+use crate::base::time::Instant;
+use crate::cluster::change::{self, Change};
+use crate::cluster::fate::aim::{Aim, Part};
+use crate::cluster::fate::{Fault, Kind, Written};
+use crate::cluster::plan::Node;
+
+const ADDED_MAX: u32 = 10_000;
+
+/// Adds the nodes that changes will bring, alike to the last one; returns how many.
+pub(super) fn add_spares(nodes: &mut Vec<Node>, changes: &[Change]) -> usize {
+    let at_first = nodes.len();
+    let spares: usize = changes.iter().map(|change| change.kind.spares(at_first)).sum();
+    let Some(last) = nodes.last().cloned() else { return 0 };
+    let numbered = last.name.strip_prefix('n').is_some_and(|rest| rest.parse::<usize>().is_ok());
+    for i in 0..spares {
+        let name = if numbered { format!("n{}", at_first + i + 1) } else { format!("new-{}", i + 1) };
+        // Zones are dealt out in turn, as at first.
+        let zone = nodes[i % at_first].zone;
+        nodes.push(Node { name, zone, ..last.clone() });
+    }
+    spares
+}
+
+impl Reading<'_> {
+    pub(super) fn each_fault(&mut self, nodes: Option<(&[Node], &[String])>) -> Vec<Fault> {
+        let Some(node) = self.table.get("fault") else { return Vec::new() };
+        let written: Vec<(String, Written)> = read_each(node, self.problems, "fault");
+        let mut faults = Vec::new();
+        for (name, fault) in written {
+            let mut kinds = fault.kinds();
+            if kinds.len() != 1 {
+                let message = match kinds.len() {
+                    0 => format!("fault.{name} does not say what goes wrong"),
+                    n => format!("fault.{name} says {n} things that go wrong; it takes one"),
+                };
+                self.wrong(&["fault", &name], message, "add kill = { nodes = 1, lasts = \"3m\" }");
+                continue;
+            }
+            let kind = kinds.remove(0);
+            if let Some((nodes, zones)) = nodes {
+                self.check_aim(&["fault", &name, kind.name(), "nodes"], kind.aim(), nodes, zones);
+            }
+            if kind.lasts().is_some_and(|span| span.is_zero()) {
+                let message = format!("fault.{name} lasts no time at all");
+                self.wrong(&["fault", &name], message, "write how long, or leave `lasts` out for good");
+            }
+            if let Kind::Slow(params) = &kind
+                && !(params.speed.ratio() > 0.0 && params.speed.ratio() < 1.0)
+            {
+                let message = format!("fault.{name}: what is left of the speed must be above 0% and below 100%");
+                self.wrong(&["fault", &name, "slow", "speed"], message, "nodes that do no work at all are a `freeze`");
+            }
+            faults.push(Fault { name, at: Instant::START + fault.at, kind });
+        }
+        // By name, so that the order of the text changes nothing.
+        faults.sort_by(|a, b| a.name.cmp(&b.name));
+        faults
+    }
+
+    fn check_aim(&mut self, path: &[&str], aim: &Aim, nodes: &[Node], zones: &[String]) {
+        let (what, name) = (path[0], path[1]);
+        match aim {
+            Aim::Count(0) => self.wrong(path, "this hits no node", "write 1 or more"),
+            Aim::Count(count) if *count as usize > nodes.len() => {
+                let message = format!("{what}.{name} hits {count} nodes, but the cluster has {}", nodes.len());
+                self.wrong(path, message, "hit fewer nodes or add some");
+            }
+            Aim::Count(_) | Aim::Fullest(_) => {}
+            Aim::Part(Part::Share(share)) if share.ratio() == 0.0 => {
+                self.wrong(path, "this hits no node", "write a share above 0%");
+            }
+            Aim::Part(Part::Share(_)) => {}
+            Aim::Part(Part::Zone(wanted)) => {
+                if !zones.contains(wanted) {
+                    let near = nearest(wanted, zones).map(|near| format!("did you mean `{near}`? "));
+                    let message = format!("{what}.{name}: there is no zone `{wanted}`");
+                    let hint = format!("{}the zones are {}", near.unwrap_or_default(), zones.join(", "));
+                    self.wrong(path, message, hint);
+                }
+            }
+            Aim::Names(wanted) if wanted.is_empty() => self.wrong(path, "this hits no node", "name one"),
+            Aim::Names(wanted) => {
+                for unknown in wanted.iter().filter(|wanted| nodes.iter().all(|node| node.name != **wanted)) {
+                    let known: Vec<String> = nodes.iter().take(1_000).map(|node| node.name.clone()).collect();
+                    let near = nearest(unknown, &known).map(|near| format!("did you mean `{near}`? "));
+                    let message = format!("{what}.{name}: there is no node `{unknown}`");
+                    let ends = (known.first(), nodes.last().map(|node| &node.name));
+                    let range =
+                        if let (Some(first), Some(last)) = ends { format!("{first} to {last}") } else { String::new() };
+                    let hint = format!("{}the nodes are {range}", near.unwrap_or_default());
+                    self.wrong(path, message, hint);
+                }
+            }
+        }
+    }
+
+    pub(super) fn check_faults(&mut self, root: &Root, faults: &[Fault]) {
+        let end = Instant::START + root.duration;
+        for fault in faults {
+            let path = ["fault", fault.name.as_str(), "at"];
+            let at = fault.at.since(Instant::START);
+            if fault.at >= end {
+                let message = format!("fault.{} comes at {at}, when the run is over ({})", fault.name, root.duration);
+                self.wrong(&path, message, "let it come earlier or lengthen duration");
+            } else if fault.at < Instant::START + root.warmup {
+                let message =
+                    format!("fault.{} comes at {at}, before the warm-up is over ({})", fault.name, root.warmup);
+                self.warning(&path, message, "its figures start from a state that is not steady");
+            } else if fault.at + root.recovery_hold > end {
+                let message = format!("the run ends {} after fault.{}", end.since(fault.at), fault.name);
+                let hint = format!("recovery is confirmed after {}: lengthen duration", root.recovery_hold);
+                self.warning(&path, message, hint);
+            }
+        }
+    }
+
+    pub(super) fn each_change(&mut self, nodes: Option<(&[Node], &[String])>) -> Vec<Change> {
+        let Some(node) = self.table.get("change") else { return Vec::new() };
+        let written: Vec<(String, change::Written)> = read_each(node, self.problems, "change");
+        let mut changes = Vec::new();
+        for (name, change) in written {
+            let mut kinds = change.kinds();
+            if kinds.len() != 1 {
+                let message = match kinds.len() {
+                    0 => format!("change.{name} does not say what is changed"),
+                    n => format!("change.{name} says {n} things; it takes one"),
+                };
+                self.wrong(&["change", &name], message, "add rolling = { unavailable_max = 1 }");
+                continue;
+            }
+            let kind = kinds.remove(0);
+            if let (Some((nodes, zones)), Some(aim)) = (nodes, kind.aim()) {
+                self.check_aim(&["change", &name, kind.name(), "nodes"], aim, nodes, zones);
+            }
+            self.check_change(&name, &kind);
+            changes.push(Change { name, at: Instant::START + change.at, kind });
+        }
+        changes.sort_by(|a, b| a.name.cmp(&b.name));
+        changes
+    }
+
+    fn check_change(&mut self, name: &str, kind: &change::Kind) {
+        match kind {
+            change::Kind::Rolling(params) if params.unavailable_max == 0 && params.surge_max == 0 => {
+                let message = format!("change.{name}: with unavailable_max and surge_max both 0 nothing can move");
+                self.wrong(&["change", name, "rolling"], message, "set one of them to 1 or more");
+            }
+            change::Kind::ScaleOut(params) if !(1..=ADDED_MAX).contains(&params.nodes) => {
+                let message = format!("change.{name} adds {} nodes; from 1 to {ADDED_MAX} can be added", params.nodes);
+                self.wrong(&["change", name, "scale_out", "nodes"], message, "add fewer, or start with more");
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn check_changes(&mut self, root: &Root, changes: &[Change]) {
+        let end = Instant::START + root.duration;
+        for change in changes {
+            let (path, at) = (["change", change.name.as_str(), "at"], change.at.since(Instant::START));
+            if change.at >= end {
+                let message = format!("change.{} comes at {at}, when the run is over ({})", change.name, root.duration);
+                self.wrong(&path, message, "let it come earlier or lengthen duration");
+            } else if change.at < Instant::START + root.warmup {
+                let message =
+                    format!("change.{} comes at {at}, before the warm-up is over ({})", change.name, root.warmup);
+                self.warning(&path, message, "its figures start from a state that is not steady");
+            }
+        }
+    }
+}

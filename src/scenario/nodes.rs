@@ -1,0 +1,273 @@
+//! What does `[cluster]` mean? So many nodes alike, or groups of them.
+//!
+//! ```toml
+//! [cluster.node]                  # what all have in common
+//! concurrency = 8
+//! [cluster.group.small]           # small-1 … small-4
+//! count  = 4
+//! zone   = "a"
+//! [cluster.group.big]             # big-1, big-2
+//! count  = 2
+//! weight = 4
+//! speed  = 2.0
+//! zone   = "b"
+//! concurrency = 32                # any key of [cluster.node]
+//! ```
+
+use super::compile::Reading;
+use super::file;
+use super::{Choices, Node as Written, Table, load, read_node, set_path};
+use crate::cluster::plan::{Node, NodeSpec};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::sync::Arc;
+use toml::Spanned;
+use toml::de::DeValue;
+
+const NODES_MAX: u32 = 100_000;
+const ZONES_MAX: u32 = 1_000;
+/// Slower or faster than this is another machine, or a mistake.
+const SPEEDS: std::ops::RangeInclusive<f64> = 0.001..=1_000.0;
+
+/// The keys of a group that are not a node's.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// How many nodes; ≥ 1. They are called `<group>-1`, `<group>-2` …
+    pub count: u32,
+    /// What balancers give each relative to the others; from 1 to 256, default 1.
+    #[serde(default = "one")]
+    pub weight: u32,
+    /// How fast each works: service demands are divided by it; from 0.001 to 1000, default 1.
+    #[serde(default = "normal")]
+    pub speed: f64,
+    /// The zone they are in; default `z1`.
+    #[serde(default = "first_zone")]
+    pub zone: String,
+}
+
+const KEYS: [&str; 4] = ["count", "weight", "speed", "zone"];
+
+fn one() -> u32 {
+    1
+}
+fn normal() -> f64 {
+    1.0
+}
+fn first_zone() -> String {
+    "z1".to_owned()
+}
+
+/// A group: the keys of [`Share`], and any of `[cluster.node]`. They are read apart, each from its own keys.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Group;
+
+impl<'de> Deserialize<'de> for Group {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Group, D::Error> {
+        serde::de::IgnoredAny::deserialize(from).map(|_| Group)
+    }
+}
+
+impl Serialize for Group {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_unit()
+    }
+}
+
+impl JsonSchema for Group {
+    fn schema_name() -> Cow<'static, str> {
+        "Group".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (mut group, node) = (Share::json_schema(generator), file::Node::json_schema(generator));
+        let both = (group.ensure_object().get_mut("properties"), node.get("properties"));
+        if let (Some(serde_json::Value::Object(own)), Some(serde_json::Value::Object(of_node))) = both {
+            own.extend(of_node.clone());
+        }
+        group
+    }
+}
+
+impl Reading<'_> {
+    /// The nodes, and the names of the zones that they are in.
+    pub(super) fn nodes(&mut self) -> Option<(Vec<Node>, Vec<String>)> {
+        let written = self.table.get("cluster")?;
+        let cluster: file::Cluster = read_node(written, self.problems, "cluster")?;
+        match (cluster.nodes, &cluster.group) {
+            (Some(count), None) => self.alike(count, cluster.zones.unwrap_or(1), &cluster.node),
+            (None, Some(_)) => {
+                if cluster.zones.is_some() {
+                    let message = "`zones` deals out `nodes`, but these nodes stand in groups";
+                    self.wrong(&["cluster", "zones"], message, "write the zone of each group instead");
+                }
+                self.groups(written)
+            }
+            (Some(_), Some(_)) => {
+                let message = "the cluster has both `nodes` and groups";
+                self.wrong(&["cluster", "nodes"], message, "leave `nodes` out: each group has its `count`");
+                None
+            }
+            (None, None) => {
+                let hint = "add nodes = 3, or groups such as [cluster.group.small] with count = 3";
+                self.wrong(&["cluster"], "the cluster has no nodes", hint);
+                None
+            }
+        }
+    }
+
+    fn alike(&mut self, count: u32, zones: u32, node: &file::Node) -> Option<(Vec<Node>, Vec<String>)> {
+        let spec = self.node(node, &["cluster", "node"]);
+        if !(1..=NODES_MAX).contains(&count) {
+            let message = format!("nodes must be from 1 to {NODES_MAX}, but is {count}");
+            self.wrong(&["cluster", "nodes"], message, "a cluster has at least one node");
+            return None;
+        }
+        if !(1..=ZONES_MAX).contains(&zones) {
+            let message = format!("zones must be from 1 to {ZONES_MAX}, but is {zones}");
+            self.wrong(&["cluster", "zones"], message, "leave it out for one zone");
+            return None;
+        }
+        let spec = Arc::new(spec?);
+        let node = |n: u32| Node {
+            name: format!("n{n}"),
+            group: None,
+            zone: (n - 1) % zones,
+            weight: 1,
+            speed: 1.0,
+            spec: spec.clone(),
+        };
+        Some(((1..=count).map(node).collect(), (1..=zones).map(|zone| format!("z{zone}")).collect()))
+    }
+
+    /// Groups in the order of their names, so that the order of the text changes nothing.
+    fn groups(&mut self, cluster: &Written) -> Option<(Vec<Node>, Vec<String>)> {
+        let table = |node: &Written| match node.get_ref() {
+            DeValue::Table(table) => Some(table.clone()),
+            _ => None,
+        };
+        let cluster = table(cluster)?;
+        let common = cluster.get("node").and_then(table).unwrap_or_default();
+        let groups = cluster.get("group").and_then(table)?;
+        let before = self.problems.len();
+        let (mut nodes, mut zones) = (Vec::new(), Vec::new());
+        if groups.is_empty() {
+            self.wrong(&["cluster", "group"], "there are no groups", "add [cluster.group.small] with count = 3");
+        }
+        for (name, group) in &groups {
+            let name = name.get_ref().as_ref();
+            let Some((share, spec)) = self.group(name, group, &common) else { continue };
+            let zone = zones.iter().position(|zone| *zone == share.zone).unwrap_or_else(|| {
+                zones.push(share.zone.clone());
+                zones.len() - 1
+            });
+            let node = |n: u32| Node {
+                name: format!("{name}-{n}"),
+                group: Some(name.to_owned()),
+                zone: zone as u32,
+                weight: share.weight,
+                speed: share.speed,
+                spec: spec.clone(),
+            };
+            nodes.extend((1..=share.count.min(NODES_MAX)).map(node));
+        }
+        if nodes.len() > NODES_MAX as usize {
+            let message = format!("the groups have {} nodes together; at most {NODES_MAX} fit", nodes.len());
+            self.wrong(&["cluster", "group"], message, "lower their counts");
+        }
+        (self.problems.len() == before).then_some((nodes, zones))
+    }
+
+    fn group(&mut self, name: &str, written: &Written, common: &Table) -> Option<(Share, Arc<NodeSpec>)> {
+        let path = ["cluster", "group", name];
+        let DeValue::Table(keys) = written.get_ref() else {
+            let message = format!("cluster.group.{name} is not a table");
+            self.wrong(&path, message, format!("write [cluster.group.{name}] and its keys below"));
+            return None;
+        };
+        let (mut own, mut of_node) = (Table::new(), Table::new());
+        for (key, value) in keys {
+            let into = if KEYS.contains(&key.get_ref().as_ref()) { &mut own } else { &mut of_node };
+            into.insert(key.clone(), value.clone());
+        }
+        // What is common lies below; a handshake of another law replaces that of `[cluster.node]`.
+        let (place, choices) = (["cluster".to_owned(), "node".to_owned()], Choices::new(load::CHOICES));
+        let mut both = Table::new();
+        for layer in [common.clone(), of_node] {
+            set_path(&mut both, &place, &written.span(), table_at(written, layer), &choices);
+        }
+        let merged = lookup(&both, &place)?;
+
+        let name = path.join(".");
+        let share: Option<Share> = read_node(&table_at(written, own), self.problems, &name);
+        let node: Option<file::Node> = read_node(merged, self.problems, &name);
+        let spec = node.and_then(|node| self.node(&node, &path));
+        let share = share?;
+        self.check_share(&path, &share)?;
+        Some((share, Arc::new(spec?)))
+    }
+
+    fn check_share(&mut self, path: &[&str; 3], share: &Share) -> Option<()> {
+        let [cluster, group, name] = *path;
+        let mut wrong = |key: &str, message: String, hint: &str| {
+            self.wrong(&[cluster, group, name, key], format!("{}: {message}", path.join(".")), hint);
+            None
+        };
+        if !(1..=NODES_MAX).contains(&share.count) {
+            return wrong(
+                "count",
+                format!("count must be from 1 to {NODES_MAX}, but is {}", share.count),
+                "leave the group out for none",
+            );
+        }
+        if !(1..=256).contains(&share.weight) {
+            return wrong(
+                "weight",
+                format!("weight must be from 1 to 256, but is {}", share.weight),
+                "1 is the usual share",
+            );
+        }
+        if !SPEEDS.contains(&share.speed) {
+            let message = format!("speed must be from {} to {}, but is {}", SPEEDS.start(), SPEEDS.end(), share.speed);
+            return wrong("speed", message, "1.0 is the usual speed");
+        }
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return wrong("count", "a group cannot be called that".to_owned(), "choose a plain name");
+        }
+        Some(())
+    }
+
+    fn node(&mut self, node: &file::Node, path: &[&str]) -> Option<NodeSpec> {
+        let below = |key: &'static str| -> Vec<&str> { path.iter().copied().chain([key]).collect() };
+        if node.concurrency == 0 {
+            let message = "concurrency is zero: no request would ever be served";
+            self.wrong(&below("concurrency"), message, "write 1 or more");
+            return None;
+        }
+        let handshake = match &node.handshake {
+            Some(law) => Some(self.law(law, &below("handshake"))?),
+            None => None,
+        };
+        Some(NodeSpec {
+            concurrency: node.concurrency,
+            discipline: node.discipline,
+            queue_max: node.queue_max.unwrap_or(u32::MAX),
+            handshake,
+            accept_max: node.accept_max,
+            connections_max: node.connections_max.unwrap_or(u32::MAX),
+        })
+    }
+}
+
+fn lookup<'t>(table: &'t Table, path: &[String]) -> Option<&'t Written> {
+    let (first, rest) = path.split_first()?;
+    let inner = table.get(first.as_str())?;
+    match inner.get_ref() {
+        DeValue::Table(below) if !rest.is_empty() => lookup(below, rest),
+        _ => Some(inner),
+    }
+}
+
+fn table_at(place: &Written, table: Table) -> Written {
+    Spanned::new(place.span(), DeValue::Table(table))
+}

@@ -1,0 +1,290 @@
+//! The core model as a whole: books that balance whatever the protocols, faults and changes, and restarts,
+//! drains and silences that end as arithmetic says.
+
+use crate::lab::{causes, figure, incident, is_full, plan, run, simulate, whole};
+use rand::RngExt;
+use rayon::prelude::*;
+use stickysim::base::cause::{Cause, Harm};
+use stickysim::base::draw::{Draw, Stream};
+use stickysim::cluster::Sim;
+use stickysim::observe::recorder::Recording;
+use stickysim::observe::totals::Counter::*;
+use stickysim::observe::totals::Totals;
+
+type Lines = &'static [&'static str];
+
+const PEOPLE: Lines = &[
+    "arrivals.initial = 30\nlength = \"forever\"",
+    "arrivals.open.rate = \"8/s\"\nlength = { exponential = { mean = \"3s\" } }",
+    "arrivals.initial = 20\nrequests = { uniform = { min = 1, max = 9 } }",
+    "arrivals.closed = { clients = 12, gap = { exponential = { mean = \"1s\" } } }\nlength = { exponential = { mean = \"2s\" } }",
+    "arrivals.open = { rate = \"3/s\", flash = { at = \"3s\", factor = 4, ramp = \"1s\", lasts = \"2s\" } }\nlength = \"2s\"",
+];
+const PROTOCOLS: Lines = &[
+    "",
+    "protocol = \"keepalive\"",
+    "protocol = { keepalive = { requests = 3, idle = \"300ms\" } }",
+    "protocol = \"stream\"",
+    "protocol = { stream = { heartbeat = { interval = \"700ms\", timeout = \"400ms\" } } }\nconnect_timeout = \"600ms\"",
+    "protocol = \"stream\"\nreconnect_at_once = true",
+];
+const ASKING: Lines = &[
+    "think = { exponential = { mean = \"600ms\" } }\nservice = { exponential = { mean = \"20ms\" } }",
+    "pace = \"250ms\"\nservice = { lognormal = { mean = \"120ms\", sigma = 1.0 } }",
+    "think = \"200ms\"\nservice = \"5ms\"\nactivity = { gamma = { mean = 1, shape = 2 } }",
+];
+const WAITING: Lines =
+    &["", "request_timeout = \"300ms\"", "request_timeout = \"1s\"\ncancels = true\ngive_up_after = 3"];
+const RETRYING: Lines = &["", "retry = { attempts = 2 }"];
+const STATES: Lines = &[
+    "",
+    "[state.memory]\nrebuild.service = \"60ms\"",
+    "[state.memory]\nlifetime = \"connection\"\nresume = \"800ms\"",
+    "[state.memory]\non_missing = \"error\"",
+    "[state.cache]\nrebuild.service = \"30ms\"",
+    "[state.store]\nread = \"10ms\"\nconcurrency = 2\nqueue_max = 4\nholds_slot = true",
+];
+const BALANCING: Lines = &[
+    "balance = \"leastconn\"",
+    "balance = \"roundrobin\"",
+    "balance = { random = { draws = 1 } }",
+    "balance = { hash = { key = \"address\" } }",
+    "balance = \"ring\"",
+];
+const REMEMBERING: Lines = &["", "affinity = \"cookie\"", "affinity = \"stick_table\""];
+const MANNERS: Lines = &[
+    "redispatch = true",
+    "layer = \"l4\"\nredispatch = true",
+    "retries = 1\nretry_pause = \"200ms\"\non_marked_down = \"shutdown_sessions\"",
+    "connect_timeout = \"300ms\"\nserver_timeout = \"700ms\"\ntunnel_timeout = \"1s\"\ntcp_give_up = \"3s\"",
+];
+const CHECKING: Lines = &[
+    "health = { interval = \"300ms\", fall = 2, rise = 1 }",
+    "health = { interval = \"500ms\", check = \"http\", timeout = \"200ms\" }",
+];
+const NODES: Lines = &["", "queue_max = 3", "handshake = \"20ms\"\naccept_max = 4", "connections_max = 9"];
+const TROUBLE: Lines = &[
+    "kill = { nodes = 1, lasts = \"1s\" }",
+    "lose = { nodes = 1, lasts = \"3s\" }",
+    "lose = { nodes = { share = \"40%\" } }",
+    "freeze = { nodes = 1, lasts = \"2s\" }",
+    "refuse = { nodes = \"fullest\", lasts = \"2s\" }",
+    "black_hole = { nodes = 1, lasts = \"2s\", looks_healthy = false }",
+    "slow = { nodes = [\"n1\"], speed = \"20%\", lasts = \"3s\" }",
+    "kill = { nodes = { zone = \"z1\" }, lasts = \"2s\" }",
+];
+const CHANGES: Lines = &[
+    "rolling = { how = \"kill\", restart = \"500ms\" }",
+    "rolling = { drain_timeout = \"700ms\", restart = \"300ms\", order = \"random\" }",
+    "rolling = { surge_max = 1, how = \"maint\", restart = \"200ms\" }",
+    "drain = { nodes = 1, timeout = \"1s\", lasts = \"3s\" }",
+    "maint = { nodes = 1, lasts = \"2s\" }",
+    "scale_out = { nodes = 2, start = \"300ms\" }",
+    "scale_in = { nodes = 1, drain_timeout = \"500ms\" }",
+];
+
+fn pick(from: Lines, draw: &mut Draw) -> &'static str {
+    from[draw.random_range(0..from.len())]
+}
+
+/// A small scenario that mixes everything.
+fn scenario(n: u64) -> String {
+    let draw = &mut Stream::new(n, "scenario", "").sequence();
+    let mut text = format!(
+        "duration = \"10s\"\nwarmup = \"1s\"\ntick = \"500ms\"\nrecovery_hold = \"1s\"\n[cluster]\nnodes = {}\nzones = 2\n\
+         [cluster.node]\nconcurrency = {}\n{}\n[balancer]\n{}\n{}\n{}\n{}\n{}\n",
+        draw.random_range(2..6),
+        draw.random_range(1..4),
+        pick(NODES, draw),
+        pick(BALANCING, draw),
+        pick(REMEMBERING, draw),
+        pick(MANNERS, draw),
+        pick(CHECKING, draw),
+        pick(STATES, draw),
+    );
+    for population in 0..draw.random_range(1..4) {
+        let lines = [PEOPLE, PROTOCOLS, ASKING, WAITING, RETRYING].map(|lines| pick(lines, draw));
+        text += &format!("[clients.p{population}]\n{}\n", lines.join("\n"));
+    }
+    for fault in 0..draw.random_range(0..3) {
+        let at = draw.random_range(1..8);
+        text += &format!("[fault.f{fault}]\nat = \"{at}s\"\n{}\n", pick(TROUBLE, draw));
+    }
+    for change in 0..draw.random_range(0..3) {
+        let at = draw.random_range(1..6);
+        text += &format!("[change.c{change}]\nat = \"{at}s\"\n{}\n", pick(CHANGES, draw));
+    }
+    text
+}
+
+/// What does not add up in a recording.
+fn wrong(recording: &Recording) -> Option<String> {
+    let mut sums = vec![Totals::default(); recording.runs.len()];
+    for tick in recording.ticks.chunks(recording.runs.len()) {
+        for (sum, window) in sums.iter_mut().zip(tick) {
+            *sum += &window.totals;
+            let over = sum[Succeeded] + sum.total(Harm::Failed) + sum[Withdrawn];
+            let gone = sum[Ended] + sum[GaveUp] + sum[Refused];
+            let laws = [
+                ("requests", sum[Issued] == over + window.in_flight),
+                ("sessions", sum[Initial] + sum[Started] == gone + window.live),
+                ("cut off", window.disconnected <= window.live),
+                ("back", sum[Reconnected] + window.disconnected <= sum.total(Harm::Dropped)),
+                ("wasted", sum[Wasted] <= sum[Spent]),
+            ];
+            if let Some((law, _)) = laws.iter().find(|(_, holds)| !holds) {
+                return Some(format!("{law} at {:?}: {sum:?} {window:?}", window.to));
+            }
+        }
+        let cluster = tick.last().and_then(|all| all.cluster)?;
+        if cluster.utilisation_max.is_some_and(|x| !(0.0..=1.0).contains(&x)) {
+            return Some(format!("utilisation {cluster:?}"));
+        }
+    }
+    None
+}
+
+#[test]
+fn the_books_balance_whatever_is_mixed() {
+    let cases = if is_full() { 10_000 } else { 1_000 };
+    (1..=cases).into_par_iter().for_each(|n| {
+        let text = scenario(n);
+        let plan = plan(&text);
+        let result = std::panic::catch_unwind(|| {
+            let [a, b] = [1, 1].map(|seed| Sim::new(&plan, seed, true).run(|| false).unwrap().recording);
+            assert_eq!(a.fingerprint, b.fingerprint, "not repeatable");
+            assert!(
+                a.nodes.iter().all(|node| node.in_flight >= 0.0 && node.connections >= 0.0 && node.sessions >= 0.0)
+            );
+            assert_eq!(wrong(&a), None);
+        });
+        assert!(result.is_ok(), "scenario {n}\n{text}");
+    });
+}
+
+/// Streams that never end, restarted one node after another.
+fn restart(nodes: u32, streams: u32, balance: &str, rolling: &str) -> String {
+    format!(
+        "duration = \"10m\"\nrecovery_hold = \"10s\"\n[cluster]\nnodes = {nodes}\n[clients.s]\narrivals.initial = {streams}\n\
+         length = \"forever\"\nprotocol = \"stream\"\nreconnect_at_once = true\n[balancer]\nbalance = {balance}\n\
+         redispatch = true\nhealth = {{ interval = \"1s\" }}\n[change.roll]\nat = \"1m\"\nrolling = {rolling}\n"
+    )
+}
+
+/// Streams per node after a tick, averaged over seeds.
+fn streams(text: &str, tick: usize, seeds: u64) -> Vec<f64> {
+    let plan = plan(text);
+    let n = plan.nodes.len();
+    let mut sums = vec![0.0; n];
+    for seed in 1..=seeds {
+        let recording = Sim::new(&plan, seed, true).run(|| false).unwrap().recording;
+        let rows = &recording.nodes[tick * n..(tick + 1) * n];
+        sums.iter_mut().zip(rows).for_each(|(sum, row)| *sum += row.connections / seeds as f64);
+    }
+    sums
+}
+
+#[test]
+fn three_nodes_restarted_in_turn_end_at_45_27_0() {
+    let rolling = "{ how = \"maint\", restart = \"5s\", pause = \"25s\" }";
+    let text = restart(3, 72, "{ random = { draws = 1 } }", rolling);
+    // Each turn takes five seconds away, then 25 of pause.
+    for (tick, expected) in
+        [(50, [24.0, 24.0, 24.0]), (63, [0.0, 36.0, 36.0]), (93, [18.0, 0.0, 54.0]), (150, [45.0, 27.0, 0.0])]
+    {
+        let found = streams(&text, tick, 400);
+        let close = found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1.5);
+        assert!(close, "at {tick} s: {found:?}, not {expected:?}");
+    }
+}
+
+#[test]
+fn ten_nodes_restarted_in_turn_match_the_closed_form() {
+    let rolling = "{ how = \"maint\", restart = \"5s\", pause = \"5s\" }";
+    let found = streams(&restart(10, 10_000, "{ random = { draws = 1 } }", rolling), 200, 20);
+    let exact = [1.7569, 1.6334, 1.4962, 1.3438, 1.1745, 0.9863, 0.7772, 0.5449, 0.2868, 0.0];
+    for (found, exact) in found.iter().zip(exact) {
+        assert!((found / 1_000.0 - exact).abs() < 0.02, "{found} for {exact}");
+    }
+    let even = streams(&restart(10, 1_000, "\"leastconn\"", rolling), 200, 1);
+    assert!(even[..9].iter().all(|streams| (streams - 1000.0 / 9.0).abs() <= 1.0) && even[9] == 0.0, "{even:?}");
+    let run = run(&plan(&restart(10, 1_000, "\"leastconn\"", rolling)), 1);
+    let moves = figure(incident(&run), "sessions_moved_total") / 1_000.0;
+    assert!((moves - 1.1).abs() < 0.01, "{moves} moves per session");
+}
+
+#[test]
+fn restarts_measured_on_haproxy_are_matched_exactly() {
+    // E4: ten servers, 800 long connections, servers restarted one after another.
+    let maint = "{ how = \"maint\", restart = \"4s\", pause = \"1s\" }";
+    let found = streams(&restart(10, 800, "\"leastconn\"", maint), 200, 1);
+    assert_eq!(found, [89.0, 89.0, 89.0, 89.0, 89.0, 89.0, 89.0, 89.0, 88.0, 0.0]);
+    let found = streams(&restart(10, 800, "\"roundrobin\"", maint), 200, 1);
+    assert_eq!(found, [141.0, 130.0, 120.0, 108.0, 94.0, 79.0, 62.0, 43.0, 23.0, 0.0]);
+}
+
+/// One silent host; the heartbeat, the balancer's settings and the check are the parameters.
+fn silence(protocol: &str, balancer: &str) -> Recording {
+    simulate(&format!(
+        "duration = \"20m\"\nrecovery_hold = \"10s\"\n[cluster]\nnodes = 2\n[clients.s]\narrivals.initial = 2000\n\
+         length = \"forever\"\nprotocol = {protocol}\nreconnect_at_once = true\n[balancer]\nredispatch = true\n\
+         health = {{ interval = \"2s\", fall = 3 }}\n{balancer}\n[fault.power]\nat = \"2m\"\nlose = {{ nodes = 1 }}\n"
+    ))
+}
+
+#[test]
+fn each_party_notices_a_silent_host_when_its_timers_say() {
+    let heartbeat = "{ stream = { heartbeat = { interval = \"25s\", timeout = \"20s\" } } }";
+    // (protocol, balancer, cause, earliest, latest second after the loss)
+    let table = [
+        (heartbeat, "", Cause::Heartbeat, 20.0, 45.0),
+        ("\"stream\"", "tunnel_timeout = \"60s\"", Cause::TunnelTimeout, 60.0, 60.0),
+        // The third check in a row fails: it begins within 4 to 6 s and is given up 2 s later.
+        ("\"stream\"", "on_marked_down = \"shutdown_sessions\"", Cause::MarkedDown, 6.0, 8.0),
+        (heartbeat, "tcp_give_up = \"5s\"", Cause::TcpGaveUp, 5.0, 30.0),
+    ];
+    for (protocol, balancer, cause, earliest, latest) in table {
+        let recording = silence(protocol, balancer);
+        let found = causes(&incident(&recording).totals, Harm::Dropped);
+        assert_eq!(found, [(cause, 1000)], "{protocol} {balancer}");
+        let dropping = recording.ticks.chunks(2).filter(|tick| tick[1].totals.total(Harm::Dropped) > 0);
+        let seconds: Vec<f64> = dropping.map(|tick| tick[1].from.as_secs_f64() - 120.0).collect();
+        let (first, last) = (seconds[0], seconds[seconds.len() - 1]);
+        assert!(first >= earliest - 1.0 && last <= latest, "{cause:?} from {first} to {last}");
+    }
+    assert_eq!(whole(&silence("\"stream\"", "")).totals.total(Harm::Dropped), 0, "nobody notices");
+}
+
+#[test]
+fn a_drain_cuts_those_whose_rest_of_life_is_longer() {
+    // Shares of live sessions that outlive the timeout: lognormal, mean 20 min, sigma 1.5 (equilibrium).
+    for (minutes, exact) in [(5, 0.8107), (30, 0.4536)] {
+        let text = format!(
+            "duration = \"150m\"\ntick = \"1m\"\nrecovery_hold = \"1m\"\n[cluster]\nnodes = 4\n[clients.s]\n\
+             arrivals.open.rate = \"10/s\"\nlength = {{ lognormal = {{ mean = \"20m\", sigma = 1.5 }} }}\n\
+             protocol = \"stream\"\n[balancer]\nbalance = {{ random = {{ draws = 1 }} }}\nredispatch = true\n\
+             [change.leave]\nat = \"60m\"\ndrain = {{ nodes = [\"n1\"], timeout = \"{minutes}m\" }}\n"
+        );
+        let plan = plan(&text);
+        let n = plan.nodes.len();
+        let (mut held, mut cut) = (0.0, 0.0);
+        for seed in 1..=6 {
+            let recording = Sim::new(&plan, seed, true).run(|| false).unwrap().recording;
+            held += recording.nodes[59 * n].connections;
+            cut += incident(&recording).totals.of(Harm::Dropped, Cause::DrainTimeout) as f64;
+        }
+        assert!((cut / held - exact).abs() < 0.015, "{cut} of {held} outlived {minutes} min, not {exact}");
+    }
+}
+
+#[test]
+fn a_full_node_refuses_as_erlang_says() {
+    // O5(b): at most 100 live sessions, offered 90; refused 2.696 % whatever the law of life.
+    let text = "duration = \"20h\"\ntick = \"1m\"\nwarmup = \"1h\"\n[cluster]\nnodes = 1\n[cluster.node]\nconnections_max = 100\n\
+                [clients.s]\narrivals = { open = { rate = \"0.9/s\" }, initial = 0 }\nlength = { lognormal = { mean = \"100s\", sigma = 1.0 } }\n\
+                protocol = \"stream\"\ngive_up_after = 1\n[balancer]\nretries = 0\n";
+    let run = run(&plan(text), 1);
+    let totals = &whole(&run).totals;
+    let refused = totals[Refused] as f64 / totals[Started] as f64;
+    assert!((refused - 0.02696).abs() < 0.004, "{refused}");
+}
