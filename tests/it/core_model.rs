@@ -221,6 +221,13 @@ fn restarts_measured_on_haproxy_are_matched_exactly() {
     assert_eq!(found, [89.0, 89.0, 89.0, 89.0, 89.0, 89.0, 89.0, 89.0, 88.0, 0.0]);
     let found = streams(&restart(10, 800, "\"roundrobin\"", maint), 200, 1);
     assert_eq!(found, [141.0, 130.0, 120.0, 108.0, 94.0, 79.0, 62.0, 43.0, 23.0, 0.0]);
+    // Killed, without the balancer being told: until its checks fail, turns are spent on the dead server.
+    let kill = "{ how = \"kill\", restart = \"4s\", pause = \"1s\" }";
+    let killed = |balance: &str| restart(10, 800, balance, kill) + "[clients.s.reconnect.fixed]\ndelay = \"100ms\"\n";
+    let found = streams(&killed("\"leastconn\""), 240, 1);
+    assert_eq!(found, [89.0, 89.0, 89.0, 89.0, 89.0, 89.0, 89.0, 89.0, 88.0, 0.0]);
+    let found = streams(&killed("\"roundrobin\""), 240, 1);
+    assert_eq!(found, [141.0, 130.0, 120.0, 107.0, 94.0, 79.0, 62.0, 44.0, 23.0, 0.0]);
 }
 
 /// One silent host; the heartbeat, the balancer's settings and the check are the parameters.
@@ -287,4 +294,17 @@ fn a_full_node_refuses_as_erlang_says() {
     let totals = &whole(&run).totals;
     let refused = totals[Refused] as f64 / totals[Started] as f64;
     assert!((refused - 0.02696).abs() < 0.004, "{refused}");
+}
+
+#[test]
+fn a_bounded_queue_refuses_as_the_birth_and_death_chain_says() {
+    // O5(a): four slots, at most 20 in the system, offered 4.8 slots: refused 17.191 %, accepted after 392.47 ms.
+    let text = "duration = \"2000s\"\ntick = \"10s\"\nwarmup = \"100s\"\n[cluster]\nnodes = 1\n[cluster.node]\nconcurrency = 4\n\
+                queue_max = 16\n[clients.w]\narrivals = { open = { rate = \"48/s\" }, initial = 0 }\nrequests = 1\n\
+                think = \"1s\"\nservice = { exponential = { mean = \"100ms\" } }\n";
+    let plan = plan(text);
+    let runs: Vec<Recording> = (1..=10u64).into_par_iter().map(|seed| run(&plan, seed)).collect();
+    let mean = |name| runs.iter().map(|run| figure(whole(run), name)).sum::<f64>() / runs.len() as f64;
+    let (refused, accepted_ms) = (mean("requests_failed_ratio"), mean("response_time_ms_mean"));
+    assert!((refused - 0.17191).abs() < 0.003 && (accepted_ms / 392.47 - 1.0).abs() < 0.01, "{refused} {accepted_ms}");
 }
