@@ -112,6 +112,12 @@ impl Sim<'_> {
         }
         let mut cut = std::mem::take(&mut self.scratch);
         self.at_node.take(node, &mut cut);
+        // Cutting one may end its session, and with it others of this list: they must still be there.
+        for attempt in cut.iter().map(|&id| AttemptId(id)) {
+            if !matches!(self.attempts[attempt].stage, Stage::StoreRead | Stage::StoreWrite) {
+                self.attempts[attempt].stage = Stage::Cut;
+            }
+        }
         for &id in &cut {
             self.cut_attempt(now, node, AttemptId(id), cause);
         }

@@ -88,6 +88,9 @@ impl Sim<'_> {
         if self.is_at_no_node(id) {
             return self.attempts.free(id);
         }
+        if stage == Stage::Cut {
+            return;
+        }
         if stage == Stage::Silent {
             // There is no work to go on with.
             self.leave_node(now, id);

@@ -48,6 +48,8 @@ pub enum Stage {
     StoreWrite,
     /// Its host fell silent: no answer will come.
     Silent,
+    /// Its node has just died; whoever cuts it gives its record back.
+    Cut,
     /// Its node died while the store was busy with it: the store hands it back to nobody.
     Orphaned,
 }

@@ -115,7 +115,9 @@ impl Sim<'_> {
         let mut waiting = Vec::new();
         self.at_node.list(node, &mut waiting);
         for id in waiting.into_iter().map(AttemptId) {
-            if self.attempts[id].stage == super::request::Stage::Silent {
+            // Failing one may end its session, and with it others of this list.
+            let is_there = self.at_node.node(id.0) == Some(node);
+            if is_there && self.attempts[id].stage == super::request::Stage::Silent {
                 self.fail_at_node(now, id, Cause::Reset);
             }
         }
