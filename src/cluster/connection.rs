@@ -167,8 +167,9 @@ impl Sim<'_> {
             self.recorder.note(now, Fact::Dropped { population, session: id, cause });
         }
         while let Some(attempt) = self.first_request(id) {
-            let left = self.leave_work(now, attempt);
-            self.attempt_failed(now, left, cause);
+            if let Some(left) = self.leave_work(now, attempt) {
+                self.attempt_failed(now, left, cause);
+            }
         }
         if !self.sessions[id].is_live() || !self.is_stream(population) {
             return;

@@ -48,14 +48,18 @@ impl Sim<'_> {
 
     /// The client waits no longer for an attempt but has not given up the request: returns a record that
     /// stands for it from now on, at no node, while the work that the attempt left behind goes on without it.
-    pub(super) fn leave_work(&mut self, now: Instant, id: AttemptId) -> AttemptId {
+    ///
+    /// `None` when the slot that this frees has brought about the end of the session itself.
+    pub(super) fn leave_work(&mut self, now: Instant, id: AttemptId) -> Option<AttemptId> {
         if self.is_at_no_node(id) {
-            return id;
+            return Some(id);
         }
         let copy = self.attempts[id];
         let session = self.part(id);
+        // Before the work is given up: whatever follows from that must find the request where it belongs.
+        let left = self.succeed(copy, session);
         self.abandon(now, id);
-        self.succeed(copy, session)
+        self.attempts[left].session.some().map(|_| left)
     }
 
     /// A record at no node that stands for the same request as `copy`.
@@ -88,7 +92,7 @@ impl Sim<'_> {
         if self.is_at_no_node(id) {
             return self.attempts.free(id);
         }
-        if stage == Stage::Cut {
+        if matches!(stage, Stage::Cut | Stage::Gone) {
             return;
         }
         if stage == Stage::Silent {
@@ -180,9 +184,10 @@ impl Sim<'_> {
             if due > now {
                 return self.lines[index].timer.set(due, event, &mut self.queue);
             }
-            let left = self.leave_work(now, AttemptId(first));
-            self.leave_line(left);
-            self.attempt_failed(now, left, Cause::Timeout);
+            if let Some(left) = self.leave_work(now, AttemptId(first)) {
+                self.leave_line(left);
+                self.attempt_failed(now, left, Cause::Timeout);
+            }
         }
     }
 }

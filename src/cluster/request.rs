@@ -48,6 +48,8 @@ pub enum Stage {
     StoreWrite,
     /// Its host fell silent: no answer will come.
     Silent,
+    /// Nowhere: its record has been given back.
+    Gone,
     /// Its node has just died; whoever cuts it gives its record back.
     Cut,
     /// Its node died while the store was busy with it: the store hands it back to nobody.
@@ -123,6 +125,7 @@ impl Attempts {
     /// Gives the slot back. An entry that is still in the queue must not wake an attempt that is no more.
     pub fn free(&mut self, id: AttemptId) {
         self.slots[id.index()].timer.clear();
+        self.slots[id.index()].stage = Stage::Gone;
         self.free.push(id);
     }
 }

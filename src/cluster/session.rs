@@ -260,11 +260,11 @@ impl Sim<'_> {
 
     /// The visit is over, or the client has given up.
     pub(super) fn end_session(&mut self, now: Instant, id: SessionId, ending: Ending) {
+        let mut left = Vec::new();
         while let Some(attempt) = self.sessions[id].attempt.some() {
-            let kind = self.attempts[attempt].kind;
-            let population = self.sessions[id].population;
+            let (kind, population) = (self.attempts[attempt].kind, self.sessions[id].population);
             self.part(attempt);
-            self.abandon(now, attempt);
+            left.push(attempt);
             if kind == Kind::Request {
                 self.recorder.note(now, Fact::Withdrawn { population });
             }
@@ -283,6 +283,8 @@ impl Sim<'_> {
         self.recorder.note(now, Fact::Ended { population, session: id, ending, connected });
         self.sessions.free.push(id);
         self.go_away(now, population, self.sessions[id].who);
+        // Last: a slot that this frees may let others fail, and none of them may be this session's any more.
+        left.into_iter().for_each(|attempt| self.abandon(now, attempt));
     }
 
     /// The session is bound to `node` from now on, if anything binds it.
