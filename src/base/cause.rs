@@ -66,15 +66,13 @@ pub enum Cause {
     ScaleIn,
     /// The session did not come back within the resume window.
     NotResumed,
-    /// The node's memory was full: its process was killed.
-    OutOfMemory,
     /// The balancer no longer remembered where the session belonged: its entry had expired or been evicted.
     Forgotten,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 30] = [
+    pub const ALL: [Cause; 29] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -103,7 +101,6 @@ impl Cause {
         Cause::Maintenance,
         Cause::ScaleIn,
         Cause::NotResumed,
-        Cause::OutOfMemory,
         Cause::Forgotten,
     ];
 
@@ -141,7 +138,6 @@ impl Cause {
             Cause::Maintenance => "maintenance",
             Cause::ScaleIn => "scale_in",
             Cause::NotResumed => "not_resumed",
-            Cause::OutOfMemory => "out_of_memory",
             Cause::Forgotten => "forgotten",
         }
     }
@@ -177,7 +173,6 @@ impl Cause {
             Cause::Maintenance => "The node was put into maintenance and its sessions shut down.",
             Cause::ScaleIn => "The node was taken away for good.",
             Cause::NotResumed => "The session did not come back within the resume window.",
-            Cause::OutOfMemory => "The node's memory was full: its process was killed.",
             Cause::Forgotten => "The balancer had forgotten the session's node: its entry had expired or been evicted.",
         }
     }
