@@ -122,7 +122,7 @@ impl<'p> Sim<'p> {
             stores: plan.stores.iter().map(store).collect(),
             streams: people.iter().map(|p| Streams::new(seed, &p.name)).collect(),
             keepers: people.iter().map(|p| p.state.keeper()).collect(),
-            lines: people.iter().flat_map(|_| [Line::default(), Line::default()]).collect(),
+            lines: people.iter().flat_map(Line::pair).collect(),
             arrived: vec![0; people.len()],
             away: people.iter().map(|_| Away::default()).collect(),
             binds,

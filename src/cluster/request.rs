@@ -112,6 +112,7 @@ pub struct Attempts {
 
 impl Attempts {
     /// Takes a slot.
+    #[inline]
     pub fn add(&mut self, attempt: Attempt) -> AttemptId {
         if let Some(id) = self.free.pop() {
             self.slots[id.index()] = attempt;
@@ -147,6 +148,7 @@ impl std::ops::IndexMut<AttemptId> for Attempts {
 
 impl Sim<'_> {
     /// The record of an attempt that has not begun.
+    #[inline]
     pub(super) fn new_attempt(&mut self, now: Instant, id: SessionId, kind: Kind) -> AttemptId {
         let session = &self.sessions[id];
         let (who, population, sibling) = (session.who, session.population, session.attempt);

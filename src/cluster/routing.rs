@@ -1,6 +1,7 @@
 //! Which node does an attempt go to, and what if that does not take it?
 
 use super::balancer::Route;
+use super::client::Caller;
 use super::request::Stage;
 use super::{Sim, event};
 use crate::base::cause::Cause;
@@ -10,10 +11,14 @@ use crate::observe::Fact;
 
 impl Sim<'_> {
     /// Asks the balancer where an attempt goes.
+    #[inline]
     pub(super) fn route(&mut self, now: Instant, id: AttemptId) {
         let attempt = &self.attempts[id];
-        let (session, population) = (attempt.session, attempt.population);
-        let (ask, bound) = (self.ask(session), self.sessions[session].bound);
+        let population = attempt.population;
+        let session = &self.sessions[attempt.session];
+        let bound = session.bound;
+        let caller = Caller::new(&self.plan.populations, &self.streams, session);
+        let ask = caller.ask();
         let affinity = self.balancer.propose(now, population, &ask, bound.some());
         self.attempts[id].moved_by = match affinity {
             Some(_) => Cause::Unavailable,
@@ -24,6 +29,7 @@ impl Sim<'_> {
         self.follow(now, id, route);
     }
 
+    #[inline]
     fn follow(&mut self, now: Instant, id: AttemptId, route: Route) {
         match route {
             Route::To(node) => self.connect(now, id, node),
@@ -71,9 +77,9 @@ impl Sim<'_> {
         let attempt = &mut self.attempts[id];
         attempt.refusals = attempt.refusals.saturating_add(1);
         attempt.moved_by = cause;
-        let (session, refusals) = (attempt.session, u32::from(attempt.refusals));
-        let ask = self.ask(session);
-        let route = self.balancer.refused(&ask, node, refusals, cause);
+        let refusals = u32::from(attempt.refusals);
+        let caller = Caller::new(&self.plan.populations, &self.streams, &self.sessions[attempt.session]);
+        let route = self.balancer.refused(&caller.ask(), node, refusals, cause);
         self.follow(now, id, route);
     }
 
@@ -94,11 +100,12 @@ impl Sim<'_> {
     }
 
     /// `node` has served the session: told to a balancer that remembers such things.
+    #[inline]
     pub(super) fn learn(&mut self, now: Instant, id: SessionId, node: NodeId) {
-        let population = self.sessions[id].population;
-        if self.balancer.learns(population) {
-            let ask = self.ask(id);
-            self.balancer.served(now, population, &ask, node);
+        let session = &self.sessions[id];
+        if self.balancer.learns(session.population) {
+            let caller = Caller::new(&self.plan.populations, &self.streams, session);
+            self.balancer.served(now, session.population, &caller.ask(), node);
         }
     }
 }

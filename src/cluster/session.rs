@@ -4,7 +4,7 @@
 //! into the queue once, so that no request leaves one behind.
 
 use super::balancer::Route;
-use super::client::{INITIAL_BIT, Length, Protocol};
+use super::client::{Caller, INITIAL_BIT, Length, Protocol};
 use super::request::Kind;
 use super::{Sim, event};
 use crate::base::cause::Cause;
@@ -146,7 +146,10 @@ impl Sim<'_> {
 
     /// Gives an initial session the node that the policy would have given it, and the connection to it.
     fn place(&mut self, id: SessionId) {
-        let (ask, population) = (self.ask(id), self.sessions[id].population);
+        let session = &self.sessions[id];
+        let population = session.population;
+        let caller = Caller::new(&self.plan.populations, &self.streams, session);
+        let ask = caller.ask();
         let known = self.balancer.propose(Instant::START, population, &ask, None);
         let Route::To(node) = self.balancer.route(&ask, known) else { return };
         self.balancer.served(Instant::START, population, &ask, node);
@@ -306,13 +309,6 @@ impl Sim<'_> {
         let count = &mut self.bound_to[node.index()];
         *count = count.wrapping_add_signed(i32::from(by));
         self.recorder.note(now, Fact::Bound { node, by });
-    }
-
-    /// What the balancer is asked for on the session's behalf.
-    pub(super) fn ask(&self, id: SessionId) -> super::balancer::balance::Ask {
-        let session = &self.sessions[id];
-        let population = session.population.index();
-        self.plan.populations[population].ask(&self.streams[population], session.who)
     }
 }
 

@@ -101,8 +101,8 @@ pub struct Balancer {
     in_flight: Vec<u32>,
     // What is remembered: the first for all populations without an affinity of their own.
     memories: Vec<Box<dyn Remember>>,
-    // By population.
-    memory_of: Vec<usize>,
+    // By population: which of them, and whether it wants to be told who served what.
+    memory_of: Vec<(usize, bool)>,
 }
 
 impl Balancer {
@@ -122,8 +122,9 @@ impl Balancer {
         let mut memories = vec![shared.map_or_else(|| Affinity::default().start(), |(affinity, _)| affinity.start())];
         let mut memory_of = Vec::new();
         for (affinity, own) in affinities {
-            memory_of.push(if *own { memories.len() } else { 0 });
+            let place = if *own { memories.len() } else { 0 };
             memories.extend(own.then(|| affinity.start()));
+            memory_of.push((place, memories[place].learns()));
         }
         let in_flight = vec![0; members.len()];
         Balancer { spec: spec.clone(), view, balance, members, in_flight, memories, memory_of }
@@ -138,18 +139,18 @@ impl Balancer {
         ask: &Ask,
         presented: Option<NodeId>,
     ) -> Option<NodeId> {
-        self.memories[self.memory_of[population.index()]].propose(now, ask, presented)
+        self.memories[self.memory_of[population.index()].0].propose(now, ask, presented)
     }
 
     /// Whether `population`'s affinity wants to be told who served what.
     #[inline]
     pub fn learns(&self, population: PopulationId) -> bool {
-        self.memories[self.memory_of[population.index()]].learns()
+        self.memory_of[population.index()].1
     }
 
     /// `node` has served a request of `population`.
     pub fn served(&mut self, now: Instant, population: PopulationId, ask: &Ask, node: NodeId) {
-        self.memories[self.memory_of[population.index()]].served(now, ask, node);
+        self.memories[self.memory_of[population.index()].0].served(now, ask, node);
     }
 
     /// The route of a new attempt, for which affinity proposes a node or does not.
@@ -239,6 +240,7 @@ mod replay;
 
 #[cfg(test)]
 mod tests {
+    use super::balance::tests::ask;
     use super::*;
     use crate::base::choice::Choice;
 
@@ -253,20 +255,19 @@ mod tests {
         balancer
     }
 
-    const ASK: Ask = Ask { key: 0, address: 0, header: 0, avoid: None };
     const A: NodeId = NodeId(0);
     const B: NodeId = NodeId(1);
 
     #[test]
     fn a_session_whose_node_is_down_goes_elsewhere_only_with_redispatch() {
-        assert_eq!(balancer(true).route(&ASK, Some(A)), Route::To(B));
-        assert_eq!(balancer(false).route(&ASK, Some(A)), Route::Refuse(Cause::NodeDown));
+        assert_eq!(balancer(true).route(&ask(0), Some(A)), Route::To(B));
+        assert_eq!(balancer(false).route(&ask(0), Some(A)), Route::Refuse(Cause::NodeDown));
     }
 
     #[test]
     fn a_refused_connection_is_tried_elsewhere_with_redispatch_and_again_without() {
-        assert_eq!(balancer(true).refused(&ASK, A, 1, Cause::Refused), Route::To(B));
-        assert_eq!(balancer(false).refused(&ASK, A, 1, Cause::Refused), Route::Pause(A, Duration::from_secs(1)));
-        assert_eq!(balancer(true).refused(&ASK, A, 2, Cause::Refused), Route::Refuse(Cause::Refused));
+        assert_eq!(balancer(true).refused(&ask(0), A, 1, Cause::Refused), Route::To(B));
+        assert_eq!(balancer(false).refused(&ask(0), A, 1, Cause::Refused), Route::Pause(A, Duration::from_secs(1)));
+        assert_eq!(balancer(true).refused(&ask(0), A, 2, Cause::Refused), Route::Refuse(Cause::Refused));
     }
 }

@@ -82,15 +82,17 @@ impl Algorithm {
     }
 }
 
-/// What a request is asked for by.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask {
-    /// Hash of the session's own name, as in a cookie or a parameter.
-    pub key: u64,
-    /// Hash of the client's address; many sessions may share one.
-    pub address: u64,
-    /// Hash of a header that every session fills in its own way.
-    pub header: u64,
+/// Who asks. What a hash looks at is drawn when it is asked for, since most algorithms never look.
+pub trait Asker {
+    /// The hash of this part of the request.
+    fn hash_of(&self, key: Key) -> u64;
+}
+
+/// A request, as an algorithm sees it.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    /// On whose behalf.
+    pub asker: &'a dyn Asker,
     /// The node that just failed this attempt: to be avoided if there is another.
     pub avoid: Option<NodeId>,
 }
@@ -112,11 +114,7 @@ impl Key {
     /// The hash of this part of a request.
     #[inline]
     pub fn of(self, ask: &Ask) -> u64 {
-        match self {
-            Key::Session => ask.key,
-            Key::Address => ask.address,
-            Key::Header => ask.header,
-        }
+        ask.asker.hash_of(self)
     }
 }
 
@@ -183,9 +181,22 @@ pub(super) mod tests {
     }
 
     /// A request whose keys are all hashes of `key`.
-    pub fn ask(key: u64) -> Ask {
-        let hash = mix(key + 1);
-        Ask { key: hash, address: hash, header: hash, avoid: None }
+    /// All its parts have this hash.
+    struct Same(u64);
+
+    impl Asker for Same {
+        fn hash_of(&self, _: Key) -> u64 {
+            self.0
+        }
+    }
+
+    /// Leaks a few bytes, so that tests need not hold on to who asks.
+    pub fn asking(hash: u64) -> Ask<'static> {
+        Ask { asker: Box::leak(Box::new(Same(hash))), avoid: None }
+    }
+
+    pub fn ask(key: u64) -> Ask<'static> {
+        asking(mix(key + 1))
     }
 
     #[test]
