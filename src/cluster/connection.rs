@@ -4,8 +4,9 @@
 //! and what was under way on it fails with the same cause.
 
 use super::Sim;
+use super::balancer::instances::ProcessId;
 use super::client::{Layer, Protocol};
-use super::request::{Kind, Stage};
+use super::request::{Attempt, Kind, Stage};
 use super::state::Look;
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
@@ -69,10 +70,10 @@ impl Sim<'_> {
             self.leave_node(now, id);
             return self.attempts.free(id);
         };
-        let moved_by = self.attempts[id].moved_by;
+        let Attempt { via, moved_by, .. } = self.attempts[id];
         self.attempts[id].placed = false; // The connection keeps the place.
-        self.link(now, session, node);
-        self.learn(now, session, node);
+        self.link(now, session, via, node);
+        self.learn(now, session, via, node);
         self.bind(now, session, node, moved_by);
         if self.attempts[id].kind == Kind::Request {
             return self.enter(now, id, node);
@@ -103,8 +104,12 @@ impl Sim<'_> {
     }
 
     /// The connection exists from now on.
-    pub(super) fn link(&mut self, now: Instant, id: SessionId, node: NodeId) {
+    pub(super) fn link(&mut self, now: Instant, id: SessionId, via: ProcessId, node: NodeId) {
         self.linked.bind(id.0, node);
+        if id.index() >= self.linked_via.len() {
+            self.linked_via.resize(id.index() + 1, via);
+        }
+        self.linked_via[id.index()] = via;
         let (is_stream, incarnation) =
             (self.is_stream(self.sessions[id].population), self.fleet.node(node).incarnation);
         let session = &mut self.sessions[id];
@@ -119,7 +124,7 @@ impl Sim<'_> {
     pub(super) fn unlink(&mut self, now: Instant, id: SessionId) -> Option<NodeId> {
         let node = self.linked.node(id.0)?;
         self.linked.unbind(id.0);
-        self.balancer.done(node);
+        self.balancers[self.linked_via[id.index()]].done(node);
         self.recorder.note(now, Fact::Linked { node, by: -1 });
         Some(node)
     }
@@ -214,6 +219,17 @@ impl Sim<'_> {
             next = self.attempts[attempt].sibling.some();
         }
         None
+    }
+
+    /// Cuts every connection to `node` that goes through one balancer process.
+    pub(super) fn cut_through(&mut self, now: Instant, via: ProcessId, node: NodeId, cause: Cause) {
+        let mut linked = Vec::new();
+        self.linked.list(node, &mut linked);
+        for session in linked.into_iter().map(SessionId) {
+            if self.linked_via[session.index()] == via {
+                self.cut_connection(now, session, cause);
+            }
+        }
     }
 
     /// Cuts every connection to `node`.

@@ -189,7 +189,7 @@ impl Sim<'_> {
     /// An attempt loses its node; it has been taken off the node's books.
     fn cut_attempt(&mut self, now: Instant, node: NodeId, id: AttemptId, cause: Cause) {
         if std::mem::replace(&mut self.attempts[id].placed, false) {
-            self.balancer.done(node);
+            self.balancers[self.attempts[id].via].done(node);
         }
         self.recorder.note(now, Fact::InFlight { node, by: -1 });
         let at_store = matches!(self.attempts[id].stage, Stage::StoreRead | Stage::StoreWrite);

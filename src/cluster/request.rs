@@ -4,6 +4,7 @@
 //! the slot is taken before the read and kept until the write is done; otherwise only the work holds it.
 //! A client that leaves does not take its work with it: the attempt goes on without a session.
 
+use super::balancer::instances::ProcessId;
 use super::client::happens;
 use super::state::{Look, OnMissing};
 use super::station::Offer;
@@ -76,6 +77,8 @@ pub struct Attempt {
     pub sibling: AttemptId,
     /// The node that it is at, or tries.
     pub node: NodeId,
+    /// The balancer process that it goes through.
+    pub via: ProcessId,
     // Neighbours in the line of those that wait for a reply, oldest first.
     pub(super) before: u32,
     pub(super) after: u32,
@@ -165,6 +168,7 @@ impl Sim<'_> {
             session: id,
             sibling,
             node: NodeId::NONE,
+            via: self.balancers.met_by(who, request),
             before: NONE,
             after: NONE,
             request,
@@ -390,12 +394,12 @@ impl Sim<'_> {
 
     /// The reply leaves the node; the client, if it is still there, has it.
     pub(super) fn reply(&mut self, now: Instant, id: AttemptId) {
-        let Attempt { node, moved_by, intended, .. } = self.attempts[id];
+        let Attempt { node, via, moved_by, intended, .. } = self.attempts[id];
         self.leave_node(now, id);
         let session = self.part(id);
         self.attempts.free(id);
         if let Some(session) = session {
-            self.learn(now, session, node);
+            self.learn(now, session, via, node);
             self.bind(now, session, node, moved_by);
             self.close_if_used_up(now, session);
             self.request_succeeded(now, session, intended);
@@ -404,10 +408,10 @@ impl Sim<'_> {
 
     /// The attempt is no longer the node's or the balancer's concern.
     pub(super) fn leave_node(&mut self, now: Instant, id: AttemptId) {
-        let Attempt { node, placed, .. } = self.attempts[id];
+        let Attempt { node, via, placed, .. } = self.attempts[id];
         self.at_node.unbind(id.0);
         if placed {
-            self.balancer.done(node);
+            self.balancers[via].done(node);
             self.attempts[id].placed = false;
         }
         self.recorder.note(now, Fact::InFlight { node, by: -1 });

@@ -1,6 +1,7 @@
 //! Which node does an attempt go to, and what if that does not take it?
 
 use super::balancer::Route;
+use super::balancer::instances::ProcessId;
 use super::client::Caller;
 use super::request::Stage;
 use super::{Sim, event};
@@ -14,18 +15,19 @@ impl Sim<'_> {
     #[inline]
     pub(super) fn route(&mut self, now: Instant, id: AttemptId) {
         let attempt = &self.attempts[id];
-        let population = attempt.population;
+        let (population, via) = (attempt.population, attempt.via);
         let session = &self.sessions[attempt.session];
         let bound = session.bound;
         let caller = Caller::new(&self.plan.populations, &self.streams, session);
         let ask = caller.ask();
-        let affinity = self.balancer.propose(now, population, &ask, bound.some());
+        let balancer = &mut self.balancers[via];
+        let affinity = balancer.propose(now, population, &ask, bound.some());
         self.attempts[id].moved_by = match affinity {
             Some(_) => Cause::Unavailable,
             None if self.plan.populations[population.index()].affinity.binds() => Cause::Forgotten,
             None => Cause::Membership,
         };
-        let route = self.balancer.route(&ask, affinity);
+        let route = balancer.route(&ask, affinity);
         self.follow(now, id, route);
     }
 
@@ -61,7 +63,7 @@ impl Sim<'_> {
         }
         (self.attempts[id].node, self.attempts[id].placed) = (node, true);
         self.at_node.bind(id.0, node);
-        self.balancer.sent(node);
+        self.balancers[self.attempts[id].via].sent(node);
         self.recorder.note(now, Fact::InFlight { node, by: 1 });
         if self.plan.nodes[node.index()].spec.handshake.is_some() && (connects || links) {
             self.ask_to_enter(now, id, node);
@@ -77,9 +79,9 @@ impl Sim<'_> {
         let attempt = &mut self.attempts[id];
         attempt.refusals = attempt.refusals.saturating_add(1);
         attempt.moved_by = cause;
-        let refusals = u32::from(attempt.refusals);
+        let (refusals, via) = (u32::from(attempt.refusals), attempt.via);
         let caller = Caller::new(&self.plan.populations, &self.streams, &self.sessions[attempt.session]);
-        let route = self.balancer.refused(&caller.ask(), node, refusals, cause);
+        let route = self.balancers[via].refused(&caller.ask(), node, refusals, cause);
         self.follow(now, id, route);
     }
 
@@ -101,11 +103,12 @@ impl Sim<'_> {
 
     /// `node` has served the session: told to a balancer that remembers such things.
     #[inline]
-    pub(super) fn learn(&mut self, now: Instant, id: SessionId, node: NodeId) {
+    pub(super) fn learn(&mut self, now: Instant, id: SessionId, via: ProcessId, node: NodeId) {
         let session = &self.sessions[id];
-        if self.balancer.learns(session.population) {
+        let balancer = &mut self.balancers[via];
+        if balancer.learns(session.population) {
             let caller = Caller::new(&self.plan.populations, &self.streams, session);
-            self.balancer.served(now, session.population, &caller.ask(), node);
+            balancer.served(now, session.population, &caller.ask(), node);
         }
     }
 }

@@ -150,15 +150,18 @@ impl Sim<'_> {
         let population = session.population;
         let caller = Caller::new(&self.plan.populations, &self.streams, session);
         let ask = caller.ask();
-        let known = self.balancer.propose(Instant::START, population, &ask, None);
-        let Route::To(node) = self.balancer.route(&ask, known) else { return };
-        self.balancer.served(Instant::START, population, &ask, node);
+        let links = self.links(population);
+        let via = self.balancers.met_by(session.who, 0);
+        let balancer = &mut self.balancers[via];
+        let known = balancer.propose(Instant::START, population, &ask, None);
+        let Route::To(node) = balancer.route(&ask, known) else { return };
+        balancer.served(Instant::START, population, &ask, node);
         // As after one short request: policies that look at loads or at turns see one go by.
-        self.balancer.sent(node);
-        if self.links(population) {
-            self.link(Instant::START, id, node);
+        balancer.sent(node);
+        if links {
+            self.link(Instant::START, id, via, node);
         } else {
-            self.balancer.done(node);
+            balancer.done(node);
         }
         self.bind(Instant::START, id, node, Cause::Membership);
         self.keepers[population.index()].keep(id, node);

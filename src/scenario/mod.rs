@@ -4,6 +4,7 @@
 //! way. Whatever the bytes, reading ends in a value or in problems: it never panics.
 
 mod arrivals;
+mod balancer;
 pub mod compile;
 mod depth;
 mod events;

@@ -5,13 +5,16 @@
 
 pub mod affinity;
 pub mod balance;
+pub mod instances;
 pub mod view;
 
 use crate::base::cause::Cause;
+use crate::base::choice::Choice;
 use crate::base::id::{NodeId, PopulationId};
 use crate::base::time::{Duration, Instant};
 use affinity::{Affinity, Remember};
 use balance::{Algorithm, Ask, Balance, Member};
+use instances::Spread;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use view::{Admin, Change, Health, View};
@@ -29,30 +32,39 @@ pub enum Route {
     Refuse(Cause),
 }
 
-/// How a balancer behaves.
-#[derive(Clone, PartialEq, Debug)]
+/// How the balancers behave.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Balancer")]
 pub struct Spec {
-    /// Its algorithm.
-    pub algorithm: Algorithm,
-    /// Whether a session may be sent elsewhere when its node is not eligible or refuses the connection.
+    /// Picks a node where affinity does not; default `roundrobin`.
+    pub balance: Choice<Algorithm>,
+    /// Keeps a session on its node; default `none`.
+    pub affinity: Choice<Affinity>,
+    /// How many stand side by side, each with counters, tables and a view of its own; from 1 to 100, default 1.
+    pub instances: u16,
+    /// Who meets which instance; default `session`.
+    pub spread: Spread,
+    /// Whether a session may go elsewhere when its node is not eligible or refuses; default no.
     pub redispatch: bool,
-    /// How often a refused connection is tried again.
+    /// How often a refused connection is tried again: elsewhere at once with `redispatch`, on the same node
+    /// after `retry_pause` without; from 0 to 100, default 3 (HAProxy `retries`).
     pub retries: u32,
-    /// The pause before the same node is tried again.
+    /// The pause before the same node is tried again; default 1 s (HAProxy).
     pub retry_pause: Duration,
-    /// What it routes.
+    /// What is routed: requests (`l7`) or connections (`l4`); default `l7`.
     pub layer: Layer,
-    /// How long it waits for a silent host to accept a connection.
+    /// How long it waits for a silent host to accept a connection; default 5 s (HAProxy's example files).
     pub connect_timeout: Duration,
-    /// How long it waits for a node's reply; `None` for ever.
+    /// How long it waits for a node's reply; for ever unless given.
     pub server_timeout: Option<Duration>,
-    /// How long nothing may move on a stream; `None` for ever.
+    /// How long nothing may move on a stream; for ever unless given.
     pub tunnel_timeout: Option<Duration>,
-    /// How long TCP goes on sending bytes that nobody acknowledges.
+    /// How long TCP goes on sending bytes that nobody acknowledges; default 15 min (Linux `tcp_retries2` = 15).
     pub tcp_give_up: Duration,
-    /// What happens to the sessions of a node that is marked down.
+    /// What happens to the sessions of a node that is marked down; default `keep`.
     pub on_marked_down: OnMarkedDown,
-    /// Its health checks.
+    /// Health checks.
     pub health: Health,
 }
 
@@ -70,7 +82,10 @@ pub enum OnMarkedDown {
 impl Default for Spec {
     fn default() -> Spec {
         Spec {
-            algorithm: Algorithm::default(),
+            balance: Choice(Algorithm::default()),
+            affinity: Choice(Affinity::default()),
+            instances: 1,
+            spread: Spread::Session,
             redispatch: false,
             retries: 3,
             retry_pause: Duration::from_secs(1),
@@ -115,7 +130,7 @@ impl Balancer {
         seed: u64,
         instance: &str,
     ) -> Balancer {
-        let mut balance = spec.algorithm.start(seed, instance);
+        let mut balance = spec.balance.0.start(seed, instance);
         members.iter().for_each(|&member| balance.joined(member));
         let view = View::new(spec.health, members.len());
         let shared = affinities.iter().find(|(_, own)| !own);
@@ -246,7 +261,7 @@ mod tests {
 
     fn balancer(redispatch: bool) -> Balancer {
         let algorithm: Choice<Algorithm> = serde_json::from_value("roundrobin".into()).unwrap();
-        let spec = Spec { algorithm: algorithm.0, redispatch, retries: 1, ..Spec::default() };
+        let spec = Spec { balance: algorithm, redispatch, retries: 1, ..Spec::default() };
         let members = vec![balance::tests::member(0), balance::tests::member(1)];
         let mut balancer = Balancer::new(&spec, members, &[], 1, "lb1");
         for _ in 0..3 {

@@ -49,7 +49,7 @@ impl Sim<'_> {
             self.rolls[index].begin([]);
             let until = params.timeout.map_or(Instant::NEVER, |timeout| now + timeout);
             for node in nodes {
-                self.balancer.set_admin(node, Admin::Drain);
+                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Drain));
                 self.rolls[index].active.push((node, Step::Draining(until)));
             }
         }
@@ -72,7 +72,7 @@ impl Sim<'_> {
             let nodes = self.aimed(&self.plan.changes[index].name, &params.nodes);
             self.rolls[index].begin([]);
             for node in nodes {
-                self.balancer.set_admin(node, Admin::Maint);
+                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Maint));
                 self.rolls[index].active.push((node, Step::Away(Instant::NEVER)));
                 if params.shutdown_sessions {
                     self.cut_all(now, node, Cause::Maintenance);
@@ -87,7 +87,7 @@ impl Sim<'_> {
         let ready = lasts.map_or(Instant::NEVER, |lasts| self.plan.changes[index].at + lasts);
         if ready <= now {
             for (node, _) in std::mem::take(&mut self.rolls[index].active) {
-                self.balancer.set_admin(node, Admin::Ready);
+                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Ready));
             }
             return None;
         }

@@ -169,11 +169,11 @@ impl Sim<'_> {
     fn begin_leaving(&mut self, now: Instant, node: NodeId, params: &Params) -> Step {
         match params.how {
             How::Drain => {
-                self.balancer.set_admin(node, Admin::Drain);
+                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Drain));
                 Step::Draining(now + params.drain_timeout)
             }
             How::Maint => {
-                self.balancer.set_admin(node, Admin::Maint);
+                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Maint));
                 self.cut_all(now, node, Cause::Maintenance);
                 Step::Draining(now)
             }
@@ -190,7 +190,7 @@ impl Sim<'_> {
                         self.come_up(now, fresh);
                         self.begin_checks(now, fresh);
                     }
-                    if !self.balancer.believes_up(fresh) {
+                    if !self.balancers.all_believe_up(fresh) {
                         return;
                     }
                     self.want(now, node, false);
@@ -205,10 +205,10 @@ impl Sim<'_> {
                 Step::Away(_) if !self.is_wanted(node) => Step::Done(now + params.pause),
                 Step::Away(until) if until <= now => {
                     self.come_up(now, node);
-                    self.balancer.set_admin(node, Admin::Ready);
+                    self.balancers.each(|balancer| balancer.set_admin(node, Admin::Ready));
                     Step::Unseen
                 }
-                Step::Unseen if self.balancer.believes_up(node) => Step::Done(now + params.pause),
+                Step::Unseen if self.balancers.all_believe_up(node) => Step::Done(now + params.pause),
                 _ => return,
             };
             *step = next;

@@ -58,7 +58,7 @@ impl Sim<'_> {
             self.come_up(now, node);
             self.begin_checks(now, node);
         }
-        let seen = fresh.iter().all(|&node| self.balancer.believes_up(node));
+        let seen = fresh.iter().all(|&node| self.balancers.all_believe_up(node));
         (!seen).then_some(now + LOOKS_EVERY)
     }
 
@@ -69,7 +69,7 @@ impl Sim<'_> {
             self.rolls[index].begin([]);
             for node in nodes {
                 self.want(now, node, false);
-                self.balancer.set_admin(node, Admin::Drain);
+                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Drain));
                 self.rolls[index].active.push((node, Step::Draining(until)));
             }
         }

@@ -1,0 +1,47 @@
+//! What stands in front of the nodes: the section `balancer`, read and checked.
+
+use super::compile::Reading;
+use super::read_node;
+use crate::cluster::balancer::Spec;
+
+const RETRIES_MAX: u32 = 100;
+const INSTANCES_MAX: u16 = 100;
+
+impl Reading<'_> {
+    pub(super) fn balancer(&mut self) -> Option<Spec> {
+        let Some(node) = self.table.get("balancer") else { return Some(Spec::default()) };
+        let balancer: Spec = read_node(node, self.problems, "balancer")?;
+        for (key, message) in balancer.balance.0.faults() {
+            self.wrong(&["balancer", "balance", key], message, "correct it or leave it out");
+        }
+        for (key, message) in balancer.affinity.0.faults() {
+            self.wrong(&["balancer", "affinity", key], message, "correct it or leave it out");
+        }
+        let health = balancer.health;
+        for (key, interval) in [("interval", Some(health.interval)), ("fast_interval", health.fast_interval)] {
+            if interval.is_some_and(|interval| interval.is_zero()) {
+                let message = format!("health.{key} is zero: checks would never end");
+                self.wrong(&["balancer", "health", key], message, "write a time such as \"2s\"");
+            }
+        }
+        for (key, number) in [("rise", health.rise), ("fall", health.fall)] {
+            if number == 0 {
+                let message = format!("health.{key} is zero, but a verdict needs at least one check");
+                self.wrong(&["balancer", "health", key], message, "write 1 or more");
+            }
+        }
+        if balancer.retries > RETRIES_MAX {
+            let message = format!("retries must be from 0 to {RETRIES_MAX}, but is {}", balancer.retries);
+            self.wrong(&["balancer", "retries"], message, "3 is the default");
+        }
+        if !balancer.redispatch && balancer.retries > 0 && balancer.retry_pause.is_zero() {
+            let message = "retry_pause is zero: the same dead node would be tried at the same instant";
+            self.wrong(&["balancer", "retry_pause"], message, "write a pause such as \"1s\", or retries = 0");
+        }
+        if !(1..=INSTANCES_MAX).contains(&balancer.instances) {
+            let message = format!("instances must be from 1 to {INSTANCES_MAX}, but is {}", balancer.instances);
+            self.wrong(&["balancer", "instances"], message, "1 is the default");
+        }
+        Some(balancer)
+    }
+}
