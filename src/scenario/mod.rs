@@ -15,6 +15,7 @@ pub mod load;
 pub mod nodes;
 pub mod path;
 mod people;
+pub mod presets;
 pub mod problem;
 pub mod read;
 pub mod slo;

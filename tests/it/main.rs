@@ -9,6 +9,7 @@ mod lab;
 mod laws;
 mod oracles;
 mod people;
+mod presets;
 mod program;
 mod scenarios;
 mod schema;

@@ -37,6 +37,8 @@ pub enum Route {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Balancer")]
 pub struct Spec {
+    /// A product, whose documented defaults hold for whatever is not written; see `stickysim list preset`.
+    pub preset: Option<String>,
     /// Picks a node where affinity does not; default `roundrobin`.
     pub balance: Choice<Algorithm>,
     /// Keeps a session on its node; default `none`.
@@ -82,6 +84,7 @@ pub enum OnMarkedDown {
 impl Default for Spec {
     fn default() -> Spec {
         Spec {
+            preset: None,
             balance: Choice(Algorithm::default()),
             affinity: Choice(Affinity::default()),
             instances: 1,
