@@ -76,7 +76,7 @@ impl Sim<'_> {
         // A check that has just given up at its successor's time still lets it begin now.
         self.queue.at(next, event::probe(node));
         if change == Change::Down && self.plan.balancer.on_marked_down == OnMarkedDown::ShutdownSessions {
-            self.cut_all(now, node, Cause::MarkedDown);
+            self.shut_down_sessions(now, node, Cause::MarkedDown);
         }
     }
 }

@@ -350,9 +350,9 @@ pub struct Balancer {
     pub layer: Layer,
     /// How long it waits for a silent host to accept a connection; default 5 s (HAProxy's example files).
     pub connect_timeout: Duration,
-    /// How long it waits for a node's reply; for ever unless given.
+    /// How long it waits for a node's reply (HAProxy `timeout server`); for ever unless given.
     pub server_timeout: Option<Duration>,
-    /// How long nothing may move on a stream; for ever unless given.
+    /// How long nothing may move on a stream (HAProxy `timeout tunnel`); for ever unless given.
     pub tunnel_timeout: Option<Duration>,
     /// How long TCP goes on sending bytes that nobody acknowledges; default 15 min (Linux `tcp_retries2` = 15).
     pub tcp_give_up: Duration,
