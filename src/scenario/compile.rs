@@ -52,6 +52,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         reading.check_root(root);
         reading.check_faults(root, &faults);
         reading.check_changes(root, &changes);
+        reading.check_instants(&faults, &changes);
     }
     let mut stores = Vec::new();
     let shared = reading.place(state, &["state"], &mut stores);
@@ -174,6 +175,17 @@ impl Reading<'_> {
             if number == 0 {
                 let message = format!("health.{key} is zero, but a verdict needs at least one check");
                 self.wrong(&["balancer", "health", key], message, "write 1 or more");
+            }
+        }
+        for (key, timeout) in [
+            ("connect_timeout", Some(balancer.connect_timeout)),
+            ("server_timeout", balancer.server_timeout),
+            ("tunnel_timeout", balancer.tunnel_timeout),
+            ("tcp_give_up", Some(balancer.tcp_give_up)),
+        ] {
+            if timeout.is_some_and(|timeout| timeout.is_zero()) {
+                let message = format!("{key} is zero: nothing could be in time");
+                self.wrong(&["balancer", key], message, "write a time such as \"5s\", or leave it out");
             }
         }
         if balancer.retries > RETRIES_MAX {
