@@ -4,6 +4,7 @@
 //! protocol it stands for, and everything that happens leaves through the recorder.
 
 mod asking;
+mod audit;
 pub mod balancer;
 pub mod change;
 mod check;
@@ -161,6 +162,7 @@ impl<'p> Sim<'p> {
                 self.handle(now, event);
             }
         }
+        debug_assert_eq!(self.disagreement(), None);
         Some(Outcome { recording: self.recorder.finish(), events: self.events })
     }
 

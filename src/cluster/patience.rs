@@ -189,6 +189,7 @@ impl Sim<'_> {
             }
             if let Some(left) = self.leave_work(now, AttemptId(first)) {
                 self.leave_line(left);
+                self.hang_up(now, self.attempts[left].session);
                 self.attempt_failed(now, left, Cause::Timeout);
             }
         }

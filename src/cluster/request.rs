@@ -47,6 +47,10 @@ pub enum Stage {
     Work,
     /// The store writes the session's state.
     StoreWrite,
+    /// It has come to a frozen process that would ask the store.
+    Entering,
+    /// The store has written, and a frozen process has the reply.
+    Written,
     /// Its host fell silent: no answer will come.
     Silent,
     /// Nowhere: its record has been given back.
@@ -114,6 +118,11 @@ pub struct Attempts {
 }
 
 impl Attempts {
+    /// All records, also those that are free.
+    pub fn iter(&self) -> impl Iterator<Item = (AttemptId, &Attempt)> {
+        (0..).map(AttemptId).zip(&self.slots)
+    }
+
     /// Takes a slot.
     #[inline]
     pub fn add(&mut self, attempt: Attempt) -> AttemptId {
@@ -250,13 +259,16 @@ impl Sim<'_> {
         }
         match self.store_of(id) {
             Some(store) if !self.plan.stores[store].holds_slot => {
+                if self.fleet.get(node).is_frozen {
+                    return self.hold(id, node, Stage::Entering);
+                }
                 self.visit_store(now, id, store, Stage::StoreRead);
             }
             _ => self.take_slot(now, id, node),
         }
     }
 
-    fn store_of(&self, id: AttemptId) -> Option<usize> {
+    pub(super) fn store_of(&self, id: AttemptId) -> Option<usize> {
         self.plan.populations[self.attempts[id].population.index()].state.store
     }
 

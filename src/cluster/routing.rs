@@ -3,7 +3,7 @@
 use super::balancer::Route;
 use super::balancer::instances::ProcessId;
 use super::client::Caller;
-use super::request::Stage;
+use super::request::{Attempt, Kind, Stage};
 use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, SessionId};
@@ -46,7 +46,7 @@ impl Sim<'_> {
 
     /// The balancer opens a connection to `node`.
     fn connect(&mut self, now: Instant, id: AttemptId, node: NodeId) {
-        let target = self.fleet.node(node);
+        let target = self.fleet.get(node);
         if target.is_silent {
             let attempt = &mut self.attempts[id];
             (attempt.stage, attempt.node) = (Stage::Connecting, node);
@@ -56,21 +56,37 @@ impl Sim<'_> {
         if !target.listens() {
             return self.on_refused(now, id, node, Cause::Refused);
         }
-        let (population, connects) = (self.attempts[id].population, self.attempts[id].connects);
+        let Attempt { population, connects, kind, .. } = self.attempts[id];
         let links = self.links(population);
-        if links && self.linked.count(node) as u64 >= u64::from(self.plan.nodes[node.index()].spec.connections_max) {
-            return self.on_refused(now, id, node, Cause::ConnectionLimit);
+        if links {
+            let spec = &self.plan.nodes[node.index()].spec;
+            // Those being let in have theirs; what hangs on an earlier life of the host does not weigh on it.
+            let taken = self.linked.count(node) + target.accept.present() - target.stale as usize;
+            if taken as u64 >= u64::from(spec.connections_max) {
+                return self.on_refused(now, id, node, Cause::ConnectionLimit);
+            }
         }
+        // The kernel of a frozen process accepts; but a stream is open only when the process has answered.
+        let waits = target.is_frozen && kind == Kind::Connect;
         (self.attempts[id].node, self.attempts[id].placed) = (node, true);
         self.at_node.bind(id.0, node);
         self.balancers[self.attempts[id].via].sent(node);
         self.recorder.note(now, Fact::InFlight { node, by: 1 });
-        if self.plan.nodes[node.index()].spec.handshake.is_some() && (connects || links) {
+        self.await_reply(now, id);
+        if self.plan.nodes[node.index()].spec.handshake.is_some() && (connects || links) || waits {
             self.ask_to_enter(now, id, node);
         } else if links {
             self.established(now, id, node);
         } else {
             self.enter(now, id, node);
+        }
+    }
+
+    /// The balancer waits for the node's reply, if it waits with a limit.
+    #[inline]
+    pub(super) fn await_reply(&mut self, now: Instant, id: AttemptId) {
+        if let Some(patience) = self.plan.balancer.server_timeout {
+            self.attempts[id].timer.set(now + patience, event::attempt(id), &mut self.queue);
         }
     }
 
@@ -96,8 +112,9 @@ impl Sim<'_> {
             Stage::BackingOff => self.send(now, id),
             Stage::Pause => self.connect(now, id, node),
             Stage::Connecting => self.on_refused(now, id, node, Cause::ConnectTimeout),
-            Stage::Silent => self.fail_at_node(now, id, Cause::NoAnswer),
-            _ => {}
+            Stage::Silent if attempt.placed => self.fail_at_node(now, id, Cause::NoAnswer),
+            Stage::Route | Stage::Gone | Stage::Cut | Stage::Orphaned => {}
+            _ => self.give_up(now, id, Cause::NoAnswer),
         }
     }
 

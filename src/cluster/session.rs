@@ -62,6 +62,11 @@ impl Session {
         was
     }
 
+    /// Whether it has ever been let in.
+    pub fn was_admitted(&self) -> bool {
+        self.flags & ADMITTED != 0
+    }
+
     /// Whether its slot is in use.
     pub fn is_live(&self) -> bool {
         self.flags & LIVE != 0
@@ -80,6 +85,11 @@ impl Sessions {
     #[inline]
     pub fn fetch(&self, id: SessionId) {
         prefetch(&self.slots, id.index());
+    }
+
+    /// All records, also those that are free.
+    pub fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.slots.iter()
     }
 
     fn add(&mut self, session: Session) -> SessionId {

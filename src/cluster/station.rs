@@ -112,6 +112,11 @@ impl Station {
         (self.working.len() as u32).min(self.slots)
     }
 
+    /// How many jobs are here, in whatever state.
+    pub fn present(&self) -> usize {
+        self.held as usize + self.waiting.len()
+    }
+
     /// How many jobs wait in line.
     pub fn waiting(&self) -> usize {
         self.waiting.len()

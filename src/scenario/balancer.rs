@@ -30,6 +30,17 @@ impl Reading<'_> {
                 self.wrong(&["balancer", "health", key], message, "write 1 or more");
             }
         }
+        for (key, timeout) in [
+            ("connect_timeout", Some(balancer.connect_timeout)),
+            ("server_timeout", balancer.server_timeout),
+            ("tunnel_timeout", balancer.tunnel_timeout),
+            ("tcp_give_up", Some(balancer.tcp_give_up)),
+        ] {
+            if timeout.is_some_and(|timeout| timeout.is_zero()) {
+                let message = format!("{key} is zero: nothing could be in time");
+                self.wrong(&["balancer", key], message, "write a time such as \"5s\", or leave it out");
+            }
+        }
         if balancer.retries > RETRIES_MAX {
             let message = format!("retries must be from 0 to {RETRIES_MAX}, but is {}", balancer.retries);
             self.wrong(&["balancer", "retries"], message, "3 is the default");

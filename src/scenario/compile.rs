@@ -50,6 +50,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         reading.check_root(root);
         reading.check_faults(root, &faults);
         reading.check_changes(root, &changes);
+        reading.check_instants(&faults, &changes);
     }
     let mut stores = Vec::new();
     let shared = reading.place(state, &["state"], &mut stores);

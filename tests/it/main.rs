@@ -14,3 +14,4 @@ mod program;
 mod scenarios;
 mod schema;
 mod tidy;
+mod trouble;

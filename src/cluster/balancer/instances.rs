@@ -78,6 +78,11 @@ impl Instances {
         }
     }
 
+    /// How many attempts and connections all processes, also those that a reload has replaced, have at `node`.
+    pub fn in_flight(&self, node: NodeId) -> u32 {
+        self.processes.iter().map(|process| process.in_flight(node)).sum()
+    }
+
     /// Whether all of them believe that `node` is alive.
     pub fn all_believe_up(&self, node: NodeId) -> bool {
         self.current.iter().all(|&process| self[process].believes_up(node))

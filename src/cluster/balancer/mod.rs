@@ -58,9 +58,9 @@ pub struct Spec {
     pub layer: Layer,
     /// How long it waits for a silent host to accept a connection; default 5 s (HAProxy's example files).
     pub connect_timeout: Duration,
-    /// How long it waits for a node's reply; for ever unless given.
+    /// How long it waits for a node's reply (HAProxy `timeout server`); for ever unless given.
     pub server_timeout: Option<Duration>,
-    /// How long nothing may move on a stream; for ever unless given.
+    /// How long nothing may move on a stream (HAProxy `timeout tunnel`); for ever unless given.
     pub tunnel_timeout: Option<Duration>,
     /// How long TCP goes on sending bytes that nobody acknowledges; default 15 min (Linux `tcp_retries2` = 15).
     pub tcp_give_up: Duration,
@@ -77,7 +77,7 @@ pub enum OnMarkedDown {
     /// They are left alone.
     #[default]
     Keep,
-    /// They are cut (HAProxy `on-marked-down shutdown-sessions`).
+    /// They are cut, and so are the requests that wait for its reply (HAProxy `on-marked-down shutdown-sessions`).
     ShutdownSessions,
 }
 
@@ -100,13 +100,6 @@ impl Default for Spec {
             on_marked_down: OnMarkedDown::Keep,
             health: Health::default(),
         }
-    }
-}
-
-impl Spec {
-    /// How long an attempt at a silent host may wait.
-    pub fn no_answer_after(&self) -> Duration {
-        self.server_timeout.map_or(self.tcp_give_up, |timeout| timeout.min(self.tcp_give_up))
     }
 }
 
@@ -176,7 +169,7 @@ impl Balancer {
     pub fn route(&mut self, ask: &Ask, proposal: Option<NodeId>) -> Route {
         match proposal {
             Some(node) if self.view.takes_bound(node) => Route::To(node),
-            Some(_) if !self.spec.redispatch => Route::Refuse(Cause::NodeDown),
+            Some(node) if !self.goes_elsewhere(node) => Route::Refuse(Cause::NodeDown),
             _ => self.decide(ask),
         }
     }
@@ -187,10 +180,15 @@ impl Balancer {
         if tries > self.spec.retries {
             return Route::Refuse(cause);
         }
-        if self.spec.redispatch {
+        if self.goes_elsewhere(node) {
             return self.decide(&Ask { avoid: Some(node), ..*ask });
         }
         Route::Pause(node, self.spec.retry_pause)
+    }
+
+    /// Whether an attempt that `node` does not take may go to another: also when that node is no longer known.
+    fn goes_elsewhere(&self, node: NodeId) -> bool {
+        self.spec.redispatch || self.view.is_removed(node)
     }
 
     fn decide(&mut self, ask: &Ask) -> Route {
@@ -200,6 +198,11 @@ impl Balancer {
     /// Whether `node` is believed to be alive.
     pub fn believes_up(&self, node: NodeId) -> bool {
         self.view.is_up(node)
+    }
+
+    /// How many attempts and connections it believes to have at `node`.
+    pub fn in_flight(&self, node: NodeId) -> u32 {
+        self.in_flight[node.index()]
     }
 
     /// An attempt was sent to `node`.
