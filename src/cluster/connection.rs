@@ -7,7 +7,6 @@ use super::Sim;
 use super::balancer::instances::ProcessId;
 use super::client::{Layer, Protocol};
 use super::request::{Attempt, Kind, Stage};
-use super::state::Look;
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
 use crate::base::time::Instant;
@@ -81,6 +80,10 @@ impl Sim<'_> {
         self.leave_node(now, id);
         self.part(id);
         self.attempts.free(id);
+        if !self.find_state(now, session, node) {
+            self.unlink(now, session);
+            return self.open_failed(now, session, Cause::RebuildFull);
+        }
         let record = &mut self.sessions[session];
         let population = record.population;
         record.failures = 0;
@@ -88,23 +91,13 @@ impl Sim<'_> {
         if !record.set_connected(true) {
             self.recorder.note(now, Fact::Reconnected { population, session });
         }
-        self.find_state(now, session, node);
         self.think(now, session);
-    }
-
-    /// A stream looks for its state as soon as it is open.
-    fn find_state(&mut self, now: Instant, session: SessionId, node: NodeId) {
-        let population = self.sessions[session].population;
-        let look = self.keepers[population.index()].look(session, node);
-        let missed = self.take_in(now, population, session, look);
-        self.keepers[population.index()].keep(session, node);
-        if missed && look != Look::NoState {
-            self.rebuild_aside(now, population, session, node);
-        }
     }
 
     /// The connection exists from now on.
     pub(super) fn link(&mut self, now: Instant, id: SessionId, via: ProcessId, node: NodeId) {
+        // Of two that were opened at once, by requests that did not wait for each other, the later is kept.
+        self.unlink(now, id);
         self.linked.bind(id.0, node);
         if id.index() >= self.linked_via.len() {
             self.linked_via.resize(id.index() + 1, via);

@@ -11,6 +11,7 @@ mod oracles;
 mod people;
 mod presets;
 mod program;
+mod rebuilding;
 mod scenarios;
 mod schema;
 mod tidy;
