@@ -56,9 +56,10 @@ impl Sim<'_> {
         let (population, who) = (session.population, session.who);
         // Every wait of a session's life has an ordinal of its own.
         session.counted = session.counted.wrapping_add(1);
-        let nth = u64::from(session.counted);
+        let (nth, stream) = (session.counted, self.streams[population.index()].reconnect);
         let people = &self.plan.populations[population.index()];
-        let wait = people.reconnect.wait(k.max(1), &mut self.streams[population.index()].reconnect.at(who, nth));
+        let draws = |back: u32| stream.at(who, u64::from(nth.wrapping_sub(back as u16)));
+        let wait = people.reconnect.wait(k.max(1), draws);
         self.wake(now, id, wait);
     }
 

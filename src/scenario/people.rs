@@ -172,7 +172,10 @@ impl Reading<'_> {
         }
         let rule = match &clients.reconnect.0 {
             Backoff::Fixed(fixed) if fixed.delay.is_zero() => Some("delay is zero".to_owned()),
-            Backoff::NoJitter(rule) | Backoff::EqualJitter(rule) | Backoff::FullJitter(rule) => {
+            Backoff::NoJitter(rule)
+            | Backoff::EqualJitter(rule)
+            | Backoff::FullJitter(rule)
+            | Backoff::DecorrelatedJitter(rule) => {
                 if rule.base.is_zero() {
                     Some("base is zero".to_owned())
                 } else {

@@ -45,12 +45,14 @@ const RETRY: Lines = &[
     "retry = { attempts = 1, backoff = { fixed = { delay = \"0s\" } } }",
     "retry = { attempts = 3 }",
     "retry = { attempts = 2, backoff = { equal_jitter = { base = \"100ms\", cap = \"1s\" } } }",
+    "retry = { attempts = 9, backoff = { decorrelated_jitter = { base = \"50ms\", cap = \"400ms\" } } }",
 ];
 const RECONNECT: Lines = &[
     "",
     "reconnect = { fixed = { delay = \"200ms\" } }",
     "reconnect = { no_jitter = { base = \"100ms\", cap = \"2s\" } }",
     "reconnect = { uniform = { min = \"0s\", max = \"3s\" } }",
+    "reconnect = { decorrelated_jitter = { base = \"100ms\", cap = \"2s\" } }",
 ];
 const GIVING_UP: Lines = &["", "", "give_up_after = 1", "give_up_after = 4"];
 const CANCELS: Lines = &["", "cancels = true"];

@@ -12,6 +12,7 @@ mod people;
 mod presets;
 mod program;
 mod rebuilding;
+mod reconnect;
 mod scenarios;
 mod schema;
 mod tidy;
