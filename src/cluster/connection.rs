@@ -8,7 +8,6 @@ use super::balancer::instances::ProcessId;
 use super::client::{Layer, Protocol};
 use super::request::{Attempt, Kind, Stage};
 use super::session::Session;
-use super::state::Look;
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
 use crate::base::time::Instant;
@@ -60,9 +59,10 @@ impl Sim<'_> {
         let (population, who) = (session.population, session.who);
         // Every wait of a session's life has an ordinal of its own.
         session.counted = session.counted.wrapping_add(1);
-        let nth = u64::from(session.counted);
+        let (nth, stream) = (session.counted, self.streams[population.index()].reconnect);
         let people = &self.plan.populations[population.index()];
-        let wait = people.reconnect.wait(k.max(1), &mut self.streams[population.index()].reconnect.at(who, nth));
+        let draws = |back: u32| stream.at(who, u64::from(nth.wrapping_sub(back as u16)));
+        let wait = people.reconnect.wait(k.max(1), draws);
         self.wake(now, id, wait);
     }
 
@@ -91,6 +91,10 @@ impl Sim<'_> {
         self.leave_node(now, id);
         self.part(id);
         self.attempts.free(id);
+        if !self.find_state(now, session, node) {
+            self.unlink(now, session);
+            return self.open_failed(now, session, Cause::RebuildFull);
+        }
         let record = &mut self.sessions[session];
         let population = record.population;
         record.failures = 0;
@@ -98,23 +102,13 @@ impl Sim<'_> {
         if !record.set_connected(true) {
             self.recorder.note(now, Fact::Reconnected { population, session });
         }
-        self.find_state(now, session, node);
         self.think(now, session);
-    }
-
-    /// A stream looks for its state as soon as it is open.
-    fn find_state(&mut self, now: Instant, session: SessionId, node: NodeId) {
-        let population = self.sessions[session].population;
-        let look = self.keepers[population.index()].look(session, node);
-        let missed = self.take_in(now, population, session, look);
-        self.keepers[population.index()].keep(session, node);
-        if missed && look != Look::NoState {
-            self.rebuild_aside(now, population, session, node);
-        }
     }
 
     /// The connection exists from now on.
     pub(super) fn link(&mut self, now: Instant, id: SessionId, via: ProcessId, node: NodeId) {
+        // Of two that were opened at once, by requests that did not wait for each other, the later is kept.
+        self.unlink(now, id);
         self.linked.bind(id.0, node);
         if id.index() >= self.linked_via.len() {
             self.linked_via.resize(id.index() + 1, via);

@@ -82,9 +82,9 @@ impl Sim<'_> {
         id
     }
 
-    /// The store keeps the record of an operation whose node is gone; returns the record that stands for the
+    /// A service keeps the record of a visit whose node is gone; returns the record that stands for the
     /// request from now on, if anybody still waits for it.
-    pub(super) fn leave_to_store(&mut self, id: AttemptId) -> Option<AttemptId> {
+    pub(super) fn leave_to_service(&mut self, id: AttemptId) -> Option<AttemptId> {
         let copy = self.attempts[id];
         let session = self.part(id);
         self.attempts[id].stage = Stage::Orphaned;

@@ -11,6 +11,8 @@ mod oracles;
 mod people;
 mod presets;
 mod program;
+mod rebuilding;
+mod reconnect;
 mod scenarios;
 mod schema;
 mod tidy;
