@@ -170,6 +170,10 @@ impl Sim<'_> {
         let gives_up = now + self.plan.balancer.tcp_give_up;
         let attempt = &mut self.attempts[id];
         attempt.stage = Stage::Silent;
+        if !attempt.placed && attempt.session.some().is_none() {
+            // Neither client nor balancer waits for it any more, and the work is gone with the host.
+            return self.dismiss(now, id);
+        }
         if attempt.placed && gives_up < attempt.timer.due().min(self.plan.end) {
             attempt.timer.set(gives_up, event::attempt(id), &mut self.queue);
         }
