@@ -273,27 +273,21 @@ impl Sim<'_> {
         }
     }
 
-    /// All balancers cut everything that they have open to `node`.
-    pub(super) fn shut_down_sessions(&mut self, now: Instant, node: NodeId, cause: Cause) {
-        self.shut_down_through(now, None, node, cause);
-    }
-
-    /// One balancer process, or every one, cuts everything that it has open to `node`.
-    pub(super) fn shut_down_through(&mut self, now: Instant, only: Option<ProcessId>, node: NodeId, cause: Cause) {
-        let is_meant = |via: ProcessId| only.is_none_or(|only| only == via);
-        let mut linked = Vec::new();
+    /// The balancers, or one process, cut everything that they have open to `node`.
+    pub(super) fn shut_down_sessions(&mut self, now: Instant, node: NodeId, by: Option<ProcessId>, cause: Cause) {
+        let is_by = |via: ProcessId| by.is_none_or(|process| process == via);
+        let (mut linked, mut waiting) = (Vec::new(), Vec::new());
         self.linked.list(node, &mut linked);
         for session in linked.into_iter().map(SessionId) {
-            if is_meant(self.linked_via[session.index()]) {
+            if is_by(self.linked_via[session.index()]) {
                 self.cut_connection(now, session, cause);
             }
         }
-        let mut waiting = Vec::new();
         self.at_node.list(node, &mut waiting);
         for id in waiting.into_iter().map(AttemptId) {
             // Giving one up may end its session, and with it others of this list.
-            let is_there = self.at_node.node(id.0) == Some(node) && self.attempts[id].placed;
-            if is_there && is_meant(self.attempts[id].via) {
+            let is_there = self.at_node.node(id.0) == Some(node);
+            if is_there && self.attempts[id].placed && is_by(self.attempts[id].via) {
                 self.give_up(now, id, cause);
             }
         }
