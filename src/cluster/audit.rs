@@ -22,6 +22,7 @@ impl Sim<'_> {
             if is_here && (attempt.node != node || attempt.stage == Stage::Gone) {
                 return Some(format!("{node:?} has {id:?}, which is {attempt:?}"));
             }
+            placed += usize::from(attempt.placed && attempt.node == node && attempt.stage != Stage::Gone);
             let asked = match attempt.stage {
                 Stage::Rebuild => self.plan.populations[attempt.population.index()].state.rebuild_at,
                 _ => self.store_of(id),
@@ -29,7 +30,6 @@ impl Sim<'_> {
             let holds_slot =
                 attempt.kind != Kind::Rebuild && asked.is_some_and(|asked| self.plan.services[asked].holds_slot);
             if is_here {
-                placed += usize::from(attempt.placed);
                 entering += usize::from(attempt.stage == Stage::Handshake);
                 waiting += usize::from(match attempt.stage {
                     Stage::Wait | Stage::Work => true,

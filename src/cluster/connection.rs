@@ -262,10 +262,7 @@ impl Sim<'_> {
         if !placed && self.linked.node(session.0) == Some(node) {
             return self.cut_connection(now, session, cause);
         }
-        if placed {
-            self.balancers[self.attempts[id].via].done(node);
-            self.attempts[id].placed = false;
-        }
+        self.give_place_back(id);
         if session.some().is_some()
             && let Some(left) = self.leave_work(now, id)
         {

@@ -214,9 +214,7 @@ impl Sim<'_> {
 
     /// An attempt loses its node; it has been taken off the node's books.
     pub(super) fn cut_attempt(&mut self, now: Instant, node: NodeId, id: AttemptId, cause: Cause) {
-        if std::mem::replace(&mut self.attempts[id].placed, false) {
-            self.balancers[self.attempts[id].via].done(node);
-        }
+        self.give_place_back(id);
         self.recorder.note(now, Fact::InFlight { node, by: -1 });
         if self.attempts[id].stage.is_at_service() {
             // The service goes on with a visit that nobody waits for; it hands that record back.

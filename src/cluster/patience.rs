@@ -61,6 +61,7 @@ impl Sim<'_> {
     /// `None` when the slot that this frees has brought about the end of the session itself.
     pub(super) fn leave_work(&mut self, now: Instant, id: AttemptId) -> Option<AttemptId> {
         if self.is_at_no_node(id) {
+            self.give_place_back(id);
             return Some(id);
         }
         let copy = self.attempts[id];
@@ -99,6 +100,7 @@ impl Sim<'_> {
     pub(super) fn abandon(&mut self, now: Instant, id: AttemptId) {
         let Attempt { stage, node, population, .. } = self.attempts[id];
         if self.is_at_no_node(id) {
+            self.give_place_back(id);
             return self.attempts.free(id);
         }
         if matches!(stage, Stage::Cut | Stage::Gone) {

@@ -384,12 +384,9 @@ impl Sim<'_> {
 
     /// The attempt is no longer the node's or the balancer's concern.
     pub(super) fn leave_node(&mut self, now: Instant, id: AttemptId) {
-        let Attempt { node, via, placed, .. } = self.attempts[id];
+        let node = self.attempts[id].node;
         self.at_node.unbind(id.0);
-        if placed {
-            self.balancers[via].done(node);
-            self.attempts[id].placed = false;
-        }
+        self.give_place_back(id);
         self.recorder.note(now, Fact::InFlight { node, by: -1 });
     }
 
