@@ -9,6 +9,7 @@ mod lab;
 mod laws;
 mod oracles;
 mod people;
+mod predictions;
 mod presets;
 mod program;
 mod rebuilding;
