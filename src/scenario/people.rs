@@ -44,6 +44,10 @@ impl Reading<'_> {
         let closed = self.closed(name, clients);
         let arrivals = self.open(name, clients.arrivals.open.as_ref());
         let (length, arrivals) = (length?, arrivals?);
+        if matches!(length, client::Length::Requests(_)) && think.is_none() && pace.is_none() {
+            let message = format!("clients.{name} ask nothing: their requests never come, and no visit ends");
+            self.wrong(&path("requests"), message, "bound the visit by `length`, or add `think` or `pace`");
+        }
         if think.as_ref().is_some_and(|think| think.mean() == 0.0) && service.mean() == 0.0 {
             let message = "think and service are both zero: time would stand still";
             self.wrong(&path("think"), message, "give one of them a positive mean");

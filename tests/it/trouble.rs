@@ -100,6 +100,34 @@ fn those_who_are_being_let_in_count_for_the_limit_of_connections() {
 }
 
 #[test]
+fn those_who_are_there_from_the_start_fit_the_limit_too() {
+    let text = "duration = \"10s\"\ncluster.nodes = 2\ncluster.node.connections_max = 10\n[clients.s]\n\
+                arrivals = { initial = 50 }\nlength = \"forever\"\nprotocol = \"stream\"\n[balancer]\nredispatch = true\n";
+    assert_eq!(connections(text, 0), [10.0, 10.0]);
+    assert_eq!(causes(&whole(&simulate(text)).totals, Harm::Dropped), [(Cause::ConnectionLimit, 30)]);
+}
+
+#[test]
+fn a_closed_client_who_is_turned_away_comes_again_after_its_gap() {
+    let run = simulate(
+        "duration = \"60s\"\ncluster.nodes = 1\n[clients.s]\narrivals.closed = { clients = 10, gap = \"1s\" }\n\
+         length = \"1000h\"\nprotocol = \"stream\"\ngive_up_after = 1\n[balancer]\nretries = 0\n\
+         [fault.crash]\nat = \"20s\"\nkill = { nodes = 1 }\n",
+    );
+    // Cut off at 20 s, each gives up within a second and is gone; from then on every visit fails at once.
+    assert!((45..59).all(|second| in_second(&run, second)[Started] == 10));
+}
+
+#[test]
+fn a_long_tick_does_not_overflow_the_time_of_many_sessions() {
+    let run = simulate(
+        "duration = \"4d\"\ntick = \"2d\"\ncluster.nodes = 1\n[clients.s]\narrivals = { initial = 100000 }\n\
+         length = \"forever\"\nprotocol = \"stream\"\n",
+    );
+    assert_eq!(figure(whole(&run), "sessions_live_mean"), 100_000.0);
+}
+
+#[test]
 fn connections_to_an_earlier_life_of_the_host_do_not_fill_it() {
     // A hundred streams that nobody misses; the host is back after 5 s and has room for fifty, of which 40 come.
     let text = "duration = \"60s\"\nrecovery_hold = \"1s\"\ncluster.nodes = 1\ncluster.node.connections_max = 100\n\
