@@ -263,6 +263,10 @@ impl Sim<'_> {
             return self.cut_connection(now, session, cause);
         }
         self.give_place_back(id);
+        if session.some().is_none() && self.attempts[id].stage == Stage::Silent {
+            // Nobody waits for it any more, and the work is gone with the host.
+            return self.dismiss(now, id);
+        }
         if session.some().is_some()
             && let Some(left) = self.leave_work(now, id)
         {
