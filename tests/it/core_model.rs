@@ -4,6 +4,7 @@
 use crate::lab::{causes, figure, incident, is_full, plan, run, simulate, whole};
 use rand::RngExt;
 use rayon::prelude::*;
+use std::panic::AssertUnwindSafe;
 use stickysim::base::cause::{Cause, Harm};
 use stickysim::base::draw::{Draw, Stream};
 use stickysim::cluster::Sim;
@@ -181,14 +182,14 @@ fn the_books_balance_whatever_is_mixed() {
     (1..=cases).into_par_iter().for_each(|n| {
         let text = scenario(n);
         let plan = plan(&text);
-        let result = std::panic::catch_unwind(|| {
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| {
             let [a, b] = [1, 1].map(|seed| Sim::new(&plan, seed, true).run(|| false).unwrap().recording);
             assert_eq!(a.fingerprint, b.fingerprint, "not repeatable");
             assert!(
                 a.nodes.iter().all(|node| node.in_flight >= 0.0 && node.connections >= 0.0 && node.sessions >= 0.0)
             );
             assert_eq!(wrong(&a), None);
-        });
+        }));
         assert!(result.is_ok(), "scenario {n}\n{text}");
     });
 }

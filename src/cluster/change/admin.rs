@@ -1,6 +1,6 @@
 //! `drain` and `maint`: what an operator tells the balancer about nodes that go on running.
 
-use super::{Aim, LOOKS_EVERY, Step};
+use super::{Aim, LOOKS_EVERY, Step, Steps};
 use crate::base::cause::Cause;
 use crate::base::time::{Duration, Instant};
 use crate::cluster::Sim;
@@ -42,8 +42,32 @@ fn yes() -> bool {
     true
 }
 
+impl Steps for Drain {
+    fn name(&self) -> &'static str {
+        "drain"
+    }
+    fn aim(&self) -> Option<&Aim> {
+        Some(&self.nodes)
+    }
+    fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant> {
+        sim.drain(now, index, self)
+    }
+}
+
+impl Steps for Maint {
+    fn name(&self) -> &'static str {
+        "maint"
+    }
+    fn aim(&self) -> Option<&Aim> {
+        Some(&self.nodes)
+    }
+    fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant> {
+        sim.maintain(now, index, self)
+    }
+}
+
 impl Sim<'_> {
-    pub(super) fn drain(&mut self, now: Instant, index: usize, params: &Drain) -> Option<Instant> {
+    fn drain(&mut self, now: Instant, index: usize, params: &Drain) -> Option<Instant> {
         if self.rolls[index].is_new() {
             let nodes = self.aimed_by_change(index, &params.nodes);
             self.rolls[index].begin([]);
@@ -70,7 +94,7 @@ impl Sim<'_> {
         self.until_ready(now, index, params.lasts, draining)
     }
 
-    pub(super) fn maintain(&mut self, now: Instant, index: usize, params: &Maint) -> Option<Instant> {
+    fn maintain(&mut self, now: Instant, index: usize, params: &Maint) -> Option<Instant> {
         if self.rolls[index].is_new() {
             let nodes = self.aimed_by_change(index, &params.nodes);
             self.rolls[index].begin([]);

@@ -9,7 +9,7 @@
 //! next begins (Kubernetes' `maxUnavailable`). In batches so many leave together, and nobody begins before all of
 //! them are done (Ansible's `serial`, the rolling deployments of AWS Elastic Beanstalk).
 
-use super::LOOKS_EVERY;
+use super::{LOOKS_EVERY, Steps};
 use crate::base::cause::Cause;
 use crate::base::draw::Stream;
 use crate::base::id::NodeId;
@@ -66,30 +66,6 @@ impl Default for Params {
 }
 
 impl Params {
-    /// What contradicts itself: the key at fault, what is wrong, and how to mend it.
-    pub fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
-        let mut faults = Vec::new();
-        let mut fault = |key, message: String, mend| faults.push((key, message, mend));
-        match (self.batch, self.unavailable_max) {
-            (Some(0), _) => fault("batch", "a batch of 0 nodes moves nothing".into(), "write 1 or more"),
-            (Some(_), Some(_)) => {
-                let message = "`unavailable_max` and `batch` both say how many nodes are away at once";
-                fault("unavailable_max", message.into(), "leave one out: one by one as they are done, or together");
-            }
-            (Some(batch), None) if self.surge_max > 0 && self.surge_max < batch => {
-                let message =
-                    format!("a batch of {batch} needs as many new nodes, but surge_max is {}", self.surge_max);
-                fault("surge_max", message, "raise surge_max, or leave it out to restart in place");
-            }
-            (None, Some(0)) if self.surge_max == 0 => {
-                let message = "with unavailable_max and surge_max both 0 nothing can move";
-                fault("unavailable_max", message.into(), "set one of them to 1 or more");
-            }
-            _ => {}
-        }
-        faults
-    }
-
     /// Nodes whose turn it may be at once.
     fn at_once(&self) -> usize {
         let gliding = || self.surge_max.max(self.unavailable_max.unwrap_or(1)).max(1);
@@ -211,9 +187,46 @@ impl Rolling {
     }
 }
 
+impl Steps for Params {
+    fn name(&self) -> &'static str {
+        "rolling"
+    }
+    fn spares(&self, nodes: usize) -> usize {
+        if self.surge_max > 0 { nodes } else { 0 }
+    }
+    fn order(&self) -> Option<&Order> {
+        Some(&self.order)
+    }
+    fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
+        let mut faults = Vec::new();
+        let mut fault = |key, message: String, mend| faults.push((key, message, mend));
+        match (self.batch, self.unavailable_max) {
+            (Some(0), _) => fault("batch", "a batch of 0 nodes moves nothing".into(), "write 1 or more"),
+            (Some(_), Some(_)) => {
+                let message = "`unavailable_max` and `batch` both say how many nodes are away at once";
+                fault("unavailable_max", message.into(), "leave one out: one by one as they are done, or together");
+            }
+            (Some(batch), None) if self.surge_max > 0 && self.surge_max < batch => {
+                let message =
+                    format!("a batch of {batch} needs as many new nodes, but surge_max is {}", self.surge_max);
+                fault("surge_max", message, "raise surge_max, or leave it out to restart in place");
+            }
+            (None, Some(0)) if self.surge_max == 0 => {
+                let message = "with unavailable_max and surge_max both 0 nothing can move";
+                fault("unavailable_max", message.into(), "set one of them to 1 or more");
+            }
+            _ => {}
+        }
+        faults
+    }
+    fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant> {
+        sim.roll(now, index, self)
+    }
+}
+
 impl Sim<'_> {
     /// Goes on with a roll; the next time to look, or `None` when all is done.
-    pub(super) fn roll(&mut self, now: Instant, index: usize, params: &Params) -> Option<Instant> {
+    fn roll(&mut self, now: Instant, index: usize, params: &Params) -> Option<Instant> {
         if self.rolls[index].is_new() {
             let order = self.turns(index, &params.order);
             self.rolls[index].begin(order);

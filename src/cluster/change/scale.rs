@@ -1,6 +1,6 @@
 //! `scale_out` and `scale_in`: more nodes, and fewer, by hand.
 
-use super::{Aim, LOOKS_EVERY, Step};
+use super::{Aim, LOOKS_EVERY, Step, Steps};
 use crate::base::cause::Cause;
 use crate::base::time::{Duration, Instant};
 use crate::cluster::Sim;
@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 pub const OUT: &str = "nodes are added; they take part when the balancer's checks have seen them";
 /// One line for `stickysim list change`.
 pub const IN: &str = "nodes are drained and taken away for good";
+
+/// More at once are a mistake.
+const ADDED_MAX: u32 = 10_000;
 
 /// Parameters of `scale_out`.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -39,8 +42,39 @@ fn half_a_minute() -> Duration {
     Duration::from_secs(30)
 }
 
+impl Steps for Out {
+    fn name(&self) -> &'static str {
+        "scale_out"
+    }
+    fn spares(&self, _: usize) -> usize {
+        self.nodes as usize
+    }
+    fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
+        if (1..=ADDED_MAX).contains(&self.nodes) {
+            return Vec::new();
+        }
+        let message = format!("{} nodes are added, but from 1 to {ADDED_MAX} can be", self.nodes);
+        vec![("nodes", message, "add fewer, or start with more")]
+    }
+    fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant> {
+        sim.scale_out(now, index, self)
+    }
+}
+
+impl Steps for In {
+    fn name(&self) -> &'static str {
+        "scale_in"
+    }
+    fn aim(&self) -> Option<&Aim> {
+        Some(&self.nodes)
+    }
+    fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant> {
+        sim.scale_in(now, index, self)
+    }
+}
+
 impl Sim<'_> {
-    pub(super) fn scale_out(&mut self, now: Instant, index: usize, params: &Out) -> Option<Instant> {
+    fn scale_out(&mut self, now: Instant, index: usize, params: &Out) -> Option<Instant> {
         let up_at = self.plan.changes[index].at + params.start;
         if self.rolls[index].is_new() {
             self.rolls[index].begin([]);
@@ -66,7 +100,7 @@ impl Sim<'_> {
         (!seen).then_some(now + LOOKS_EVERY)
     }
 
-    pub(super) fn scale_in(&mut self, now: Instant, index: usize, params: &In) -> Option<Instant> {
+    fn scale_in(&mut self, now: Instant, index: usize, params: &In) -> Option<Instant> {
         let until = self.plan.changes[index].at + params.drain_timeout;
         if self.rolls[index].is_new() {
             let nodes = self.aimed_by_change(index, &params.nodes);

@@ -1,9 +1,9 @@
 //! `black_hole`: the node answers every request with an error at once. Being quick it looks idle, and an
 //! algorithm that looks at loads sends it ever more.
 
-use super::Aim;
+use super::{Aim, Harm};
 use crate::base::id::NodeId;
-use crate::base::time::Duration;
+use crate::base::time::{Duration, Instant};
 use crate::cluster::Sim;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,9 +28,21 @@ fn yes() -> bool {
     true
 }
 
-impl Sim<'_> {
-    pub(super) fn answer_errors(&mut self, node: NodeId, params: &Params) {
-        let node = self.fleet.node(node);
-        (node.answers_errors, node.hides_errors) = (true, params.looks_healthy);
+impl Harm for Params {
+    fn name(&self) -> &'static str {
+        "black_hole"
+    }
+    fn aim(&self) -> &Aim {
+        &self.nodes
+    }
+    fn lasts(&self) -> Option<Duration> {
+        self.lasts
+    }
+    fn begin(&self, sim: &mut Sim, _: Instant, node: NodeId) {
+        let node = sim.fleet.node(node);
+        (node.answers_errors, node.hides_errors) = (true, self.looks_healthy);
+    }
+    fn end(&self, sim: &mut Sim, _: Instant, node: NodeId) {
+        sim.fleet.node(node).answers_errors = false;
     }
 }

@@ -1,15 +1,38 @@
 //! `freeze`: the process stands still (a stuck garbage collection, a full disk, SIGSTOP). The kernel still
 //! accepts connections, nothing is answered, and whatever was queued goes on when the process does.
 
+use super::{Aim, Harm, Params};
 use crate::base::id::NodeId;
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::cluster::{Sim, event};
 
 /// One line for `stickysim list fault`.
 pub const MEANING: &str = "processes stand still: the kernel accepts, nothing is answered, queues are kept";
 
+/// `freeze`.
+#[derive(Clone, Debug)]
+pub struct Freeze(pub Params);
+
+impl Harm for Freeze {
+    fn name(&self) -> &'static str {
+        "freeze"
+    }
+    fn aim(&self) -> &Aim {
+        &self.0.nodes
+    }
+    fn lasts(&self) -> Option<Duration> {
+        self.0.lasts
+    }
+    fn begin(&self, sim: &mut Sim, now: Instant, node: NodeId) {
+        sim.freeze(now, node);
+    }
+    fn end(&self, sim: &mut Sim, now: Instant, node: NodeId) {
+        sim.thaw(now, node);
+    }
+}
+
 impl Sim<'_> {
-    pub(super) fn freeze(&mut self, now: Instant, id: NodeId) {
+    fn freeze(&mut self, now: Instant, id: NodeId) {
         let node = self.fleet.node(id);
         node.is_frozen = true;
         node.work.freeze(now);
@@ -17,7 +40,7 @@ impl Sim<'_> {
         self.expect_notices(now, id);
     }
 
-    pub(super) fn thaw(&mut self, now: Instant, id: NodeId) {
+    fn thaw(&mut self, now: Instant, id: NodeId) {
         let node = self.fleet.node(id);
         if !std::mem::replace(&mut node.is_frozen, false) {
             return;

@@ -1,16 +1,42 @@
 //! `kill`: the process dies, its host lives. Connections are reset at once, new ones are refused, and what
 //! was in its memory is gone. It may come back after a while, empty.
 
+use super::{Aim, Harm, Params};
 use crate::base::cause::Cause;
 use crate::base::id::NodeId;
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::cluster::Sim;
 
 /// One line for `stickysim list fault`.
 pub const MEANING: &str = "processes crash: connections are reset, memory is gone, the host answers";
 
+/// `kill`.
+#[derive(Clone, Debug)]
+pub struct Kill(pub Params);
+
+impl Harm for Kill {
+    fn name(&self) -> &'static str {
+        "kill"
+    }
+    fn aim(&self) -> &Aim {
+        &self.0.nodes
+    }
+    fn lasts(&self) -> Option<Duration> {
+        self.0.lasts
+    }
+    fn begin(&self, sim: &mut Sim, now: Instant, node: NodeId) {
+        sim.crash(now, node, Cause::Reset);
+    }
+    fn end(&self, sim: &mut Sim, now: Instant, node: NodeId) {
+        sim.come_back(now, node);
+    }
+}
+
 impl Sim<'_> {
-    pub(super) fn kill(&mut self, now: Instant, node: NodeId) {
-        self.crash(now, node, Cause::Reset);
+    /// A node begins to serve again, unless it was taken away meanwhile.
+    pub(super) fn come_back(&mut self, now: Instant, node: NodeId) {
+        if self.is_wanted(node) {
+            self.come_up(now, node);
+        }
     }
 }

@@ -20,33 +20,35 @@ use aim::{Aim, Part};
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
+use std::sync::Arc;
 
-/// What goes wrong.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Kind {
-    /// Processes crash.
-    Kill(Params),
-    /// Hosts are gone without a word.
-    Lose(Params),
-    /// Processes stand still.
-    Freeze(Params),
-    /// No new connections are taken.
-    Refuse(Params),
-    /// Errors at once.
-    BlackHole(black_hole::Params),
-    /// Work takes longer.
-    Slow(slow::Params),
-}
-
-impl Alternatives for Kind {
-    const NAMES: &'static [(&'static str, &'static str)] = &[
-        ("kill", kill::MEANING),
-        ("lose", lose::MEANING),
-        ("freeze", freeze::MEANING),
-        ("refuse", refuse::MEANING),
-        ("black_hole", black_hole::MEANING),
-        ("slow", slow::MEANING),
-    ];
+/// A kind of fault: what it does to a node when it begins and when it is over.
+///
+/// To a running cluster all kinds are alike, so that one file says everything of a kind but its key.
+pub trait Harm: Debug + Send + Sync {
+    /// Its key in a scenario.
+    fn name(&self) -> &'static str;
+    /// Whom it hits.
+    fn aim(&self) -> &Aim;
+    /// How long it lasts; `None` for good.
+    fn lasts(&self) -> Option<Duration>;
+    /// What is wrong with the parameters: (key, message, how to mend it).
+    fn faults(&self) -> Vec<(&'static str, &'static str, &'static str)> {
+        Vec::new()
+    }
+    /// What it leaves of a node's speed.
+    fn speed(&self) -> f64 {
+        1.0
+    }
+    /// Whether two at one node do more harm than one.
+    fn adds_up(&self) -> bool {
+        false
+    }
+    /// It begins at `node`.
+    fn begin(&self, sim: &mut Sim, now: Instant, node: NodeId);
+    /// It is over at `node`, and no other of its kind holds it, unless kinds like it [add up](Harm::adds_up).
+    fn end(&self, sim: &mut Sim, now: Instant, node: NodeId);
 }
 
 /// Whom, and for how long.
@@ -81,17 +83,28 @@ pub struct Written {
 
 impl Written {
     /// The kinds that are given: one, in a sound scenario.
-    pub fn kinds(&self) -> Vec<Kind> {
-        let kinds = [
-            self.kill.clone().map(Kind::Kill),
-            self.lose.clone().map(Kind::Lose),
-            self.freeze.clone().map(Kind::Freeze),
-            self.refuse.clone().map(Kind::Refuse),
-            self.black_hole.clone().map(Kind::BlackHole),
-            self.slow.clone().map(Kind::Slow),
+    pub fn kinds(self) -> Vec<Arc<dyn Harm>> {
+        let kinds: [Option<Arc<dyn Harm>>; 6] = [
+            self.kill.map(|params| Arc::new(kill::Kill(params)) as _),
+            self.lose.map(|params| Arc::new(lose::Lose(params)) as _),
+            self.freeze.map(|params| Arc::new(freeze::Freeze(params)) as _),
+            self.refuse.map(|params| Arc::new(refuse::Refuse(params)) as _),
+            self.black_hole.map(|params| Arc::new(params) as _),
+            self.slow.map(|params| Arc::new(params) as _),
         ];
         kinds.into_iter().flatten().collect()
     }
+}
+
+impl Alternatives for Written {
+    const NAMES: &'static [(&'static str, &'static str)] = &[
+        ("kill", kill::MEANING),
+        ("lose", lose::MEANING),
+        ("freeze", freeze::MEANING),
+        ("refuse", refuse::MEANING),
+        ("black_hole", black_hole::MEANING),
+        ("slow", slow::MEANING),
+    ];
 }
 
 /// A fault, ready to run.
@@ -102,39 +115,7 @@ pub struct Fault {
     /// When it begins.
     pub at: Instant,
     /// What it does.
-    pub kind: Kind,
-}
-
-impl Kind {
-    /// Its key in a scenario.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Kind::Kill(_) => "kill",
-            Kind::Lose(_) => "lose",
-            Kind::Freeze(_) => "freeze",
-            Kind::Refuse(_) => "refuse",
-            Kind::BlackHole(_) => "black_hole",
-            Kind::Slow(_) => "slow",
-        }
-    }
-
-    /// How long it lasts; `None` for good.
-    pub fn lasts(&self) -> Option<Duration> {
-        match self {
-            Kind::Kill(params) | Kind::Lose(params) | Kind::Freeze(params) | Kind::Refuse(params) => params.lasts,
-            Kind::BlackHole(params) => params.lasts,
-            Kind::Slow(params) => params.lasts,
-        }
-    }
-
-    /// Its aim.
-    pub fn aim(&self) -> &Aim {
-        match self {
-            Kind::Kill(params) | Kind::Lose(params) | Kind::Freeze(params) | Kind::Refuse(params) => &params.nodes,
-            Kind::BlackHole(params) => &params.nodes,
-            Kind::Slow(params) => &params.nodes,
-        }
-    }
+    pub kind: Arc<dyn Harm>,
 }
 
 impl Sim<'_> {
@@ -144,14 +125,7 @@ impl Sim<'_> {
         let victims = self.aimed(&fault.name, fault.kind.aim(), |sim, node| sim.fleet.is_up(node));
         self.victims_of[index] = victims.clone();
         for node in victims {
-            match &fault.kind {
-                Kind::Kill(_) => self.kill(now, node),
-                Kind::Lose(_) => self.lose(now, node),
-                Kind::Freeze(_) => self.freeze(now, node),
-                Kind::Refuse(_) => self.refuse(node),
-                Kind::BlackHole(params) => self.answer_errors(node, params),
-                Kind::Slow(_) => self.set_speed(now, node),
-            }
+            fault.kind.begin(self, now, node);
         }
         if let Some(lasts) = fault.kind.lasts() {
             self.queue.at(now + lasts, event::fault(index, true));
@@ -160,28 +134,19 @@ impl Sim<'_> {
 
     /// Ends it again.
     pub(super) fn end_fault(&mut self, now: Instant, index: usize) {
+        let kind = &self.plan.faults[index].kind;
         for node in std::mem::take(&mut self.victims_of[index]) {
-            match &self.plan.faults[index].kind {
-                Kind::Slow(_) => self.set_speed(now, node),
-                kind if self.suffers(node, kind) => {}
-                Kind::Kill(_) | Kind::Lose(_) => {
-                    // What was taken away meanwhile stays away.
-                    if self.is_wanted(node) {
-                        self.come_up(now, node);
-                    }
-                }
-                Kind::Freeze(_) => self.thaw(now, node),
-                Kind::Refuse(_) => self.fleet.node(node).refuses = false,
-                Kind::BlackHole(_) => self.fleet.node(node).answers_errors = false,
+            let is_held = self.faults_of(node).any(|other| other.name() == kind.name());
+            if kind.adds_up() || !is_held {
+                kind.end(self, now, node);
             }
         }
     }
 
-    /// Whether a fault of this kind holds a node.
-    fn suffers(&self, node: NodeId, kind: &Kind) -> bool {
-        let same = |fault: &Fault| std::mem::discriminant(&fault.kind) == std::mem::discriminant(kind);
-        let mut holding = self.plan.faults.iter().zip(&self.victims_of);
-        holding.any(|(fault, victims)| same(fault) && victims.contains(&node))
+    /// The faults that hold a node at present.
+    fn faults_of(&self, node: NodeId) -> impl Iterator<Item = &dyn Harm> {
+        let all = self.plan.faults.iter().zip(&self.victims_of);
+        all.filter(move |(_, victims)| victims.contains(&node)).map(|(fault, _)| &*fault.kind)
     }
 
     /// The nodes that the fault or change called `name` is aimed at, out of those that `may` be hit: the same in
