@@ -2,6 +2,7 @@
 
 use super::plan;
 use super::request::{Attempt, Kind, Stage};
+use super::state::Gone;
 use super::station::Station;
 use super::{Sim, event};
 use crate::base::cause::Cause;
@@ -202,9 +203,10 @@ impl Sim<'_> {
     /// Sessions whose only current copy was in `node`'s memory lose their state.
     fn lose_memory(&mut self, now: Instant, node: NodeId, cause: Cause) {
         let mut lost = std::mem::take(&mut self.scratch);
+        let gone = if cause == Cause::HostLoss { Gone::Host } else { Gone::Process };
         for index in 0..self.keepers.len() {
             let population = PopulationId(index as u16);
-            self.keepers[index].forget_node(node, &mut lost);
+            self.keepers[index].forget_node(node, gone, &mut lost);
             for session in lost.drain(..).map(SessionId) {
                 self.recorder.note(now, Fact::Lost { population, session, cause });
             }

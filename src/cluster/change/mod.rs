@@ -67,15 +67,20 @@ pub struct Written {
 impl Written {
     /// The kinds that are given: one, in a sound scenario.
     pub fn kinds(self) -> Vec<Arc<dyn Steps>> {
-        let kinds: [Option<Arc<dyn Steps>>; 5] = [
-            self.rolling.map(|params| Arc::new(params) as _),
-            self.drain.map(|params| Arc::new(params) as _),
-            self.maint.map(|params| Arc::new(params) as _),
-            self.scale_out.map(|params| Arc::new(params) as _),
-            self.scale_in.map(|params| Arc::new(params) as _),
+        let kinds = [
+            self.rolling.map(steps),
+            self.drain.map(steps),
+            self.maint.map(steps),
+            self.scale_out.map(steps),
+            self.scale_in.map(steps),
         ];
         kinds.into_iter().flatten().collect()
     }
+}
+
+/// Of whatever kind: all are alike to the cluster.
+fn steps<K: Steps + 'static>(kind: K) -> Arc<dyn Steps> {
+    Arc::new(kind)
 }
 
 impl Alternatives for Written {

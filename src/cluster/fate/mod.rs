@@ -84,16 +84,21 @@ pub struct Written {
 impl Written {
     /// The kinds that are given: one, in a sound scenario.
     pub fn kinds(self) -> Vec<Arc<dyn Harm>> {
-        let kinds: [Option<Arc<dyn Harm>>; 6] = [
-            self.kill.map(|params| Arc::new(kill::Kill(params)) as _),
-            self.lose.map(|params| Arc::new(lose::Lose(params)) as _),
-            self.freeze.map(|params| Arc::new(freeze::Freeze(params)) as _),
-            self.refuse.map(|params| Arc::new(refuse::Refuse(params)) as _),
-            self.black_hole.map(|params| Arc::new(params) as _),
-            self.slow.map(|params| Arc::new(params) as _),
+        let kinds = [
+            self.kill.map(|params| harm(kill::Kill(params))),
+            self.lose.map(|params| harm(lose::Lose(params))),
+            self.freeze.map(|params| harm(freeze::Freeze(params))),
+            self.refuse.map(|params| harm(refuse::Refuse(params))),
+            self.black_hole.map(harm),
+            self.slow.map(harm),
         ];
         kinds.into_iter().flatten().collect()
     }
+}
+
+/// Of whatever kind: all are alike to the cluster.
+fn harm<K: Harm + 'static>(kind: K) -> Arc<dyn Harm> {
+    Arc::new(kind)
 }
 
 impl Alternatives for Written {

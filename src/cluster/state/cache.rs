@@ -3,7 +3,7 @@
 //! Nothing can be lost; what a crash or a move costs is the work of filling the cache anew, also for the
 //! first request of a session.
 
-use super::{Keep, Look, Rebuild};
+use super::{Gone, Keep, Look, Rebuild};
 use crate::base::id::{NodeId, SessionId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,7 +53,7 @@ impl Keep for Cache {
         }
     }
 
-    fn forget_node(&mut self, node: NodeId, _lost: &mut Vec<u32>) {
+    fn forget_node(&mut self, node: NodeId, _: Gone, _lost: &mut Vec<u32>) {
         if node.index() >= self.incarnations.len() {
             self.incarnations.resize(node.index() + 1, 0);
         }
@@ -78,7 +78,7 @@ mod tests {
         cache.keep(alice, a);
         assert_eq!((cache.look(alice, a), cache.look(alice, b)), (Look::Here, Look::Missing));
         cache.keep(alice, b);
-        cache.forget_node(a, &mut Vec::new());
+        cache.forget_node(a, Gone::Process, &mut Vec::new());
         assert_eq!((cache.look(alice, a), cache.look(alice, b)), (Look::Missing, Look::Here));
     }
 }
