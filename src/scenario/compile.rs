@@ -5,7 +5,7 @@
 use super::events::add_spares;
 use super::file::{Balancer, Clients, Root};
 use super::words::mend;
-use super::{Problem, Problems, Table, lookup_span_of, read_each, read_node, read_table};
+use super::{Node, Problem, Problems, Table, lookup_span_of, read_each, read_node, read_table};
 use crate::base::choice::Choice;
 use crate::base::dist::{Law, Sampler};
 use crate::base::time::Instant;
@@ -62,6 +62,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
     }
     let (root, (mut nodes, zones), balancer) = (root?, nodes?, balancer?);
     let spares = add_spares(&mut nodes, &changes);
+    reading.check_addresses(&nodes);
     // By name, so that the order of the text changes nothing.
     populations.sort_by(|a, b| a.name.cmp(&b.name));
     let plan = Plan {
@@ -157,11 +158,12 @@ impl Reading<'_> {
     fn balancer(&mut self) -> Option<Balancer> {
         let Some(node) = self.table.get("balancer") else { return Some(Balancer::default()) };
         let balancer: Balancer = read_node(node, self.problems, "balancer")?;
-        for (key, message) in balancer.balance.0.faults() {
-            self.wrong(&["balancer", "balance", key], message, "correct it or leave it out");
-        }
-        for (key, message) in balancer.affinity.0.faults() {
-            self.wrong(&["balancer", "affinity", key], message, "correct it or leave it out");
+        let faults = [("balance", balancer.balance.0.faults()), ("affinity", balancer.affinity.0.faults())];
+        for (choice, faults) in faults {
+            for (key, message) in faults {
+                let path = ["balancer", choice, chosen(node, choice).unwrap_or_default(), key];
+                self.wrong(&path, message, "correct it or leave it out");
+            }
         }
         let health = balancer.health;
         for (key, interval) in [("interval", Some(health.interval)), ("fast_interval", health.fast_interval)] {
@@ -272,6 +274,12 @@ impl Reading<'_> {
             self.warning(&["cluster"], message, "the queues will grow for as long as that lasts");
         }
     }
+}
+
+/// The alternative that a choice below `node` names as a table.
+fn chosen<'t>(node: &'t Node, choice: &str) -> Option<&'t str> {
+    let alternatives = node.get_ref().as_table()?.get(choice)?.get_ref().as_table()?;
+    alternatives.keys().next().map(|name| name.get_ref().as_ref())
 }
 
 /// Mean number of slots that a population keeps busy when nothing makes it wait.

@@ -98,6 +98,8 @@ pub struct Balancer {
     view: View,
     balance: Box<dyn Balance>,
     members: Vec<Member>,
+    // By node: whether its place is kept while it is not eligible.
+    configured: Vec<bool>,
     in_flight: Vec<u32>,
     // What is remembered: the first for all populations without an affinity of their own.
     memories: Vec<Box<dyn Remember>>,
@@ -125,8 +127,8 @@ impl Balancer {
             memory_of.push(if *own { memories.len() } else { 0 });
             memories.extend(own.then(|| affinity.start()));
         }
-        let in_flight = vec![0; members.len()];
-        Balancer { spec: spec.clone(), view, balance, members, in_flight, memories, memory_of }
+        let (configured, in_flight) = (vec![true; members.len()], vec![0; members.len()]);
+        Balancer { spec: spec.clone(), view, balance, members, configured, in_flight, memories, memory_of }
     }
 
     /// The node that `population`'s affinity proposes for a request whose client presents `presented`.
@@ -210,11 +212,20 @@ impl Balancer {
         self.view.next_check(node)
     }
 
-    /// A node is not there yet: it is believed to be down until checks say otherwise.
+    /// A node is not there yet: it is believed to be down until checks say otherwise, and is configured then.
     pub fn hold_back(&mut self, node: NodeId) {
         let took_new = self.view.takes_new(node);
+        self.configured[node.index()] = false;
         self.view.hold_back(node);
         self.tell(node, took_new);
+    }
+
+    /// A node leaves for good: once it is not eligible any more, it is not configured either.
+    pub fn retire(&mut self, node: NodeId) {
+        self.configured[node.index()] = false;
+        if !self.view.takes_new(node) {
+            self.balance.gone(node);
+        }
     }
 
     /// An operator sets what is wanted of a node.
@@ -227,8 +238,16 @@ impl Balancer {
     /// Tells the algorithm when a node's eligibility has changed.
     fn tell(&mut self, node: NodeId, took_new: bool) {
         match (took_new, self.view.takes_new(node)) {
-            (false, true) => self.balance.joined(self.members[node.index()]),
-            (true, false) => self.balance.left(node),
+            (false, true) => {
+                self.configured[node.index()] = true;
+                self.balance.joined(self.members[node.index()]);
+            }
+            (true, false) => {
+                self.balance.left(node);
+                if !self.configured[node.index()] {
+                    self.balance.gone(node);
+                }
+            }
             _ => {}
         }
     }
@@ -261,6 +280,36 @@ mod tests {
     fn a_session_whose_node_is_down_goes_elsewhere_only_with_redispatch() {
         assert_eq!(balancer(true).route(&ASK, Some(A)), Route::To(B));
         assert_eq!(balancer(false).route(&ASK, Some(A)), Route::Refuse(Cause::NodeDown));
+    }
+
+    #[test]
+    fn a_node_that_is_down_keeps_its_place_and_one_that_has_retired_does_not() {
+        let algorithm: Choice<Algorithm> = serde_json::from_value("nginx_hash".into()).unwrap();
+        let spec = Spec { algorithm: algorithm.0, ..Spec::default() };
+        let moved = |leave: fn(&mut Balancer)| {
+            let mut balancer = Balancer::new(&spec, (0..10).map(balance::tests::member).collect(), &[], 1, "lb1");
+            let homes = |balancer: &mut Balancer| -> Vec<Route> {
+                (0..1_000).map(|key| balancer.route(&balance::tests::ask(key), None)).collect()
+            };
+            let before = homes(&mut balancer);
+            leave(&mut balancer);
+            before.iter().zip(homes(&mut balancer)).filter(|(was, is)| *was != is).count()
+        };
+        let down = moved(|balancer| balancer.set_admin(A, Admin::Maint));
+        assert!((60..140).contains(&down), "its own tenth: {down} of 1,000");
+        for retired in [
+            moved(|balancer| {
+                balancer.retire(A);
+                balancer.set_admin(A, Admin::Drain);
+            }),
+            moved(|balancer| {
+                balancer.set_admin(A, Admin::Drain);
+                balancer.retire(A);
+            }),
+            moved(|balancer| balancer.hold_back(A)),
+        ] {
+            assert!((850..950).contains(&retired), "nine of ten: {retired} of 1,000");
+        }
     }
 
     #[test]

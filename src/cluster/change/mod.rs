@@ -153,6 +153,9 @@ impl Sim<'_> {
     /// A node belongs to the cluster from now on, or no longer.
     pub(super) fn want(&mut self, now: Instant, node: NodeId, wanted: bool) {
         self.wanted[node.index()] = wanted;
+        if !wanted {
+            self.balancer.retire(node);
+        }
         let nodes = self.wanted.iter().filter(|&&wanted| wanted).count() as u32;
         self.recorder.note(now, Fact::Desired { nodes });
     }
