@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use stickysim::base::choice::Alternatives;
 use stickysim::base::draw::{mix, name_key};
 use stickysim::base::id::NodeId;
-use stickysim::cluster::balancer::balance::{Algorithm, Ask, Balance, Member};
+use stickysim::cluster::balancer::balance::{Algorithm, Ask, Asker, Balance, Key, Member};
 use stickysim::cluster::plan::default_address;
 
 fn main() {
@@ -48,7 +48,7 @@ impl Case {
     fn start(&self, nodes: u32) -> Box<dyn Balance> {
         let mut balance = self.algorithm.start(1, "lb1");
         (0..nodes).for_each(|index| balance.joined(self.member(index)));
-        balance.pick(&ask(0));
+        balance.pick(&Client::new(0).ask());
         balance
     }
 }
@@ -80,21 +80,36 @@ impl std::fmt::Display for Case {
     }
 }
 
-fn ask(key: u64) -> Ask {
-    Ask { key: mix(key), address: mix(key ^ 1 << 40), header: mix(key ^ 2 << 40), avoid: None }
+/// A client whose session, address and header are these hashes.
+struct Client([u64; 3]);
+
+impl Client {
+    fn new(key: u64) -> Client {
+        Client([mix(key), mix(key ^ 1 << 40), mix(key ^ 2 << 40)])
+    }
+
+    fn ask(&self) -> Ask<'_> {
+        Ask { asker: self, avoid: None }
+    }
+}
+
+impl Asker for Client {
+    fn hash_of(&self, key: Key) -> u64 {
+        self.0[key as usize]
+    }
 }
 
 #[divan::bench(args = cases(), consts = SIZES, sample_count = 15, sample_size = 1)]
 fn choice<const N: u32>(bencher: Bencher, case: &Case) {
     let mut balance = case.start(N);
-    let asks: Vec<Ask> = (0..PICKS as u64).map(ask).collect();
+    let clients: Vec<Client> = (0..PICKS as u64).map(Client::new).collect();
     let mut loads = vec![0_u32; N as usize];
     let mut busy = std::collections::VecDeque::new();
     // Algorithms that look at every node get fewer choices, so that this ends.
     let picks = if N >= 10_000 { PICKS / 16 } else { PICKS };
     bencher.counter(ItemsCount::new(picks)).bench_local(|| {
-        for ask in &asks[..picks] {
-            let node = balance.pick(ask).expect("somebody is eligible");
+        for client in &clients[..picks] {
+            let node = balance.pick(&client.ask()).expect("somebody is eligible");
             loads[node.index()] += 1;
             balance.load(node, loads[node.index()]);
             busy.push_back(node);
@@ -122,7 +137,7 @@ fn change<const N: u32>(bencher: Bencher, case: &Case) {
                 out = Some(index);
             }
         }
-        balance.pick(&ask(u64::from(step)))
+        balance.pick(&Client::new(u64::from(step)).ask())
     });
 }
 
@@ -139,6 +154,6 @@ fn newcomer<const N: u32>(bencher: Bencher, case: &Case) {
             balance.joined(case.member(N));
         }
         is_in = !is_in;
-        balance.pick(&ask(step))
+        balance.pick(&Client::new(step).ask())
     });
 }

@@ -42,7 +42,7 @@ pub enum Cause {
     ConnectionLimit,
     /// The client had no connection to send the request on.
     NoConnection,
-    /// The host fell silent, and the balancer or TCP gave up waiting.
+    /// No reply came within `server_timeout`, or before TCP gave up on a silent host.
     NoAnswer,
     /// The node answered with an error at once.
     BadAnswer,
@@ -54,7 +54,7 @@ pub enum Cause {
     TunnelTimeout,
     /// TCP gave up on bytes that were never acknowledged.
     TcpGaveUp,
-    /// The balancer marked the node down and cut its sessions.
+    /// The balancer marked the node down and cut everything that it had open to it.
     MarkedDown,
     /// The node was restarted by a change.
     Restart,
@@ -163,13 +163,13 @@ impl Cause {
             Cause::ConnectTimeout => "The host did not accept the connection within the balancer's `connect_timeout`.",
             Cause::ConnectionLimit => "The node had `connections_max` connections already.",
             Cause::NoConnection => "The client had no connection to send the request on.",
-            Cause::NoAnswer => "The host fell silent, and the balancer or TCP gave up waiting.",
+            Cause::NoAnswer => "No reply came within `server_timeout`, or before TCP gave up on a silent host.",
             Cause::BadAnswer => "The node answered with an error at once.",
             Cause::HostLoss => "The host that held the only current copy of the state is gone.",
             Cause::Heartbeat => "The client's heartbeat was not answered in time.",
             Cause::TunnelTimeout => "Nothing moved on the connection for the balancer's `tunnel_timeout`.",
             Cause::TcpGaveUp => "TCP gave up on bytes that were never acknowledged.",
-            Cause::MarkedDown => "The balancer marked the node down and cut its sessions.",
+            Cause::MarkedDown => "The balancer marked the node down and cut what it had open to it.",
             Cause::Restart => "The node was restarted by a change.",
             Cause::DrainTimeout => "The drain timeout was over before the session was.",
             Cause::Maintenance => "The node was put into maintenance and its sessions shut down.",

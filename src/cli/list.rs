@@ -12,6 +12,7 @@ use crate::cluster::client::reconnect::Backoff;
 use crate::cluster::fate::Kind;
 use crate::cluster::state::Location;
 use crate::observe::columns;
+use crate::scenario::presets;
 use clap::{Args, ValueEnum};
 use std::fmt::Write;
 
@@ -38,6 +39,8 @@ enum What {
     Protocol,
     /// Waits before a client tries again (`reconnect`, `retry.backoff`).
     Reconnect,
+    /// Products whose documented defaults can be had with one word (`balancer.preset`), with their sources.
+    Preset,
     /// Laws of chance, for every duration or number that may vary.
     Law,
     /// Figures: columns of the result files and keys of `[slo]`.
@@ -67,6 +70,7 @@ impl List {
 impl What {
     fn show(self, text: &mut String) {
         let lines: Vec<(&str, String)> = match self {
+            What::Preset => return show_presets(text),
             What::Balance => named::<Algorithm>(),
             What::Affinity => named::<Affinity>(),
             What::State => named::<Location>(),
@@ -81,6 +85,16 @@ impl What {
         let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, meaning) in lines {
             let _ = writeln!(text, "  {name:width$}  {meaning}");
+        }
+    }
+}
+
+/// Every preset with its keys: what they are worth depends on where they come from.
+fn show_presets(text: &mut String) {
+    for preset in presets::ALL {
+        let _ = writeln!(text, "  {}  {}", preset.name, preset.meaning);
+        for line in preset.text.lines() {
+            let _ = writeln!(text, "      {line}");
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::observe::fact::Ending;
 
 impl Sim<'_> {
     /// A request is due.
+    #[inline]
     pub(super) fn issue(&mut self, now: Instant, id: SessionId) {
         let session = &mut self.sessions[id];
         session.requests += 1;
@@ -31,6 +32,7 @@ impl Sim<'_> {
     }
 
     /// An attempt of a request leaves the client.
+    #[inline]
     pub(super) fn send(&mut self, now: Instant, id: AttemptId) {
         let attempt = &mut self.attempts[id];
         attempt.tries = attempt.tries.saturating_add(1);
@@ -56,6 +58,7 @@ impl Sim<'_> {
     }
 
     /// The reply to a request has come; its record is off all books.
+    #[inline]
     pub(super) fn request_succeeded(&mut self, now: Instant, id: SessionId, intended: Instant) {
         let session = &mut self.sessions[id];
         let population = session.population;
@@ -77,6 +80,7 @@ impl Sim<'_> {
     }
 
     /// Sets the timer to the next request, with a pause for an idle connection to close in between.
+    #[inline]
     pub(super) fn think(&mut self, now: Instant, id: SessionId) {
         let session = &self.sessions[id];
         let (population, who, nth) = (session.population, session.who, session.requests);

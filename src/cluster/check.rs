@@ -28,23 +28,31 @@ impl Sim<'_> {
     /// Health checks of a node begin at a random point of the interval, as products spread them.
     pub(super) fn begin_checks(&mut self, now: Instant, node: NodeId) {
         let interval = self.plan.balancer.health.interval.as_nanos();
-        let phase = Stream::new(self.seed, "check phase", "lb1").at(u64::from(node.0), 0).random_range(0..interval);
-        self.queue.at(now + Duration::from_nanos(phase), event::probe(node));
+        for instance in 0..self.balancers.count() {
+            let luck = Stream::new(self.seed, "check phase", &format!("lb{}", instance + 1));
+            let phase = Duration::from_nanos(luck.at(u64::from(node.0), 0).random_range(0..interval));
+            self.queue.at(now + phase, event::probe(self.check_of(instance, node)));
+        }
     }
 
-    /// A check of `node` is due, or has waited long enough for its answer.
-    pub(super) fn on_check(&mut self, now: Instant, node: NodeId) {
+    fn check_of(&self, instance: usize, node: NodeId) -> usize {
+        instance * self.plan.nodes.len() + node.index()
+    }
+
+    /// A check is due, or has waited long enough for its answer.
+    pub(super) fn on_check(&mut self, now: Instant, index: usize) {
+        let (instance, node) = (index / self.plan.nodes.len(), NodeId((index % self.plan.nodes.len()) as u32));
         let health = self.plan.balancer.health;
-        if std::mem::replace(&mut self.checks[node.index()].awaits, false) {
-            return self.take_check(now, node, false);
+        if std::mem::replace(&mut self.checks[index].awaits, false) {
+            return self.take_check(now, instance, node, false);
         }
-        self.checks[node.index()].began = now;
+        self.checks[index].began = now;
         match self.answer(node, health.check) {
-            Answer::Good => self.take_check(now, node, true),
-            Answer::Bad => self.take_check(now, node, false),
+            Answer::Good => self.take_check(now, instance, node, true),
+            Answer::Bad => self.take_check(now, instance, node, false),
             Answer::Nothing => {
-                self.checks[node.index()].awaits = true;
-                self.queue.at(now + health.patience(), event::probe(node));
+                self.checks[index].awaits = true;
+                self.queue.at(now + health.patience(), event::probe(index));
             }
         }
     }
@@ -64,19 +72,20 @@ impl Sim<'_> {
         }
     }
 
-    /// The result of a check changes the view, and the view may cut sessions.
-    fn take_check(&mut self, now: Instant, node: NodeId, good: bool) {
-        let change = self.balancer.checked(node, good);
+    /// The result of a check changes the view of one instance, and the view may cut sessions.
+    fn take_check(&mut self, now: Instant, instance: usize, node: NodeId, good: bool) {
+        let (serving, index) = (self.balancers.serving(instance), self.check_of(instance, node));
+        let change = self.balancers[serving].checked(node, good);
         // Checks begin at regular times; one that took longer makes the next wait for its turn.
-        let gap = self.balancer.next_check(node);
-        let mut next = self.checks[node.index()].began + gap;
+        let gap = self.balancers[serving].next_check(node);
+        let mut next = self.checks[index].began + gap;
         while next < now {
             next += gap;
         }
         // A check that has just given up at its successor's time still lets it begin now.
-        self.queue.at(next, event::probe(node));
+        self.queue.at(next, event::probe(index));
         if change == Change::Down && self.plan.balancer.on_marked_down == OnMarkedDown::ShutdownSessions {
-            self.cut_all(now, node, Cause::MarkedDown);
+            self.shut_down_through(now, Some(serving), node, Cause::MarkedDown);
         }
     }
 }

@@ -4,8 +4,10 @@
 //! and what was under way on it fails with the same cause.
 
 use super::Sim;
+use super::balancer::instances::ProcessId;
 use super::client::{Layer, Protocol};
-use super::request::{Kind, Stage};
+use super::request::{Attempt, Kind, Stage};
+use super::session::Session;
 use super::state::Look;
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
@@ -47,7 +49,9 @@ impl Sim<'_> {
         if people.give_up_after.is_some_and(|most| failures >= most) {
             return self.end_session(now, id, Ending::GaveUp);
         }
-        self.wait_to_come_back(now, id, failures + u32::from(!people.reconnect_at_once));
+        // One that was cut off has waited already, unless it tries at once.
+        let has_waited = self.sessions[id].was_admitted() && !people.reconnect_at_once;
+        self.wait_to_come_back(now, id, failures + u32::from(has_waited));
     }
 
     /// Sets the timer to the `k`-th wait since the session was cut off.
@@ -69,12 +73,19 @@ impl Sim<'_> {
             self.leave_node(now, id);
             return self.attempts.free(id);
         };
-        let moved_by = self.attempts[id].moved_by;
+        let Attempt { via, moved_by, kind, .. } = self.attempts[id];
+        if kind == Kind::Connect && self.fleet.node(node).answers_errors {
+            return self.fail_at_node(now, id, Cause::BadAnswer);
+        }
+        if self.linked.node(session.0).is_some() {
+            // Another of its requests was quicker: this one has a connection of its own until its reply.
+            return self.enter(now, id, node);
+        }
         self.attempts[id].placed = false; // The connection keeps the place.
-        self.link(now, session, node);
-        self.learn(now, session, node);
+        self.link(now, session, via, node);
+        self.learn(now, session, via, node);
         self.bind(now, session, node, moved_by);
-        if self.attempts[id].kind == Kind::Request {
+        if kind == Kind::Request {
             return self.enter(now, id, node);
         }
         self.leave_node(now, id);
@@ -103,8 +114,12 @@ impl Sim<'_> {
     }
 
     /// The connection exists from now on.
-    pub(super) fn link(&mut self, now: Instant, id: SessionId, node: NodeId) {
+    pub(super) fn link(&mut self, now: Instant, id: SessionId, via: ProcessId, node: NodeId) {
         self.linked.bind(id.0, node);
+        if id.index() >= self.linked_via.len() {
+            self.linked_via.resize(id.index() + 1, via);
+        }
+        self.linked_via[id.index()] = via;
         let (is_stream, incarnation) =
             (self.is_stream(self.sessions[id].population), self.fleet.node(node).incarnation);
         let session = &mut self.sessions[id];
@@ -119,7 +134,9 @@ impl Sim<'_> {
     pub(super) fn unlink(&mut self, now: Instant, id: SessionId) -> Option<NodeId> {
         let node = self.linked.node(id.0)?;
         self.linked.unbind(id.0);
-        self.balancer.done(node);
+        self.balancers[self.linked_via[id.index()]].done(node);
+        let host = self.fleet.node(node);
+        host.stale = host.stale.saturating_sub(u32::from(host.incarnation != self.sessions[id].incarnation));
         self.recorder.note(now, Fact::Linked { node, by: -1 });
         Some(node)
     }
@@ -133,13 +150,19 @@ impl Sim<'_> {
         }
         if !self.is_stream(self.sessions[session].population) {
             self.sessions[session].counted = self.sessions[session].counted.saturating_add(1);
+            self.await_reply(now, id);
         }
         (self.attempts[id].node, self.attempts[id].placed) = (node, false);
         self.at_node.bind(id.0, node);
         self.recorder.note(now, Fact::InFlight { node, by: 1 });
-        if self.fleet.node(node).is_silent {
-            self.hear_nothing(now, id);
-            return self.notice_unanswered(now, session, node);
+        let host = self.fleet.get(node);
+        let (is_silent, is_mute) = (host.is_silent, host.is_mute());
+        if is_mute {
+            self.expect_notice(now, session, node, true);
+            self.watch(node);
+        }
+        if is_silent {
+            return self.hear_nothing(now, id);
         }
         self.enter(now, id, node);
     }
@@ -154,10 +177,32 @@ impl Sim<'_> {
         }
     }
 
+    /// After a timeout: a client closes the connection on which it has waited in vain, as HTTP/1.1 must, unless
+    /// others of its requests are under way on it (HTTP/2). A stream lives on.
+    pub(super) fn hang_up(&mut self, now: Instant, id: SessionId) {
+        let Session { population, attempt, .. } = self.sessions[id];
+        if !self.is_stream(population) && self.attempts[attempt].sibling.some().is_none() {
+            self.unlink(now, id);
+        }
+    }
+
     /// Somebody cuts a session's connection. What is under way on it fails; work at a live node goes on.
     pub(super) fn cut_connection(&mut self, now: Instant, id: SessionId, cause: Cause) {
-        if self.unlink(now, id).is_none() {
+        if !self.sever(now, id, cause) {
             return;
+        }
+        while let Some(attempt) = self.first_request(id) {
+            if let Some(left) = self.leave_work(now, attempt) {
+                self.attempt_failed(now, left, cause);
+            }
+        }
+        self.after_cut(now, id);
+    }
+
+    /// A session's connection is gone, with everything under way on it still to fail; `false` when it had none.
+    pub(super) fn sever(&mut self, now: Instant, id: SessionId, cause: Cause) -> bool {
+        if self.unlink(now, id).is_none() {
+            return false;
         }
         let session = &mut self.sessions[id];
         let population = session.population;
@@ -166,11 +211,12 @@ impl Sim<'_> {
         if was_connected {
             self.recorder.note(now, Fact::Dropped { population, session: id, cause });
         }
-        while let Some(attempt) = self.first_request(id) {
-            if let Some(left) = self.leave_work(now, attempt) {
-                self.attempt_failed(now, left, cause);
-            }
-        }
+        true
+    }
+
+    /// What follows a cut once all that was under way has failed: a stream, if it still lives, comes back.
+    pub(super) fn after_cut(&mut self, now: Instant, id: SessionId) {
+        let population = self.sessions[id].population;
         if !self.sessions[id].is_live() || !self.is_stream(population) {
             return;
         }
@@ -214,6 +260,49 @@ impl Sim<'_> {
             next = self.attempts[attempt].sibling.some();
         }
         None
+    }
+
+    /// The balancer gives up an attempt at a node: its client has an error, and the work goes on for nobody.
+    pub(super) fn give_up(&mut self, now: Instant, id: AttemptId, cause: Cause) {
+        let Attempt { node, session, placed, .. } = self.attempts[id];
+        if !placed && self.linked.node(session.0) == Some(node) {
+            return self.cut_connection(now, session, cause);
+        }
+        if placed {
+            self.balancers[self.attempts[id].via].done(node);
+            self.attempts[id].placed = false;
+        }
+        if session.some().is_some()
+            && let Some(left) = self.leave_work(now, id)
+        {
+            self.attempt_failed(now, left, cause);
+        }
+    }
+
+    /// All balancers cut everything that they have open to `node`.
+    pub(super) fn shut_down_sessions(&mut self, now: Instant, node: NodeId, cause: Cause) {
+        self.shut_down_through(now, None, node, cause);
+    }
+
+    /// One balancer process, or every one, cuts everything that it has open to `node`.
+    pub(super) fn shut_down_through(&mut self, now: Instant, only: Option<ProcessId>, node: NodeId, cause: Cause) {
+        let is_meant = |via: ProcessId| only.is_none_or(|only| only == via);
+        let mut linked = Vec::new();
+        self.linked.list(node, &mut linked);
+        for session in linked.into_iter().map(SessionId) {
+            if is_meant(self.linked_via[session.index()]) {
+                self.cut_connection(now, session, cause);
+            }
+        }
+        let mut waiting = Vec::new();
+        self.at_node.list(node, &mut waiting);
+        for id in waiting.into_iter().map(AttemptId) {
+            // Giving one up may end its session, and with it others of this list.
+            let is_there = self.at_node.node(id.0) == Some(node) && self.attempts[id].placed;
+            if is_there && is_meant(self.attempts[id].via) {
+                self.give_up(now, id, cause);
+            }
+        }
     }
 
     /// Cuts every connection to `node`.

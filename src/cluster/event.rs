@@ -73,9 +73,9 @@ pub const fn session(session: SessionId) -> Event {
     Event::new(SESSION, session.0)
 }
 
-/// A health check of a node.
-pub const fn probe(node: NodeId) -> Event {
-    Event::new(PROBE, node.0)
+/// A health check: its place among those of all instances and nodes.
+pub const fn probe(check: usize) -> Event {
+    Event::new(PROBE, check as u32)
 }
 
 /// The next arrival of a population.

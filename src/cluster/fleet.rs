@@ -1,7 +1,7 @@
 //! The nodes: who is up, what each is working on, what happens when one dies, falls silent or comes back.
 
 use super::plan;
-use super::request::Stage;
+use super::request::{Attempt, Kind, Stage};
 use super::station::Station;
 use super::{Sim, event};
 use crate::base::cause::Cause;
@@ -25,6 +25,10 @@ pub struct Node {
     pub hides_errors: bool,
     /// How often its process has begun, modulo 256: connections to an earlier life are worthless.
     pub incarnation: u8,
+    /// How many connections that others believe to be open are to an earlier life.
+    pub stale: u32,
+    /// What its process does when it goes on after a freeze.
+    pub held: Vec<AttemptId>,
     /// Its request slots and queue.
     pub work: Station,
     /// Its handshakes: one at a time.
@@ -35,6 +39,11 @@ impl Node {
     /// Whether a connection to it is accepted.
     pub fn listens(&self) -> bool {
         self.up && !self.refuses
+    }
+
+    /// Whether nobody who is connected to it hears anything, for whatever reason.
+    pub fn is_mute(&self) -> bool {
+        self.is_silent || self.is_frozen
     }
 }
 
@@ -56,6 +65,8 @@ impl Fleet {
                 answers_errors: false,
                 hides_errors: false,
                 incarnation: 0,
+                stale: 0,
+                held: Vec::new(),
                 work: Station::new(spec.concurrency, spec.queue_max, spec.discipline),
                 accept: Station::new(1, spec.accept_max, Default::default()),
             };
@@ -98,6 +109,7 @@ impl Sim<'_> {
         }
         let was_silent = std::mem::replace(&mut node.is_silent, false);
         node.incarnation = node.incarnation.wrapping_add(1);
+        node.stale = self.linked.count(id) as u32;
         self.recorder.note(now, Fact::NodeReady { node: id });
         if was_silent {
             self.reset_old_connections(now, id);
@@ -109,6 +121,11 @@ impl Sim<'_> {
         let lost = if cause == Cause::Reset { Cause::Crash } else { cause };
         if !self.stop(now, node, lost) {
             return;
+        }
+        let mut severed = Vec::new();
+        self.linked.list(node, &mut severed);
+        for &session in &severed {
+            self.sever(now, SessionId(session), cause);
         }
         let mut cut = std::mem::take(&mut self.scratch);
         self.at_node.take(node, &mut cut);
@@ -123,7 +140,9 @@ impl Sim<'_> {
         }
         cut.clear();
         self.scratch = cut;
-        self.cut_all(now, node, cause);
+        for session in severed.into_iter().map(SessionId) {
+            self.after_cut(now, session);
+        }
     }
 
     /// A node's host is gone: its work and memory too, but nobody hears of it.
@@ -135,21 +154,23 @@ impl Sim<'_> {
         let mut waiting = Vec::new();
         self.at_node.list(node, &mut waiting);
         for id in waiting.into_iter().map(AttemptId) {
-            let attempt = &mut self.attempts[id];
-            // The store answers a host that is not there; the attempt falls silent then.
-            if !matches!(attempt.stage, Stage::StoreRead | Stage::StoreWrite) {
-                self.hear_nothing(now, id);
+            match self.attempts[id] {
+                Attempt { kind: Kind::Rebuild, .. } => self.dismiss(now, id),
+                // The store answers a host that is not there; the attempt falls silent then.
+                Attempt { stage: Stage::StoreRead | Stage::StoreWrite, .. } => {}
+                _ => self.hear_nothing(now, id),
             }
         }
         self.expect_notices(now, node);
     }
 
-    /// An attempt will get no answer; TCP gives up on it in the end.
+    /// An attempt will get no answer; TCP gives up on it in the end, if the balancer does not. (For one on a
+    /// connection that hangs on the node, the connection is what is given up.)
     pub(super) fn hear_nothing(&mut self, now: Instant, id: AttemptId) {
-        let gives_up = now + self.plan.balancer.no_answer_after();
+        let gives_up = now + self.plan.balancer.tcp_give_up;
         let attempt = &mut self.attempts[id];
         attempt.stage = Stage::Silent;
-        if gives_up < self.plan.end {
+        if attempt.placed && gives_up < attempt.timer.due().min(self.plan.end) {
             attempt.timer.set(gives_up, event::attempt(id), &mut self.queue);
         }
     }
@@ -165,6 +186,7 @@ impl Sim<'_> {
         (node.is_frozen, node.refuses, node.answers_errors) = (false, false, false);
         node.work.empty();
         node.accept.empty();
+        node.held.clear();
         if was_up {
             self.recorder.note(now, Fact::NodeDown { node: id });
             self.recorder.note(now, Fact::Busy { node: id, slots: 0 });
@@ -187,9 +209,9 @@ impl Sim<'_> {
     }
 
     /// An attempt loses its node; it has been taken off the node's books.
-    fn cut_attempt(&mut self, now: Instant, node: NodeId, id: AttemptId, cause: Cause) {
+    pub(super) fn cut_attempt(&mut self, now: Instant, node: NodeId, id: AttemptId, cause: Cause) {
         if std::mem::replace(&mut self.attempts[id].placed, false) {
-            self.balancer.done(node);
+            self.balancers[self.attempts[id].via].done(node);
         }
         self.recorder.note(now, Fact::InFlight { node, by: -1 });
         let at_store = matches!(self.attempts[id].stage, Stage::StoreRead | Stage::StoreWrite);

@@ -4,6 +4,7 @@
 //! protocol it stands for, and everything that happens leaves through the recorder.
 
 mod asking;
+mod audit;
 pub mod balancer;
 pub mod change;
 mod check;
@@ -28,7 +29,7 @@ use crate::base::time::Instant;
 use crate::engine::{Event, Queue, Timer};
 use crate::observe::recorder::{Recording, Setup};
 use crate::observe::{Fact, Recorder};
-use balancer::Balancer;
+use balancer::instances::{Instances, ProcessId};
 use change::Rolling;
 use check::Checker;
 use client::Streams;
@@ -56,8 +57,10 @@ pub struct Sim<'p> {
     at_node: Residents,
     // Which sessions' connections hang on which node.
     linked: Residents,
+    // By session: the balancer process that its connection goes through.
+    linked_via: Vec<ProcessId>,
     fleet: Fleet,
-    balancer: Balancer,
+    balancers: Instances,
     stores: Vec<Station>,
     // By population:
     streams: Vec<Streams>,
@@ -66,8 +69,9 @@ pub struct Sim<'p> {
     arrived: Vec<u64>,
     away: Vec<Away>,
     binds: Vec<bool>,
-    // By node:
+    // By instance and node:
     checks: Vec<Checker>,
+    // By node:
     notices: Vec<Notices>,
     watches: Vec<Timer>,
     bound_to: Vec<u32>,
@@ -117,16 +121,17 @@ impl<'p> Sim<'p> {
             attempts: Attempts::default(),
             at_node: Residents::default(),
             linked: Residents::default(),
+            linked_via: Vec::new(),
             fleet: Fleet::new(&plan.nodes),
-            balancer: Balancer::new(&plan.balancer, plan.members(), &plan.affinities(), seed, "lb1"),
+            balancers: Instances::new(&plan.balancer, &plan.members(), &plan.affinities(), seed),
             stores: plan.stores.iter().map(store).collect(),
             streams: people.iter().map(|p| Streams::new(seed, &p.name)).collect(),
             keepers: people.iter().map(|p| p.state.keeper()).collect(),
-            lines: people.iter().flat_map(|_| [Line::default(), Line::default()]).collect(),
+            lines: people.iter().flat_map(Line::pair).collect(),
             arrived: vec![0; people.len()],
             away: people.iter().map(|_| Away::default()).collect(),
             binds,
-            checks: plan.nodes.iter().map(|_| Checker::default()).collect(),
+            checks: vec![Checker::default(); plan.nodes.len() * usize::from(plan.balancer.instances)],
             notices: plan.nodes.iter().map(|_| Notices::default()).collect(),
             watches: vec![Timer::new(); plan.nodes.len()],
             bound_to: vec![0; plan.nodes.len()],
@@ -157,6 +162,7 @@ impl<'p> Sim<'p> {
                 self.handle(now, event);
             }
         }
+        debug_assert_eq!(self.disagreement(), None);
         Some(Outcome { recording: self.recorder.finish(), events: self.events })
     }
 
@@ -178,7 +184,7 @@ impl<'p> Sim<'p> {
             self.begin_checks(Instant::START, node);
         }
         for node in self.spares.iter().copied() {
-            self.balancer.hold_back(node);
+            self.balancers.each(|balancer| balancer.hold_back(node));
         }
         self.recorder.note(Instant::START, Fact::Desired { nodes: self.plan.desired() as u32 });
         for (index, change) in self.plan.changes.iter().enumerate() {
@@ -209,7 +215,7 @@ impl<'p> Sim<'p> {
             event::RESUME => self.on_resume(now, SessionId(index)),
             event::ATTEMPT => self.on_attempt(now, AttemptId(index)),
             event::ACCEPT => self.on_accept(now, NodeId(index)),
-            event::PROBE => self.on_check(now, NodeId(index)),
+            event::PROBE => self.on_check(now, index as usize),
             event::FAULT => self.on_fault(now, index as usize),
             event::CHANGE => self.on_change(now, index as usize),
             kind => unreachable!("an event of kind {kind}"),

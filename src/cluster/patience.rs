@@ -4,6 +4,7 @@
 //! needs one timer however long it is. A client that leaves does not take its work with it, unless the
 //! population `cancels`.
 
+use super::client::Population;
 use super::request::{Attempt, Kind, Stage};
 use super::{Sim, event};
 use crate::base::cause::Cause;
@@ -17,11 +18,19 @@ pub struct Line {
     first: u32,
     last: u32,
     timer: Timer,
+    // How long each of them waits; for ever if not given, and then nobody stands here.
+    patience: Option<Duration>,
 }
 
-impl Default for Line {
-    fn default() -> Line {
-        Line { first: NONE, last: NONE, timer: Timer::new() }
+impl Line {
+    /// The two lines of a population: for replies and for connections.
+    pub fn pair(people: &Population) -> [Line; 2] {
+        [people.request_timeout, people.connect_timeout].map(|patience| Line {
+            first: NONE,
+            last: NONE,
+            timer: Timer::new(),
+            patience,
+        })
     }
 }
 
@@ -129,8 +138,8 @@ impl Sim<'_> {
     /// The attempt's client begins to wait, if it waits with a limit.
     pub(super) fn stand_in_line(&mut self, now: Instant, id: AttemptId) {
         let index = self.line_of(id);
-        let Some(patience) = self.patience(index) else { return };
         let line = &mut self.lines[index];
+        let Some(patience) = line.patience else { return };
         let last = std::mem::replace(&mut line.last, id.0);
         self.attempts[id].before = last;
         if last == NONE {
@@ -141,15 +150,9 @@ impl Sim<'_> {
         }
     }
 
-    /// Each population has two lines: for replies and for connections.
     fn line_of(&self, id: AttemptId) -> usize {
         let Attempt { population, kind, .. } = self.attempts[id];
         population.index() * 2 + usize::from(kind == Kind::Connect)
-    }
-
-    fn patience(&self, line: usize) -> Option<Duration> {
-        let people = &self.plan.populations[line / 2];
-        if line % 2 == 1 { people.connect_timeout } else { people.request_timeout }
     }
 
     pub(super) fn leave_line(&mut self, id: AttemptId) {
@@ -174,7 +177,7 @@ impl Sim<'_> {
         if !self.lines[index].timer.fires(now, event, &mut self.queue) {
             return;
         }
-        let Some(patience) = self.patience(index) else { return };
+        let Some(patience) = self.lines[index].patience else { return };
         loop {
             let first = self.lines[index].first;
             if first == NONE {
@@ -186,6 +189,7 @@ impl Sim<'_> {
             }
             if let Some(left) = self.leave_work(now, AttemptId(first)) {
                 self.leave_line(left);
+                self.hang_up(now, self.attempts[left].session);
                 self.attempt_failed(now, left, Cause::Timeout);
             }
         }

@@ -169,6 +169,6 @@ impl Plan {
             Protocol::Keepalive(_) => self.balancer.layer == Layer::L4,
             Protocol::Request(_) => false,
         };
-        hangs || population.affinity.binds() || self.balancer.algorithm.binds()
+        hangs || population.affinity.binds() || self.balancer.balance.0.binds()
     }
 }

@@ -4,6 +4,7 @@
 //! the slot is taken before the read and kept until the write is done; otherwise only the work holds it.
 //! A client that leaves does not take its work with it: the attempt goes on without a session.
 
+use super::balancer::instances::ProcessId;
 use super::client::happens;
 use super::state::{Look, OnMissing};
 use super::station::Offer;
@@ -46,6 +47,10 @@ pub enum Stage {
     Work,
     /// The store writes the session's state.
     StoreWrite,
+    /// It has come to a frozen process that would ask the store.
+    Entering,
+    /// The store has written, and a frozen process has the reply.
+    Written,
     /// Its host fell silent: no answer will come.
     Silent,
     /// Nowhere: its record has been given back.
@@ -76,6 +81,8 @@ pub struct Attempt {
     pub sibling: AttemptId,
     /// The node that it is at, or tries.
     pub node: NodeId,
+    /// The balancer process that it goes through.
+    pub via: ProcessId,
     // Neighbours in the line of those that wait for a reply, oldest first.
     pub(super) before: u32,
     pub(super) after: u32,
@@ -111,7 +118,13 @@ pub struct Attempts {
 }
 
 impl Attempts {
+    /// All records, also those that are free.
+    pub fn iter(&self) -> impl Iterator<Item = (AttemptId, &Attempt)> {
+        (0..).map(AttemptId).zip(&self.slots)
+    }
+
     /// Takes a slot.
+    #[inline]
     pub fn add(&mut self, attempt: Attempt) -> AttemptId {
         if let Some(id) = self.free.pop() {
             self.slots[id.index()] = attempt;
@@ -147,6 +160,7 @@ impl std::ops::IndexMut<AttemptId> for Attempts {
 
 impl Sim<'_> {
     /// The record of an attempt that has not begun.
+    #[inline]
     pub(super) fn new_attempt(&mut self, now: Instant, id: SessionId, kind: Kind) -> AttemptId {
         let session = &self.sessions[id];
         let (who, population, sibling) = (session.who, session.population, session.attempt);
@@ -163,6 +177,7 @@ impl Sim<'_> {
             session: id,
             sibling,
             node: NodeId::NONE,
+            via: self.balancers.met_by(who, request),
             before: NONE,
             after: NONE,
             request,
@@ -244,13 +259,16 @@ impl Sim<'_> {
         }
         match self.store_of(id) {
             Some(store) if !self.plan.stores[store].holds_slot => {
+                if self.fleet.get(node).is_frozen {
+                    return self.hold(id, node, Stage::Entering);
+                }
                 self.visit_store(now, id, store, Stage::StoreRead);
             }
             _ => self.take_slot(now, id, node),
         }
     }
 
-    fn store_of(&self, id: AttemptId) -> Option<usize> {
+    pub(super) fn store_of(&self, id: AttemptId) -> Option<usize> {
         self.plan.populations[self.attempts[id].population.index()].state.store
     }
 
@@ -388,12 +406,12 @@ impl Sim<'_> {
 
     /// The reply leaves the node; the client, if it is still there, has it.
     pub(super) fn reply(&mut self, now: Instant, id: AttemptId) {
-        let Attempt { node, moved_by, intended, .. } = self.attempts[id];
+        let Attempt { node, via, moved_by, intended, .. } = self.attempts[id];
         self.leave_node(now, id);
         let session = self.part(id);
         self.attempts.free(id);
         if let Some(session) = session {
-            self.learn(now, session, node);
+            self.learn(now, session, via, node);
             self.bind(now, session, node, moved_by);
             self.close_if_used_up(now, session);
             self.request_succeeded(now, session, intended);
@@ -402,10 +420,10 @@ impl Sim<'_> {
 
     /// The attempt is no longer the node's or the balancer's concern.
     pub(super) fn leave_node(&mut self, now: Instant, id: AttemptId) {
-        let Attempt { node, placed, .. } = self.attempts[id];
+        let Attempt { node, via, placed, .. } = self.attempts[id];
         self.at_node.unbind(id.0);
         if placed {
-            self.balancer.done(node);
+            self.balancers[via].done(node);
             self.attempts[id].placed = false;
         }
         self.recorder.note(now, Fact::InFlight { node, by: -1 });

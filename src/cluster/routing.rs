@@ -1,7 +1,9 @@
 //! Which node does an attempt go to, and what if that does not take it?
 
 use super::balancer::Route;
-use super::request::Stage;
+use super::balancer::instances::ProcessId;
+use super::client::Caller;
+use super::request::{Attempt, Kind, Stage};
 use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, SessionId};
@@ -10,20 +12,26 @@ use crate::observe::Fact;
 
 impl Sim<'_> {
     /// Asks the balancer where an attempt goes.
+    #[inline]
     pub(super) fn route(&mut self, now: Instant, id: AttemptId) {
         let attempt = &self.attempts[id];
-        let (session, population) = (attempt.session, attempt.population);
-        let (ask, bound) = (self.ask(session), self.sessions[session].bound);
-        let affinity = self.balancer.propose(now, population, &ask, bound.some());
+        let (population, via) = (attempt.population, attempt.via);
+        let session = &self.sessions[attempt.session];
+        let bound = session.bound;
+        let caller = Caller::new(&self.plan.populations, &self.streams, session);
+        let ask = caller.ask();
+        let balancer = &mut self.balancers[via];
+        let affinity = balancer.propose(now, population, &ask, bound.some());
         self.attempts[id].moved_by = match affinity {
             Some(_) => Cause::Unavailable,
             None if self.plan.populations[population.index()].affinity.binds() => Cause::Forgotten,
             None => Cause::Membership,
         };
-        let route = self.balancer.route(&ask, affinity);
+        let route = balancer.route(&ask, affinity);
         self.follow(now, id, route);
     }
 
+    #[inline]
     fn follow(&mut self, now: Instant, id: AttemptId, route: Route) {
         match route {
             Route::To(node) => self.connect(now, id, node),
@@ -38,7 +46,7 @@ impl Sim<'_> {
 
     /// The balancer opens a connection to `node`.
     fn connect(&mut self, now: Instant, id: AttemptId, node: NodeId) {
-        let target = self.fleet.node(node);
+        let target = self.fleet.get(node);
         if target.is_silent {
             let attempt = &mut self.attempts[id];
             (attempt.stage, attempt.node) = (Stage::Connecting, node);
@@ -48,16 +56,24 @@ impl Sim<'_> {
         if !target.listens() {
             return self.on_refused(now, id, node, Cause::Refused);
         }
-        let (population, connects) = (self.attempts[id].population, self.attempts[id].connects);
+        let Attempt { population, connects, kind, .. } = self.attempts[id];
         let links = self.links(population);
-        if links && self.linked.count(node) as u64 >= u64::from(self.plan.nodes[node.index()].spec.connections_max) {
-            return self.on_refused(now, id, node, Cause::ConnectionLimit);
+        if links {
+            let spec = &self.plan.nodes[node.index()].spec;
+            // Those being let in have theirs; what hangs on an earlier life of the host does not weigh on it.
+            let taken = self.linked.count(node) + target.accept.present() - target.stale as usize;
+            if taken as u64 >= u64::from(spec.connections_max) {
+                return self.on_refused(now, id, node, Cause::ConnectionLimit);
+            }
         }
+        // The kernel of a frozen process accepts; but a stream is open only when the process has answered.
+        let waits = target.is_frozen && kind == Kind::Connect;
         (self.attempts[id].node, self.attempts[id].placed) = (node, true);
         self.at_node.bind(id.0, node);
-        self.balancer.sent(node);
+        self.balancers[self.attempts[id].via].sent(node);
         self.recorder.note(now, Fact::InFlight { node, by: 1 });
-        if self.plan.nodes[node.index()].spec.handshake.is_some() && (connects || links) {
+        self.await_reply(now, id);
+        if self.plan.nodes[node.index()].spec.handshake.is_some() && (connects || links) || waits {
             self.ask_to_enter(now, id, node);
         } else if links {
             self.established(now, id, node);
@@ -66,14 +82,22 @@ impl Sim<'_> {
         }
     }
 
+    /// The balancer waits for the node's reply, if it waits with a limit.
+    #[inline]
+    pub(super) fn await_reply(&mut self, now: Instant, id: AttemptId) {
+        if let Some(patience) = self.plan.balancer.server_timeout {
+            self.attempts[id].timer.set(now + patience, event::attempt(id), &mut self.queue);
+        }
+    }
+
     /// `node` did not take the connection.
     fn on_refused(&mut self, now: Instant, id: AttemptId, node: NodeId, cause: Cause) {
         let attempt = &mut self.attempts[id];
         attempt.refusals = attempt.refusals.saturating_add(1);
         attempt.moved_by = cause;
-        let (session, refusals) = (attempt.session, u32::from(attempt.refusals));
-        let ask = self.ask(session);
-        let route = self.balancer.refused(&ask, node, refusals, cause);
+        let (refusals, via) = (u32::from(attempt.refusals), attempt.via);
+        let caller = Caller::new(&self.plan.populations, &self.streams, &self.sessions[attempt.session]);
+        let route = self.balancers[via].refused(&caller.ask(), node, refusals, cause);
         self.follow(now, id, route);
     }
 
@@ -88,17 +112,20 @@ impl Sim<'_> {
             Stage::BackingOff => self.send(now, id),
             Stage::Pause => self.connect(now, id, node),
             Stage::Connecting => self.on_refused(now, id, node, Cause::ConnectTimeout),
-            Stage::Silent => self.fail_at_node(now, id, Cause::NoAnswer),
-            _ => {}
+            Stage::Silent if attempt.placed => self.fail_at_node(now, id, Cause::NoAnswer),
+            Stage::Route | Stage::Gone | Stage::Cut | Stage::Orphaned => {}
+            _ => self.give_up(now, id, Cause::NoAnswer),
         }
     }
 
     /// `node` has served the session: told to a balancer that remembers such things.
-    pub(super) fn learn(&mut self, now: Instant, id: SessionId, node: NodeId) {
-        let population = self.sessions[id].population;
-        if self.balancer.learns(population) {
-            let ask = self.ask(id);
-            self.balancer.served(now, population, &ask, node);
+    #[inline]
+    pub(super) fn learn(&mut self, now: Instant, id: SessionId, via: ProcessId, node: NodeId) {
+        let session = &self.sessions[id];
+        let balancer = &mut self.balancers[via];
+        if balancer.learns(session.population) {
+            let caller = Caller::new(&self.plan.populations, &self.streams, session);
+            balancer.served(now, session.population, &caller.ask(), node);
         }
     }
 }

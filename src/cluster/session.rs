@@ -4,7 +4,7 @@
 //! into the queue once, so that no request leaves one behind.
 
 use super::balancer::Route;
-use super::client::{INITIAL_BIT, Length, Protocol};
+use super::client::{Caller, INITIAL_BIT, Length, Protocol};
 use super::request::Kind;
 use super::{Sim, event};
 use crate::base::cause::Cause;
@@ -62,6 +62,11 @@ impl Session {
         was
     }
 
+    /// Whether it has ever been let in.
+    pub fn was_admitted(&self) -> bool {
+        self.flags & ADMITTED != 0
+    }
+
     /// Whether its slot is in use.
     pub fn is_live(&self) -> bool {
         self.flags & LIVE != 0
@@ -80,6 +85,11 @@ impl Sessions {
     #[inline]
     pub fn fetch(&self, id: SessionId) {
         prefetch(&self.slots, id.index());
+    }
+
+    /// All records, also those that are free.
+    pub fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.slots.iter()
     }
 
     fn add(&mut self, session: Session) -> SessionId {
@@ -146,16 +156,22 @@ impl Sim<'_> {
 
     /// Gives an initial session the node that the policy would have given it, and the connection to it.
     fn place(&mut self, id: SessionId) {
-        let (ask, population) = (self.ask(id), self.sessions[id].population);
-        let known = self.balancer.propose(Instant::START, population, &ask, None);
-        let Route::To(node) = self.balancer.route(&ask, known) else { return };
-        self.balancer.served(Instant::START, population, &ask, node);
+        let session = &self.sessions[id];
+        let population = session.population;
+        let caller = Caller::new(&self.plan.populations, &self.streams, session);
+        let ask = caller.ask();
+        let links = self.links(population);
+        let via = self.balancers.met_by(session.who, 0);
+        let balancer = &mut self.balancers[via];
+        let known = balancer.propose(Instant::START, population, &ask, None);
+        let Route::To(node) = balancer.route(&ask, known) else { return };
+        balancer.served(Instant::START, population, &ask, node);
         // As after one short request: policies that look at loads or at turns see one go by.
-        self.balancer.sent(node);
-        if self.links(population) {
-            self.link(Instant::START, id, node);
+        balancer.sent(node);
+        if links {
+            self.link(Instant::START, id, via, node);
         } else {
-            self.balancer.done(node);
+            balancer.done(node);
         }
         self.bind(Instant::START, id, node, Cause::Membership);
         self.keepers[population.index()].keep(id, node);
@@ -306,13 +322,6 @@ impl Sim<'_> {
         let count = &mut self.bound_to[node.index()];
         *count = count.wrapping_add_signed(i32::from(by));
         self.recorder.note(now, Fact::Bound { node, by });
-    }
-
-    /// What the balancer is asked for on the session's behalf.
-    pub(super) fn ask(&self, id: SessionId) -> super::balancer::balance::Ask {
-        let session = &self.sessions[id];
-        let population = session.population.index();
-        self.plan.populations[population].ask(&self.streams[population], session.who)
     }
 }
 

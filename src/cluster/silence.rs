@@ -18,54 +18,44 @@ use std::collections::BinaryHeap;
 pub struct Notices(BinaryHeap<Reverse<(Instant, SessionId, u8, Cause)>>);
 
 impl Sim<'_> {
-    /// A node has just fallen silent: works out who will notice when.
+    /// A node has just fallen silent, or stands still: works out who will notice when.
     pub(super) fn expect_notices(&mut self, now: Instant, node: NodeId) {
         let mut linked = Vec::new();
         self.linked.list(node, &mut linked);
         for session in linked.into_iter().map(SessionId) {
             let awaits_reply = self.sessions[session].attempt.some().is_some();
-            if let Some((due, cause)) = self.notices(now, session, awaits_reply) {
-                self.expect(due, session, node, cause);
-            }
+            self.expect_notice(now, session, node, awaits_reply);
         }
         self.watch(node);
     }
 
-    /// A request was sent into the silence: its bytes are not acknowledged.
-    pub(super) fn notice_unanswered(&mut self, now: Instant, session: SessionId, node: NodeId) {
-        if let Some((due, cause)) = self.notices(now, session, true) {
-            self.expect(due, session, node, cause);
-            self.watch(node);
-        }
-    }
-
-    /// The first that will notice, on its own, that a connection has been dead since `now`.
-    fn notices(&self, now: Instant, session: SessionId, awaits_reply: bool) -> Option<(Instant, Cause)> {
+    /// Works out who will notice that nothing has come on a connection since `now`; `sends` when something has
+    /// been sent on it that will not be answered.
+    pub(super) fn expect_notice(&mut self, now: Instant, session: SessionId, node: NodeId, sends: bool) {
         let people = &self.plan.populations[self.sessions[session].population.index()];
         let balancer = &self.plan.balancer;
-        let mut first: Option<(Instant, Cause)> = None;
-        let mut consider = |due: Instant, cause: Cause| {
-            if first.is_none_or(|(sooner, _)| due < sooner) {
-                first = Some((due, cause));
+        // The kernel of a frozen process still acknowledges.
+        let tcp_gives_up = |sent: Instant| {
+            let is_silent = self.fleet.get(node).is_silent;
+            is_silent.then_some((sent + balancer.tcp_give_up, Cause::TcpGaveUp))
+        };
+        let mut first = tcp_gives_up(now).filter(|_| sends);
+        if let Protocol::Stream(stream) = &people.protocol {
+            if let Some(heartbeat) = stream.heartbeat {
+                let ping = self.next_ping(now, session, heartbeat.interval);
+                // The ping itself is data that is never acknowledged.
+                let heard = Some((ping + heartbeat.timeout, Cause::Heartbeat));
+                first = first.into_iter().chain(heard).chain(tcp_gives_up(ping)).min();
+            } else if let Some(tunnel) = balancer.tunnel_timeout {
+                // Nothing moves any more in either direction, unless the client sends again.
+                let idle_until = now + tunnel;
+                self.sessions[session].later = idle_until;
+                self.expect(idle_until, session, node, Cause::TunnelTimeout);
             }
-        };
-        let heartbeat = match &people.protocol {
-            Protocol::Stream(stream) => stream.heartbeat,
-            _ => None,
-        };
-        if let Some(heartbeat) = heartbeat {
-            let ping = self.next_ping(now, session, heartbeat.interval);
-            consider(ping + heartbeat.timeout, Cause::Heartbeat);
-            // The ping itself is data that is never acknowledged.
-            consider(ping + balancer.tcp_give_up, Cause::TcpGaveUp);
-        } else if let Some(tunnel) = balancer.tunnel_timeout.filter(|_| !awaits_reply) {
-            // Nothing moves any more in either direction.
-            consider(now + tunnel, Cause::TunnelTimeout);
         }
-        if awaits_reply {
-            consider(now + balancer.tcp_give_up, Cause::TcpGaveUp);
+        if let Some((due, cause)) = first {
+            self.expect(due, session, node, cause);
         }
-        first.filter(|&(due, _)| due < self.plan.end)
     }
 
     /// A client's next heartbeat at or after `now`; each session has its own phase.
@@ -80,12 +70,15 @@ impl Sim<'_> {
     }
 
     fn expect(&mut self, due: Instant, session: SessionId, node: NodeId, cause: Cause) {
+        if due >= self.plan.end {
+            return;
+        }
         let incarnation = self.sessions[session].incarnation;
         self.notices[node.index()].0.push(Reverse((due, session, incarnation, cause)));
     }
 
     /// Puts the soonest notice of a node into the queue.
-    fn watch(&mut self, node: NodeId) {
+    pub(super) fn watch(&mut self, node: NodeId) {
         if let Some(&Reverse((due, ..))) = self.notices[node.index()].0.peek() {
             self.watches[node.index()].set(due, event::node(node), &mut self.queue);
         }
@@ -101,13 +94,23 @@ impl Sim<'_> {
                 break;
             }
             self.notices[node.index()].0.pop();
-            let is_that =
-                self.linked.node(session.0) == Some(node) && self.sessions[session].incarnation == incarnation;
-            if is_that {
+            let record = &self.sessions[session];
+            let is_that = self.linked.node(session.0) == Some(node) && record.incarnation == incarnation;
+            // Whoever has sent something since has kept the tunnel open.
+            let is_due = cause != Cause::TunnelTimeout || record.later == due;
+            if is_that && is_due {
                 self.cut_connection(now, session, cause);
             }
         }
         self.watch(node);
+    }
+
+    /// A process that stood still goes on: pings are answered late, but they are answered.
+    pub(super) fn forget_notices(&mut self, node: NodeId) {
+        let incarnation = self.fleet.get(node).incarnation;
+        self.notices[node.index()].0.retain(|&Reverse((_, _, to, cause))| {
+            to != incarnation || !matches!(cause, Cause::Heartbeat | Cause::TunnelTimeout)
+        });
     }
 
     /// A host that was silent is back: whoever sends it something on an old connection is reset.
@@ -115,10 +118,15 @@ impl Sim<'_> {
         let mut waiting = Vec::new();
         self.at_node.list(node, &mut waiting);
         for id in waiting.into_iter().map(AttemptId) {
+            // What was sent into the silence is sent again, and answered with a reset of its connection.
+            let session = self.attempts[id].session;
+            if self.linked.node(session.0) == Some(node) {
+                self.cut_connection(now, session, Cause::Reset);
+            }
             // Failing one may end its session, and with it others of this list.
-            let is_there = self.at_node.node(id.0) == Some(node);
-            if is_there && self.attempts[id].stage == super::request::Stage::Silent {
-                self.fail_at_node(now, id, Cause::Reset);
+            if self.at_node.node(id.0) == Some(node) {
+                self.at_node.unbind(id.0);
+                self.cut_attempt(now, node, id, Cause::Reset);
             }
         }
         let mut linked = Vec::new();

@@ -41,6 +41,28 @@ pub enum Offer {
 /// 1.0 as a fixed-point number with 32 bits behind the point.
 const ONE: u64 = 1 << 32;
 
+/// Work under way, by when it is done. Whole numbers before and behind the point side by side: a comparison
+/// costs as much as one of 64 bits, and the record has 16 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Done {
+    // FIFO: an instant [ns]. Sharing: attained service [ns].
+    whole: u64,
+    // The same, in 2⁻³² ns.
+    part: u32,
+    job: u32,
+}
+
+impl Done {
+    fn new(at: u128, job: u32) -> Done {
+        Done { whole: u64::try_from(at >> 32).unwrap_or(u64::MAX), part: at as u32, job }
+    }
+
+    /// As a fixed-point number with 32 bits behind the point.
+    fn at(&self) -> u128 {
+        u128::from(self.whole) << 32 | u128::from(self.part)
+    }
+}
+
 /// A place with capacity.
 #[derive(Debug)]
 pub struct Station {
@@ -51,15 +73,13 @@ pub struct Station {
     speed: u64,
     held: u32,
     waiting: VecDeque<u32>,
-    // FIFO: (completion on the local clock [ns, 32 bits behind the point], job). Sharing: (attained service at completion, job).
-    working: BinaryHeap<Reverse<(u128, u32)>>,
+    working: BinaryHeap<Reverse<Done>>,
     // Sharing only: service that each job present has attained since the station was last idle
     // [ns, 32 bits behind the point], brought up to `counted`.
     attained: u128,
     counted: Instant,
-    // The station's own clock stands still while it is frozen: since when, and for how long before that.
+    // Since when nothing moves.
     frozen_at: Option<Instant>,
-    lag: Duration,
     timer: Timer,
 }
 
@@ -78,7 +98,6 @@ impl Station {
             attained: 0,
             counted: Instant::START,
             frozen_at: None,
-            lag: Duration::ZERO,
             timer: Timer::new(),
         }
     }
@@ -91,6 +110,11 @@ impl Station {
     /// How many slots are busy with work at this instant.
     pub fn busy(&self) -> u32 {
         (self.working.len() as u32).min(self.slots)
+    }
+
+    /// How many jobs are here, in whatever state.
+    pub fn present(&self) -> usize {
+        self.held as usize + self.waiting.len()
     }
 
     /// How many jobs wait in line.
@@ -121,62 +145,68 @@ impl Station {
     pub fn set_speed(&mut self, now: Instant, speed: f64) {
         // The slowest there is: a station that did no work at all would not be slow but stopped.
         let speed = ((speed * ONE as f64 + 0.5) as u64).max(1);
-        let now = self.local(now);
+        let now = self.clock(now);
         self.count(now);
         let before = std::mem::replace(&mut self.speed, speed);
         if self.discipline == Discipline::ProcessorSharing || before == speed {
             return;
         }
         let now = fixed(now);
-        let again = |Reverse((key, job)): Reverse<(u128, u32)>| {
-            Reverse((now + over(key.saturating_sub(now), before, speed), job))
+        let again = |Reverse(done): Reverse<Done>| {
+            Reverse(Done::new(now + over(done.at().saturating_sub(now), before, speed), done.job))
         };
         self.working = std::mem::take(&mut self.working).into_iter().map(again).collect();
     }
 
     /// Everything stands still from now on; queues are kept.
     pub fn freeze(&mut self, now: Instant) {
+        self.count(self.clock(now));
         self.frozen_at.get_or_insert(now);
     }
 
     /// Everything goes on where it stood.
     pub fn thaw(&mut self, now: Instant) {
-        if let Some(since) = self.frozen_at.take() {
-            self.lag += now.since(since);
+        let Some(since) = self.frozen_at.take() else { return };
+        self.counted = now;
+        if self.discipline == Discipline::Fifo {
+            let late = now.since(since).as_nanos();
+            let again = |Reverse(done): Reverse<Done>| Reverse(Done { whole: done.whole.saturating_add(late), ..done });
+            self.working = std::mem::take(&mut self.working).into_iter().map(again).collect();
         }
     }
 
-    /// The time on the station's own clock.
-    fn local(&self, now: Instant) -> Instant {
-        let now = self.frozen_at.unwrap_or(now);
-        Instant::from_nanos(now.as_nanos() - self.lag.as_nanos())
+    /// The instant up to which work goes on: it stands still while the station is frozen.
+    #[inline]
+    fn clock(&self, now: Instant) -> Instant {
+        self.frozen_at.unwrap_or(now)
     }
 
     /// Works on `job`, which holds a slot, until `demand` of service is done.
     pub fn work(&mut self, now: Instant, job: u32, demand: Duration) {
-        let now = self.local(now);
-        let key = match self.discipline {
-            Discipline::Fifo => fixed(now) + over(u128::from(demand.as_nanos()) << 32, ONE, self.speed),
+        let now = self.clock(now);
+        let done = match self.discipline {
+            Discipline::Fifo if self.speed == ONE => Done { whole: (now + demand).as_nanos(), part: 0, job },
+            Discipline::Fifo => Done::new(fixed(now) + over(u128::from(demand.as_nanos()) << 32, ONE, self.speed), job),
             Discipline::ProcessorSharing => {
                 self.count(now);
-                self.attained + (u128::from(demand.as_nanos()) << 32)
+                Done::new(self.attained + (u128::from(demand.as_nanos()) << 32), job)
             }
         };
-        self.working.push(Reverse((key, job)));
+        self.working.push(Reverse(done));
     }
 
     /// Takes a job whose work is done by `now`; it keeps its slot until [`Station::release`].
     pub fn finish(&mut self, now: Instant) -> Option<u32> {
-        let now = self.local(now);
+        let now = self.clock(now);
         self.count(now);
-        let &Reverse((key, job)) = self.working.peek()?;
-        let done = match self.discipline {
-            Discipline::Fifo => key <= fixed(now),
-            Discipline::ProcessorSharing => key <= self.attained,
+        let &Reverse(first) = self.working.peek()?;
+        let is_done = match self.discipline {
+            Discipline::Fifo => (first.whole, first.part) <= (now.as_nanos(), 0),
+            Discipline::ProcessorSharing => first.at() <= self.attained,
         };
-        done.then(|| {
+        is_done.then(|| {
             self.working.pop();
-            job
+            first.job
         })
     }
 
@@ -197,22 +227,22 @@ impl Station {
 
     /// Stops work on a job that holds a slot; it keeps the slot until [`Station::release`].
     pub fn stop_work(&mut self, now: Instant, job: u32) -> bool {
-        self.count(self.local(now));
+        self.count(self.clock(now));
         let before = self.working.len();
-        self.working.retain(|&Reverse((_, j))| j != job);
+        self.working.retain(|Reverse(done)| done.job != job);
         self.working.len() < before
     }
 
     /// Service still to be done for the jobs being worked on, summed [of one slot's time].
     #[cfg(test)]
     fn unfinished(&mut self, now: Instant) -> Duration {
-        let now = self.local(now);
+        let now = self.clock(now);
         self.count(now);
         let base = match self.discipline {
             Discipline::Fifo => fixed(now),
             Discipline::ProcessorSharing => self.attained,
         };
-        let left: u128 = self.working.iter().map(|&Reverse((key, _))| key.saturating_sub(base)).sum();
+        let left: u128 = self.working.iter().map(|Reverse(done)| done.at().saturating_sub(base)).sum();
         let left = match self.discipline {
             Discipline::Fifo => over(left, self.speed, ONE),
             Discipline::ProcessorSharing => left,
@@ -232,7 +262,7 @@ impl Station {
 
     /// Sets the timer to the next completion. To be called after anything that changed the work.
     pub fn rearm(&mut self, now: Instant, event: Event, queue: &mut Queue) {
-        self.count(self.local(now));
+        self.count(self.clock(now));
         match self.next_completion(now) {
             Some(due) if due == self.timer.due() => {}
             Some(due) => self.timer.set(due, event, queue),
@@ -249,15 +279,15 @@ impl Station {
         if self.frozen_at.is_some() {
             return None;
         }
-        let &Reverse((key, _)) = self.working.peek()?;
+        let Reverse(first) = self.working.peek()?;
         match self.discipline {
             // Rounded up: at the instant itself the work must really be done.
             Discipline::Fifo => {
-                let due = u64::try_from(key.div_ceil(1 << 32)).unwrap_or(u64::MAX);
-                Some(Instant::from_nanos(due) + self.lag)
+                let due = first.whole.saturating_add(u64::from(first.part > 0));
+                Some(Instant::from_nanos(due))
             }
             Discipline::ProcessorSharing => {
-                let left = key.saturating_sub(self.attained);
+                let left = first.at().saturating_sub(self.attained);
                 let jobs = self.working.len() as u128;
                 let rate = u128::from(self.speed) * jobs.min(u128::from(self.slots));
                 let wait = (left * jobs).div_ceil(rate);
@@ -267,10 +297,14 @@ impl Station {
     }
 
     /// Brings the attained service up to `now`.
+    #[inline]
     fn count(&mut self, now: Instant) {
-        if self.discipline == Discipline::Fifo {
-            return;
+        if self.discipline == Discipline::ProcessorSharing {
+            self.attain(now);
         }
+    }
+
+    fn attain(&mut self, now: Instant) {
         let passed = u128::from(now.since(self.counted).as_nanos());
         self.counted = now;
         let jobs = self.working.len() as u128;

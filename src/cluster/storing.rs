@@ -4,7 +4,7 @@ use super::request::{Attempt, Stage};
 use super::station::Offer;
 use super::{Sim, event};
 use crate::base::cause::Cause;
-use crate::base::id::AttemptId;
+use crate::base::id::{AttemptId, NodeId};
 use crate::base::time::Instant;
 use crate::observe::Fact;
 
@@ -55,6 +55,7 @@ impl Sim<'_> {
         self.recorder.note(now, Fact::StoreAnswered { population, after });
         match stage {
             Stage::StoreRead | Stage::StoreWrite if self.fleet.get(node).is_silent => self.hear_nothing(now, id),
+            Stage::StoreWrite if self.fleet.get(node).is_frozen => self.hold(id, node, Stage::Written),
             Stage::StoreRead if self.is_cancelled(id) => {
                 self.give_slot_back(now, id, store);
                 self.dismiss(now, id);
@@ -64,11 +65,33 @@ impl Sim<'_> {
                 self.touch(now, node);
             }
             Stage::StoreRead => self.take_slot(now, id, node),
-            Stage::StoreWrite => {
-                self.give_slot_back(now, id, store);
-                self.reply(now, id);
-            }
+            Stage::StoreWrite => self.written(now, id, store),
             _ => self.attempts.free(id),
+        }
+    }
+
+    fn written(&mut self, now: Instant, id: AttemptId, store: usize) {
+        self.give_slot_back(now, id, store);
+        self.reply(now, id);
+    }
+
+    /// A frozen process will see to an attempt when it goes on.
+    pub(super) fn hold(&mut self, id: AttemptId, node: NodeId, stage: Stage) {
+        self.attempts[id].stage = stage;
+        self.fleet.node(node).held.push(id);
+    }
+
+    /// A process goes on after a freeze, with what has come in meanwhile.
+    pub(super) fn take_up_held(&mut self, now: Instant, node: NodeId) {
+        for id in std::mem::take(&mut self.fleet.node(node).held) {
+            // One whose client left may be gone, and its record another's.
+            let is_there = self.at_node.node(id.0) == Some(node);
+            match (self.attempts[id].stage, self.store_of(id)) {
+                (Stage::Written, Some(store)) if is_there => self.written(now, id, store),
+                (Stage::Entering, _) if is_there && self.is_cancelled(id) => self.dismiss(now, id),
+                (Stage::Entering, _) if is_there => self.enter(now, id, node),
+                _ => {}
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! A study small enough for unit tests: two variants at two points, two populations, one crash.
 
 use super::{Cell, Progress, Study, Unit};
+use crate::base::choice::Choice;
 use crate::base::dist::{Law, LawShape, Sampler};
 use crate::base::time::{Duration, Instant};
 use crate::cluster::balancer;
@@ -95,7 +96,7 @@ fn plan(nodes: usize, sticky: bool) -> Plan {
         zones: vec!["z1".into()],
         populations: vec![population("api", sticky), population("web", sticky)],
         balancer: balancer::Spec {
-            algorithm,
+            balance: Choice(algorithm),
             redispatch: true,
             retries: 1,
             retry_pause: Duration::from_millis(100),

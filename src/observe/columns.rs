@@ -156,6 +156,9 @@ pub const ALL: &[Column] = &[
     less("rollout_time_s", "s", INCIDENTS, "Until a change was complete; empty for a fault.", |w| {
         time(w.shock?.rollout)
     }),
+    more("completed_ratio", "", INCIDENTS, "1 when that time came within the incident, 0 when it never did.", |w| {
+        came(w.shock?.rollout)
+    }),
     plain("requests_issued_total", "", EVERYWHERE, "Requests that clients intended.", |w| count(w, Issued)),
     plain("requests_succeeded_total", "", EVERYWHERE, "Requests answered.", |w| count(w, Succeeded)),
     less("requests_failed_total", "", EVERYWHERE, "Requests whose last allowed attempt failed.", |w| {

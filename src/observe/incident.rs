@@ -31,7 +31,7 @@ pub struct Shock {
     pub reconnect: Option<Eventually>,
     /// Until error ratio and p99 were back; `None` without anything to compare with.
     pub recovery: Option<Eventually>,
-    /// Until a change was complete; `None` for a fault, and for a change that never was.
+    /// Until a change was complete; `None` for a fault.
     pub rollout: Option<Eventually>,
     /// Until the load was even again; `None` without anything to compare with.
     pub rebalance: Option<Eventually>,
@@ -89,7 +89,7 @@ pub struct OpenIncident {
     pub index: u16,
     /// When it began.
     pub from: Instant,
-    /// When its fault is over; its own beginning where it has no end.
+    /// When its fault is over; its own beginning where it has no end; never while a change goes on.
     pub cleared: Instant,
     /// When its change was complete.
     pub completed: Option<Instant>,
@@ -107,6 +107,15 @@ pub struct OpenIncident {
     pub drops: Peak,
     /// Attempts to get in, in any second.
     pub connects: Peak,
+}
+
+impl OpenIncident {
+    /// Until its change was complete; `None` for a fault.
+    pub fn rollout(&self) -> Option<Eventually> {
+        let is_under_way = self.cleared == Instant::NEVER;
+        let complete = self.completed.map(|at| Eventually::After(at.since(self.from)));
+        complete.or(is_under_way.then_some(Eventually::Never))
+    }
 }
 
 /// Distinct sessions and where the dropped ones are now.

@@ -10,7 +10,7 @@ use super::incident::{Distinct, Marks, OpenIncident, Peak, Shock};
 use super::means::Means;
 pub use super::nodes::NodeTick;
 use super::nodes::{Load, NodeBooks};
-use super::recovery::{Eventually, Limits, rebalance, recovery};
+use super::recovery::{Limits, rebalance, recovery};
 use super::totals::{Counter, Totals};
 use super::window::{ClusterFigures, Window};
 use crate::base::cause::{Cause, Harm};
@@ -95,8 +95,9 @@ impl Recorder {
         }
     }
 
-    /// Notes a fact.
-    #[inline]
+    /// Notes a fact. Always inlined: where it is called the kind of fact is known, and a fact costs a few
+    /// instructions.
+    #[inline(always)]
     pub fn note(&mut self, now: Instant, fact: Fact) {
         let left = self.tick_end.since(now);
         match fact {
@@ -405,6 +406,7 @@ impl Recorder {
         for i in 0..=all {
             let Some(open) = self.books[i].incident.take() else { continue };
             let totals = &self.totals_at(i, left) - &open.before;
+            let rollout = open.rollout();
             let mut response = open.response;
             let mut partial = self.tick_response_of(i);
             partial.subtract(&open.not_ours);
@@ -423,7 +425,7 @@ impl Recorder {
                 drops_peak: open.drops.max(),
                 connects_peak: open.connects.max(),
                 reconnect: open.distinct.reconnect(open.from),
-                rollout: open.completed.map(|at| Eventually::After(at.since(open.from))),
+                rollout,
                 recovery: recovery(&self.books[i].verdicts, warmup, open.from, now, self.setup.limits, hold),
                 rebalance: if i == all { rebalance() } else { None },
             });

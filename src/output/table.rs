@@ -26,7 +26,7 @@ const OF_RUN: &[&str] = &[
 
 /// Figures of each incident, and the one that says how often a time came.
 const OF_INCIDENT: &[(&str, Option<&str>)] = &[
-    ("rollout_time_s", None),
+    ("rollout_time_s", Some("completed_ratio")),
     ("sessions_dropped_ratio", None),
     ("sessions_moved_ratio", None),
     ("sessions_lost_ratio", None),

@@ -3,14 +3,13 @@
 //! Everything that is wrong is reported at once, each problem at its own place in the text.
 
 use super::events::add_spares;
-use super::file::{Balancer, Clients, Root};
+use super::file::{Clients, Root};
 use super::words::mend;
-use super::{Node, Problem, Problems, Table, lookup_span_of, read_each, read_node, read_table};
+use super::{Problem, Problems, Table, lookup_span_of, read_each, read_node, read_table};
 use crate::base::choice::Choice;
 use crate::base::dist::{Law, Sampler};
 use crate::base::time::Instant;
 use crate::base::units::Unit;
-use crate::cluster::balancer;
 use crate::cluster::client::closed::Closed;
 use crate::cluster::client::{self, Population};
 use crate::cluster::plan::Plan;
@@ -22,7 +21,6 @@ use std::path::Path;
 const TICKS_MAX: u64 = 10_000_000;
 /// More replications are a mistake.
 pub const SEEDS_MAX: u32 = 1_000_000;
-const RETRIES_MAX: u32 = 100;
 
 /// One variant at one point, as meant.
 #[derive(Debug)]
@@ -52,6 +50,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         reading.check_root(root);
         reading.check_faults(root, &faults);
         reading.check_changes(root, &changes);
+        reading.check_instants(&faults, &changes);
     }
     let mut stores = Vec::new();
     let shared = reading.place(state, &["state"], &mut stores);
@@ -72,19 +71,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         nodes,
         zones,
         populations,
-        balancer: balancer::Spec {
-            algorithm: balancer.balance.0,
-            redispatch: balancer.redispatch,
-            retries: balancer.retries,
-            retry_pause: balancer.retry_pause,
-            layer: balancer.layer,
-            connect_timeout: balancer.connect_timeout,
-            server_timeout: balancer.server_timeout,
-            tunnel_timeout: balancer.tunnel_timeout,
-            tcp_give_up: balancer.tcp_give_up,
-            on_marked_down: balancer.on_marked_down,
-            health: balancer.health,
-        },
+        balancer,
         stores,
         faults,
         changes,
@@ -153,40 +140,6 @@ impl Reading<'_> {
             let message = format!("`{name}` cannot name a result folder");
             self.wrong(&["name"], message, "use letters, digits, - and _");
         }
-    }
-
-    fn balancer(&mut self) -> Option<Balancer> {
-        let Some(node) = self.table.get("balancer") else { return Some(Balancer::default()) };
-        let balancer: Balancer = read_node(node, self.problems, "balancer")?;
-        let faults = [("balance", balancer.balance.0.faults()), ("affinity", balancer.affinity.0.faults())];
-        for (choice, faults) in faults {
-            for (key, message) in faults {
-                let path = ["balancer", choice, chosen(node, choice).unwrap_or_default(), key];
-                self.wrong(&path, message, "correct it or leave it out");
-            }
-        }
-        let health = balancer.health;
-        for (key, interval) in [("interval", Some(health.interval)), ("fast_interval", health.fast_interval)] {
-            if interval.is_some_and(|interval| interval.is_zero()) {
-                let message = format!("health.{key} is zero: checks would never end");
-                self.wrong(&["balancer", "health", key], message, "write a time such as \"2s\"");
-            }
-        }
-        for (key, number) in [("rise", health.rise), ("fall", health.fall)] {
-            if number == 0 {
-                let message = format!("health.{key} is zero, but a verdict needs at least one check");
-                self.wrong(&["balancer", "health", key], message, "write 1 or more");
-            }
-        }
-        if balancer.retries > RETRIES_MAX {
-            let message = format!("retries must be from 0 to {RETRIES_MAX}, but is {}", balancer.retries);
-            self.wrong(&["balancer", "retries"], message, "3 is the default");
-        }
-        if !balancer.redispatch && balancer.retries > 0 && balancer.retry_pause.is_zero() {
-            let message = "retry_pause is zero: the same dead node would be tried at the same instant";
-            self.wrong(&["balancer", "retry_pause"], message, "write a pause such as \"1s\", or retries = 0");
-        }
-        Some(balancer)
     }
 
     fn state(&mut self) -> Location {
@@ -274,12 +227,6 @@ impl Reading<'_> {
             self.warning(&["cluster"], message, "the queues will grow for as long as that lasts");
         }
     }
-}
-
-/// The alternative that a choice below `node` names as a table.
-fn chosen<'t>(node: &'t Node, choice: &str) -> Option<&'t str> {
-    let alternatives = node.get_ref().as_table()?.get(choice)?.get_ref().as_table()?;
-    alternatives.keys().next().map(|name| name.get_ref().as_ref())
 }
 
 /// Mean number of slots that a population keeps busy when nothing makes it wait.

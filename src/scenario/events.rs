@@ -18,9 +18,12 @@ pub(super) fn add_spares(nodes: &mut Vec<Node>, changes: &[Change]) -> usize {
     let at_first = nodes.len();
     let spares: usize = changes.iter().map(|change| change.kind.spares(at_first)).sum();
     let Some(last) = nodes.last().cloned() else { return 0 };
+    // No two nodes have one name: it is the place on the ring.
+    let taken = |name: &str| nodes.iter().any(|node| node.group.as_deref() == Some(name));
+    let new = if taken("new") { "added" } else { "new" };
     let numbered = last.name.strip_prefix('n').is_some_and(|rest| rest.parse::<usize>().is_ok());
     for i in 0..spares {
-        let name = if numbered { format!("n{}", at_first + i + 1) } else { format!("new-{}", i + 1) };
+        let name = if numbered { format!("n{}", at_first + i + 1) } else { format!("{}-{}", new, i + 1) };
         // Zones are dealt out in turn, as at first.
         let zone = nodes[i % at_first].zone;
         let address = last.address.map(|address| after(address, i as u32 + 1));
@@ -119,6 +122,21 @@ impl Reading<'_> {
                 let hint = format!("recovery is confirmed after {}: lengthen duration", root.recovery_hold);
                 self.warning(&path, message, hint);
             }
+        }
+    }
+
+    /// An incident lasts until the next: of two at one instant, the first lasts no time at all.
+    pub(super) fn check_instants(&mut self, faults: &[Fault], changes: &[Change]) {
+        let mut begun: Vec<(Instant, &str, &str)> = Vec::new();
+        let faults = faults.iter().map(|fault| (fault.at, "fault", fault.name.as_str()));
+        let changes = changes.iter().map(|change| (change.at, "change", change.name.as_str()));
+        for (at, what, name) in faults.chain(changes) {
+            if let Some((_, other, first)) = begun.iter().find(|(begins, ..)| *begins == at) {
+                let message = format!("{other}.{first} and {what}.{name} begin at the same instant");
+                let hint = format!("what both do is counted after {what}.{name}; let one come a little later");
+                self.warning(&[what, name, "at"], message, hint);
+            }
+            begun.push((at, what, name));
         }
     }
 

@@ -7,12 +7,10 @@ use crate::base::choice::Choice;
 use crate::base::dist::Law;
 use crate::base::time::Duration;
 use crate::base::units::{Number, Share};
-use crate::cluster::balancer::OnMarkedDown;
+use crate::cluster::balancer;
 use crate::cluster::balancer::affinity::Affinity;
-use crate::cluster::balancer::balance::Algorithm;
-use crate::cluster::balancer::view::Health;
 use crate::cluster::client::reconnect::Backoff;
-use crate::cluster::client::{Layer, Protocol, addresses, arrivals, closed};
+use crate::cluster::client::{Protocol, addresses, arrivals, closed};
 use crate::cluster::state::Location;
 use crate::cluster::station::Discipline;
 use crate::cluster::{change, fate};
@@ -72,7 +70,7 @@ pub struct Root {
     /// Classes of clients by name.
     pub clients: Section<BTreeMap<String, Clients>>,
     /// What stands in front of the nodes.
-    pub balancer: Option<Section<Balancer>>,
+    pub balancer: Option<Section<balancer::Spec>>,
     /// Where session state lives.
     pub state: Option<Section<Choice<Location>>>,
     /// What goes wrong, by name.
@@ -329,54 +327,4 @@ pub struct Retry {
     /// The wait before each; default `full_jitter`.
     #[serde(default)]
     pub backoff: Choice<Backoff>,
-}
-
-/// What stands in front of the nodes.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Balancer {
-    /// Picks a node where affinity does not; default `roundrobin`.
-    pub balance: Choice<Algorithm>,
-    /// Keeps a session on its node; default `none`.
-    pub affinity: Choice<Affinity>,
-    /// Whether a session may go elsewhere when its node is not eligible or refuses; default no.
-    pub redispatch: bool,
-    /// How often a refused connection is tried again: elsewhere at once with `redispatch`, on the same node
-    /// after `retry_pause` without; from 0 to 100, default 3 (HAProxy `retries`).
-    pub retries: u32,
-    /// The pause before the same node is tried again; default 1 s (HAProxy).
-    pub retry_pause: Duration,
-    /// What is routed: requests (`l7`) or connections (`l4`); default `l7`.
-    pub layer: Layer,
-    /// How long it waits for a silent host to accept a connection; default 5 s (HAProxy's example files).
-    pub connect_timeout: Duration,
-    /// How long it waits for a node's reply; for ever unless given.
-    pub server_timeout: Option<Duration>,
-    /// How long nothing may move on a stream; for ever unless given.
-    pub tunnel_timeout: Option<Duration>,
-    /// How long TCP goes on sending bytes that nobody acknowledges; default 15 min (Linux `tcp_retries2` = 15).
-    pub tcp_give_up: Duration,
-    /// What happens to the sessions of a node that is marked down; default `keep`.
-    pub on_marked_down: OnMarkedDown,
-    /// Health checks.
-    pub health: Health,
-}
-
-impl Default for Balancer {
-    fn default() -> Balancer {
-        Balancer {
-            balance: Choice(Algorithm::default()),
-            affinity: Choice(Affinity::default()),
-            redispatch: false,
-            retries: 3,
-            retry_pause: Duration::from_secs(1),
-            layer: Layer::L7,
-            connect_timeout: Duration::from_secs(5),
-            server_timeout: None,
-            tunnel_timeout: None,
-            tcp_give_up: Duration::from_secs(15 * 60),
-            on_marked_down: OnMarkedDown::Keep,
-            health: Health::default(),
-        }
-    }
 }

@@ -1,8 +1,9 @@
 //! From a file and a command line to the cells of a study: variants × points, each compiled.
 //!
-//! Layers, later over earlier: defaults, the file, the variant, the sweep point, `--set`.
+//! Layers, later over earlier: defaults, a preset, the file, the variant, the sweep point, `--set`.
 
 use super::compile::compile;
+use super::presets::Shelf;
 use super::{Choices, LayerId, Node, Problem, Problems, Sources, Span, Table, merge, parse_path, parse_set, set_path};
 use crate::cluster::plan::Plan;
 use crate::observe::slo::Limit;
@@ -123,6 +124,7 @@ pub fn load_layer(
         slo: Vec::new(),
         cells: Vec::new(),
     };
+    let mut presets = Shelf::default();
     for point in &points {
         for (variant, patch) in &variants {
             let mut table = base.clone();
@@ -131,6 +133,7 @@ pub fn load_layer(
                 set_path(&mut table, path, key, value.clone(), &choices);
             }
             sets.iter().for_each(|set| merge(&mut table, set.clone(), &choices));
+            let table = presets.lay_under(table, sources, problems, &choices);
             if let Some(compiled) = compile(&table, base_dir, problems) {
                 let cell = Cell { variant: variant.clone(), point: point.label.clone(), plan: compiled.plan };
                 loaded.cells.push(cell);

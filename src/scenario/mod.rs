@@ -5,6 +5,7 @@
 
 pub mod address;
 mod arrivals;
+mod balancer;
 pub mod compile;
 mod depth;
 mod events;
@@ -15,6 +16,7 @@ pub mod load;
 pub mod nodes;
 pub mod path;
 mod people;
+pub mod presets;
 pub mod problem;
 pub mod read;
 pub mod slo;

@@ -9,7 +9,7 @@ use crate::base::units::Unit;
 use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::client::addresses::{Addresses, Written};
 use crate::cluster::client::reconnect::Backoff;
-use crate::cluster::client::{self, Population, Protocol};
+use crate::cluster::client::{self, Heartbeat, Keepalive, Population, Protocol, StreamParams};
 use crate::cluster::state::{Place, StoreSpec};
 use std::path::Path;
 
@@ -32,6 +32,7 @@ impl Reading<'_> {
             None => shared.clone(),
         };
         self.check_waits(name, clients);
+        self.check_protocol(name, clients, state.as_ref());
         for (key, message) in clients.affinity.iter().flat_map(|affinity| affinity.0.faults()) {
             self.wrong(&["clients", name, "affinity", key], message, "correct it or leave it out");
         }
@@ -164,10 +165,54 @@ impl Reading<'_> {
         if faults.is_empty() { Addresses::new(&clients.addresses.0) } else { Addresses::default() }
     }
 
+    fn check_protocol(&mut self, name: &str, clients: &Clients, state: Option<&Place>) {
+        let path = ["clients", name, "protocol"];
+        let wrong = match &clients.protocol.0 {
+            Protocol::Stream(StreamParams { heartbeat: Some(Heartbeat { interval, .. }) }) if interval.is_zero() => {
+                Some((
+                    ["stream", "heartbeat", "interval"].as_slice(),
+                    "the heartbeat's interval is zero",
+                    "a time such as \"25s\"",
+                ))
+            }
+            Protocol::Stream(StreamParams { heartbeat: Some(Heartbeat { timeout, .. }) }) if timeout.is_zero() => {
+                Some((
+                    ["stream", "heartbeat", "timeout"].as_slice(),
+                    "the heartbeat's timeout is zero",
+                    "a time such as \"20s\"",
+                ))
+            }
+            Protocol::Keepalive(Keepalive { requests: Some(0), .. }) => {
+                Some((["keepalive", "requests"].as_slice(), "a connection that carries no request", "1 or more"))
+            }
+            _ => None,
+        };
+        if let Some((below, message, mend)) = wrong {
+            let path: Vec<&str> = path.iter().chain(below).copied().collect();
+            self.wrong(&path, format!("clients.{name}: {message}"), format!("write {mend}"));
+        }
+        if matches!(clients.protocol.0, Protocol::Stream(_)) {
+            return;
+        }
+        let only_for_streams = [
+            ("connect_timeout", clients.connect_timeout.is_some()),
+            ("reconnect_at_once", clients.reconnect_at_once),
+            ("state", state.is_some_and(|place| place.resume.is_some())),
+        ];
+        for (key, _) in only_for_streams.into_iter().filter(|&(_, given)| given) {
+            let message = match key {
+                "state" => format!("clients.{name} open no streams: lifetime = \"connection\" never ends their state"),
+                key => format!("clients.{name} open no streams: {key} means nothing to them"),
+            };
+            self.warning(&["clients", name, key], message, "write protocol = \"stream\", or take it out");
+        }
+    }
+
     fn check_waits(&mut self, name: &str, clients: &Clients) {
-        if clients.request_timeout.is_some_and(|span| span.is_zero()) {
-            let path = ["clients", name, "request_timeout"];
-            self.wrong(&path, "request_timeout is zero: no reply could be in time", "write a time such as \"5s\"");
+        let timeouts = [("request_timeout", clients.request_timeout), ("connect_timeout", clients.connect_timeout)];
+        for (key, _) in timeouts.into_iter().filter(|(_, timeout)| timeout.is_some_and(|span| span.is_zero())) {
+            let message = format!("{key} is zero: nothing could be in time");
+            self.wrong(&["clients", name, key], message, "write a time such as \"5s\", or leave it out for ever");
         }
         let rule = match &clients.reconnect.0 {
             Backoff::Fixed(fixed) if fixed.delay.is_zero() => Some("delay is zero".to_owned()),

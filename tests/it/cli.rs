@@ -347,6 +347,7 @@ fn everything_that_can_be_written_is_listed() {
         ("state", "memory"),
         ("fault", "kill"),
         ("reconnect", "full_jitter"),
+        ("preset", "haproxy"),
         ("law", "lognormal"),
         ("column", "sessions_lost_ratio"),
         ("cause", "  "),

@@ -43,6 +43,8 @@ const STATES: Lines = &[
     "[state.memory]\non_missing = \"error\"",
     "[state.cache]\nrebuild.service = \"30ms\"",
     "[state.store]\nread = \"10ms\"\nconcurrency = 2\nqueue_max = 4\nholds_slot = true",
+    "[state.store]\nread = \"300ms\"\nwrite = \"1s\"",
+    "[state.store]\nread = \"900ms\"\nholds_slot = true",
 ];
 const BALANCING: Lines = &[
     "balance = \"leastconn\"",
@@ -77,6 +79,9 @@ const TROUBLE: Lines = &[
     "black_hole = { nodes = 1, lasts = \"2s\", looks_healthy = false }",
     "slow = { nodes = [\"n1\"], speed = \"20%\", lasts = \"3s\" }",
     "kill = { nodes = { zone = \"z1\" }, lasts = \"2s\" }",
+    "lose = { nodes = { zone = \"z2\" }, lasts = \"1s\" }",
+    "freeze = { nodes = { share = \"100%\" }, lasts = \"1s\" }",
+    "kill = { nodes = { share = \"100%\" }, lasts = \"500ms\" }",
 ];
 const CHANGES: Lines = &[
     "rolling = { how = \"kill\", restart = \"500ms\" }",
@@ -86,6 +91,9 @@ const CHANGES: Lines = &[
     "maint = { nodes = 1, lasts = \"2s\" }",
     "scale_out = { nodes = 2, start = \"300ms\" }",
     "scale_in = { nodes = 1, drain_timeout = \"500ms\" }",
+    "scale_in = { nodes = 2, drain_timeout = \"0s\" }",
+    "drain = { nodes = \"fullest\", timeout = \"0s\" }",
+    "rolling = { unavailable_max = 2, surge_max = 2, how = \"kill\", restart = \"300ms\", pause = \"200ms\" }",
 ];
 
 fn pick(from: Lines, draw: &mut Draw) -> &'static str {
@@ -111,11 +119,11 @@ fn scenario(n: u64) -> String {
         let lines = [PEOPLE, PROTOCOLS, ASKING, WAITING, RETRYING].map(|lines| pick(lines, draw));
         text += &format!("[clients.p{population}]\n{}\n", lines.join("\n"));
     }
-    for fault in 0..draw.random_range(0..3) {
+    for fault in 0..draw.random_range(0..5) {
         let at = draw.random_range(1..8);
         text += &format!("[fault.f{fault}]\nat = \"{at}s\"\n{}\n", pick(TROUBLE, draw));
     }
-    for change in 0..draw.random_range(0..3) {
+    for change in 0..draw.random_range(0..4) {
         let at = draw.random_range(1..6);
         text += &format!("[change.c{change}]\nat = \"{at}s\"\n{}\n", pick(CHANGES, draw));
     }

@@ -67,6 +67,8 @@ pub enum Admin {
     Drain,
     /// It serves nobody.
     Maint,
+    /// It is not part of the cluster any more: whoever remembers it remembers nothing.
+    Removed,
 }
 
 /// What a check changed.
@@ -112,7 +114,12 @@ impl View {
     #[inline]
     pub fn takes_bound(&self, node: NodeId) -> bool {
         let opinion = &self.opinions[node.index()];
-        opinion.up && opinion.admin != Admin::Maint
+        opinion.up && matches!(opinion.admin, Admin::Ready | Admin::Drain)
+    }
+
+    /// Whether `node` has been taken away for good.
+    pub fn is_removed(&self, node: NodeId) -> bool {
+        self.opinions[node.index()].admin == Admin::Removed
     }
 
     /// Whether `node` is believed to be alive.

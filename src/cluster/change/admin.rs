@@ -45,20 +45,23 @@ fn yes() -> bool {
 impl Sim<'_> {
     pub(super) fn drain(&mut self, now: Instant, index: usize, params: &Drain) -> Option<Instant> {
         if self.rolls[index].is_new() {
-            let nodes = self.aimed(&self.plan.changes[index].name, &params.nodes);
+            let nodes = self.aimed_by_change(index, &params.nodes);
             self.rolls[index].begin([]);
             let until = params.timeout.map_or(Instant::NEVER, |timeout| now + timeout);
             for node in nodes {
-                self.balancer.set_admin(node, Admin::Drain);
+                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Drain));
                 self.rolls[index].active.push((node, Step::Draining(until)));
             }
         }
         let mut active = std::mem::take(&mut self.rolls[index].active);
         for (node, step) in &mut active {
-            if let Step::Draining(until) = *step
-                && (until <= now || self.is_empty(*node))
-            {
+            let Step::Draining(until) = *step else { continue };
+            if until <= now {
+                // Whoever is bound to it by a cookie or a table goes elsewhere, too.
+                self.balancers.each(|balancer| balancer.set_admin(*node, Admin::Maint));
                 self.cut_all(now, *node, Cause::DrainTimeout);
+            }
+            if until <= now || self.is_empty(*node) {
                 *step = Step::Away(Instant::NEVER);
             }
         }
@@ -69,13 +72,13 @@ impl Sim<'_> {
 
     pub(super) fn maintain(&mut self, now: Instant, index: usize, params: &Maint) -> Option<Instant> {
         if self.rolls[index].is_new() {
-            let nodes = self.aimed(&self.plan.changes[index].name, &params.nodes);
+            let nodes = self.aimed_by_change(index, &params.nodes);
             self.rolls[index].begin([]);
             for node in nodes {
-                self.balancer.set_admin(node, Admin::Maint);
+                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Maint));
                 self.rolls[index].active.push((node, Step::Away(Instant::NEVER)));
                 if params.shutdown_sessions {
-                    self.cut_all(now, node, Cause::Maintenance);
+                    self.shut_down_sessions(now, node, Cause::Maintenance);
                 }
             }
         }
@@ -87,12 +90,12 @@ impl Sim<'_> {
         let ready = lasts.map_or(Instant::NEVER, |lasts| self.plan.changes[index].at + lasts);
         if ready <= now {
             for (node, _) in std::mem::take(&mut self.rolls[index].active) {
-                self.balancer.set_admin(node, Admin::Ready);
+                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Ready));
             }
             return None;
         }
         let look = if busy { now + LOOKS_EVERY } else { Instant::NEVER };
         let next = ready.min(look);
-        (next < self.plan.end).then_some(next)
+        (next != Instant::NEVER).then_some(next)
     }
 }

@@ -7,8 +7,10 @@ mod admin;
 mod roll;
 mod scale;
 
+use super::balancer::view::Admin;
 use super::fate::aim::Aim;
 use super::{Sim, event};
+use crate::base::cause::Cause;
 use crate::base::choice::Alternatives;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
@@ -145,6 +147,17 @@ impl Sim<'_> {
 }
 
 impl Sim<'_> {
+    /// The nodes that a change is aimed at: any that belong to the cluster, up or not.
+    fn aimed_by_change(&self, index: usize, aim: &Aim) -> Vec<NodeId> {
+        self.aimed(&self.plan.changes[index].name, aim, Sim::is_wanted)
+    }
+
+    /// A node has left for good: its process stops, and the balancer forgets it.
+    fn take_away(&mut self, now: Instant, node: NodeId, cause: Cause) {
+        self.balancers.each(|balancer| balancer.set_admin(node, Admin::Removed));
+        self.crash(now, node, cause);
+    }
+
     /// Whether a node belongs to the cluster, up or not.
     pub(super) fn is_wanted(&self, node: NodeId) -> bool {
         self.wanted[node.index()]
@@ -153,9 +166,6 @@ impl Sim<'_> {
     /// A node belongs to the cluster from now on, or no longer.
     pub(super) fn want(&mut self, now: Instant, node: NodeId, wanted: bool) {
         self.wanted[node.index()] = wanted;
-        if !wanted {
-            self.balancer.retire(node);
-        }
         let nodes = self.wanted.iter().filter(|&&wanted| wanted).count() as u32;
         self.recorder.note(now, Fact::Desired { nodes });
     }

@@ -83,8 +83,10 @@ pub enum Order {
 /// Where a node is in its turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// A new node is being started to replace this one: which, and whether its process is up.
+    /// A new node is being started to replace this one: which, and when its process will be up.
     Replacing(NodeId, Instant),
+    /// That one is up, and the balancer does not know yet.
+    Joining(NodeId),
     /// It is drained until then at most.
     Draining(Instant),
     /// Its process is away until then.
@@ -169,12 +171,12 @@ impl Sim<'_> {
     fn begin_leaving(&mut self, now: Instant, node: NodeId, params: &Params) -> Step {
         match params.how {
             How::Drain => {
-                self.balancer.set_admin(node, Admin::Drain);
+                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Drain));
                 Step::Draining(now + params.drain_timeout)
             }
             How::Maint => {
-                self.balancer.set_admin(node, Admin::Maint);
-                self.cut_all(now, node, Cause::Maintenance);
+                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Maint));
+                self.shut_down_sessions(now, node, Cause::Maintenance);
                 Step::Draining(now)
             }
             How::Kill => Step::Draining(now),
@@ -185,30 +187,32 @@ impl Sim<'_> {
         loop {
             let next = match *step {
                 Step::Replacing(fresh, ready) if ready <= now => {
-                    if !self.fleet.is_up(fresh) {
-                        self.want(now, fresh, true);
-                        self.come_up(now, fresh);
-                        self.begin_checks(now, fresh);
-                    }
-                    if !self.balancer.believes_up(fresh) {
-                        return;
-                    }
+                    self.want(now, fresh, true);
+                    self.come_up(now, fresh);
+                    self.begin_checks(now, fresh);
+                    Step::Joining(fresh)
+                }
+                Step::Joining(fresh) if self.balancers.all_believe_up(fresh) => {
                     self.want(now, node, false);
                     self.begin_leaving(now, node, params)
                 }
                 Step::Draining(until) if until <= now || self.is_empty(node) => {
                     let cause =
                         if until <= now && params.how == How::Drain { Cause::DrainTimeout } else { Cause::Restart };
-                    self.crash(now, node, cause);
+                    if self.is_wanted(node) {
+                        self.crash(now, node, cause);
+                    } else {
+                        self.take_away(now, node, cause);
+                    }
                     Step::Away(now + params.restart)
                 }
                 Step::Away(_) if !self.is_wanted(node) => Step::Done(now + params.pause),
                 Step::Away(until) if until <= now => {
                     self.come_up(now, node);
-                    self.balancer.set_admin(node, Admin::Ready);
+                    self.balancers.each(|balancer| balancer.set_admin(node, Admin::Ready));
                     Step::Unseen
                 }
-                Step::Unseen if self.balancer.believes_up(node) => Step::Done(now + params.pause),
+                Step::Unseen if self.balancers.all_believe_up(node) => Step::Done(now + params.pause),
                 _ => return,
             };
             *step = next;
@@ -233,6 +237,6 @@ fn next_look(now: Instant, step: Step) -> Instant {
         Step::Away(until) | Step::Done(until) => until.max(now + Duration::from_nanos(1)),
         Step::Replacing(_, ready) if ready > now => ready,
         Step::Draining(until) => until.min(now + LOOKS_EVERY),
-        Step::Replacing(..) | Step::Unseen => now + LOOKS_EVERY,
+        Step::Replacing(..) | Step::Joining(_) | Step::Unseen => now + LOOKS_EVERY,
     }
 }

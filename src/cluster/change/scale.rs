@@ -47,29 +47,33 @@ impl Sim<'_> {
             for _ in 0..params.nodes {
                 let Some(fresh) = self.spares.pop_front() else { break };
                 self.want(now, fresh, true);
-                self.rolls[index].active.push((fresh, Step::Unseen));
+                self.rolls[index].active.push((fresh, Step::Away(up_at)));
             }
         }
         if up_at > now {
             return Some(up_at);
         }
-        let fresh: Vec<_> = self.rolls[index].active.iter().map(|&(node, _)| node).collect();
-        for &node in fresh.iter().filter(|&&node| !self.fleet.is_up(node)).collect::<Vec<_>>() {
-            self.come_up(now, node);
-            self.begin_checks(now, node);
+        let mut active = std::mem::take(&mut self.rolls[index].active);
+        for (node, step) in &mut active {
+            if matches!(step, Step::Away(_)) {
+                self.come_up(now, *node);
+                self.begin_checks(now, *node);
+                *step = Step::Unseen;
+            }
         }
-        let seen = fresh.iter().all(|&node| self.balancer.believes_up(node));
+        let seen = active.iter().all(|&(node, _)| self.balancers.all_believe_up(node));
+        self.rolls[index].active = active;
         (!seen).then_some(now + LOOKS_EVERY)
     }
 
     pub(super) fn scale_in(&mut self, now: Instant, index: usize, params: &In) -> Option<Instant> {
         let until = self.plan.changes[index].at + params.drain_timeout;
         if self.rolls[index].is_new() {
-            let nodes = self.aimed(&self.plan.changes[index].name, &params.nodes);
+            let nodes = self.aimed_by_change(index, &params.nodes);
             self.rolls[index].begin([]);
             for node in nodes {
                 self.want(now, node, false);
-                self.balancer.set_admin(node, Admin::Drain);
+                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Drain));
                 self.rolls[index].active.push((node, Step::Draining(until)));
             }
         }
@@ -77,7 +81,7 @@ impl Sim<'_> {
         active.retain(|&(node, _)| {
             let over = until <= now || self.is_empty(node);
             if over {
-                self.crash(now, node, Cause::ScaleIn);
+                self.take_away(now, node, Cause::ScaleIn);
             }
             !over
         });

@@ -18,7 +18,7 @@ use crate::base::time::Duration;
 use addresses::Addresses;
 use arrivals::Arrivals;
 use closed::Closed;
-pub use person::INITIAL_BIT;
+pub use person::{Caller, INITIAL_BIT};
 use reconnect::Backoff;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,8 @@
 
 use super::{Population, Streams};
 use crate::base::time::Duration;
-use crate::cluster::balancer::balance::Ask;
+use crate::cluster::balancer::balance::{Ask, Asker, Key};
+use crate::cluster::session::Session;
 use rand::Rng;
 
 /// Sessions that were there from the start have names of their own, so that their number does not shift the
@@ -34,18 +35,42 @@ const fn person(who: u64) -> u64 {
     }
 }
 
-impl Population {
-    /// What the balancer is asked for on behalf of a session.
+/// One session of a population, as the balancer is told of it.
+pub struct Caller<'a> {
+    /// Its population.
+    pub people: &'a Population,
+    /// The draws of the population.
+    pub streams: &'a Streams,
+    /// Its name.
+    pub who: u64,
+}
+
+impl<'a> Caller<'a> {
+    /// On behalf of `session`.
     #[inline]
-    pub fn ask(&self, streams: &Streams, who: u64) -> Ask {
-        Ask {
-            key: streams.key.at(who, 0).next_u64(),
-            address: self.addresses.of(streams, person(who)),
-            header: streams.header.at(who, 0).next_u64(),
-            avoid: None,
-        }
+    pub fn new(people: &'a [Population], streams: &'a [Streams], session: &Session) -> Caller<'a> {
+        let population = session.population.index();
+        Caller { people: &people[population], streams: &streams[population], who: session.who }
     }
 
+    /// What an algorithm is asked.
+    pub fn ask(&'a self) -> Ask<'a> {
+        Ask { asker: self, avoid: None }
+    }
+}
+
+impl Asker for Caller<'_> {
+    fn hash_of(&self, key: Key) -> u64 {
+        let Caller { people, streams, who } = *self;
+        match key {
+            Key::Session => streams.key.at(who, 0).next_u64(),
+            Key::Address => people.addresses.of(streams, person(who)),
+            Key::Header => streams.header.at(who, 0).next_u64(),
+        }
+    }
+}
+
+impl Population {
     /// The gap after a session's `nth` request, or after its reply; `None` when it asks nothing.
     #[inline]
     pub fn pause(&self, streams: &Streams, who: u64, nth: u32) -> Option<Duration> {

@@ -14,6 +14,7 @@ impl Sim<'_> {
         node.is_frozen = true;
         node.work.freeze(now);
         node.accept.freeze(now);
+        self.expect_notices(now, id);
     }
 
     pub(super) fn thaw(&mut self, now: Instant, id: NodeId) {
@@ -25,5 +26,7 @@ impl Sim<'_> {
         node.accept.thaw(now);
         node.accept.rearm(now, event::accept(id), &mut self.queue);
         self.touch(now, id);
+        self.forget_notices(id);
+        self.take_up_held(now, id);
     }
 }

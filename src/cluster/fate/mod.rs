@@ -141,18 +141,18 @@ impl Sim<'_> {
     /// Begins the fault at this place in the plan.
     pub(super) fn begin_fault(&mut self, now: Instant, index: usize) {
         let fault = &self.plan.faults[index];
-        let victims = self.aimed(&fault.name, fault.kind.aim());
-        for &node in &victims {
+        let victims = self.aimed(&fault.name, fault.kind.aim(), |sim, node| sim.fleet.is_up(node));
+        self.victims_of[index] = victims.clone();
+        for node in victims {
             match &fault.kind {
                 Kind::Kill(_) => self.kill(now, node),
                 Kind::Lose(_) => self.lose(now, node),
                 Kind::Freeze(_) => self.freeze(now, node),
                 Kind::Refuse(_) => self.refuse(node),
                 Kind::BlackHole(params) => self.answer_errors(node, params),
-                Kind::Slow(params) => self.slow_down(now, node, params),
+                Kind::Slow(_) => self.set_speed(now, node),
             }
         }
-        self.victims_of[index] = victims;
         if let Some(lasts) = fault.kind.lasts() {
             self.queue.at(now + lasts, event::fault(index, true));
         }
@@ -162,39 +162,52 @@ impl Sim<'_> {
     pub(super) fn end_fault(&mut self, now: Instant, index: usize) {
         for node in std::mem::take(&mut self.victims_of[index]) {
             match &self.plan.faults[index].kind {
-                Kind::Kill(_) | Kind::Lose(_) => self.come_up(now, node),
+                Kind::Slow(_) => self.set_speed(now, node),
+                kind if self.suffers(node, kind) => {}
+                Kind::Kill(_) | Kind::Lose(_) => {
+                    // What was taken away meanwhile stays away.
+                    if self.is_wanted(node) {
+                        self.come_up(now, node);
+                    }
+                }
                 Kind::Freeze(_) => self.thaw(now, node),
                 Kind::Refuse(_) => self.fleet.node(node).refuses = false,
                 Kind::BlackHole(_) => self.fleet.node(node).answers_errors = false,
-                Kind::Slow(_) => self.speed_up(now, node),
             }
         }
     }
 
-    /// The nodes that the fault or change called `name` is aimed at: the same in every variant that has the same
-    /// nodes up.
-    pub(super) fn aimed(&self, name: &str, aim: &Aim) -> Vec<NodeId> {
-        let up = self.fleet.ids().filter(|&node| self.fleet.is_up(node));
+    /// Whether a fault of this kind holds a node.
+    fn suffers(&self, node: NodeId, kind: &Kind) -> bool {
+        let same = |fault: &Fault| std::mem::discriminant(&fault.kind) == std::mem::discriminant(kind);
+        let mut holding = self.plan.faults.iter().zip(&self.victims_of);
+        holding.any(|(fault, victims)| same(fault) && victims.contains(&node))
+    }
+
+    /// The nodes that the fault or change called `name` is aimed at, out of those that `may` be hit: the same in
+    /// every variant that has the same of those.
+    pub(super) fn aimed(&self, name: &str, aim: &Aim, may: fn(&Self, NodeId) -> bool) -> Vec<NodeId> {
+        let nodes = self.fleet.ids().filter(|&node| may(self, node));
         match aim {
-            Aim::Names(names) => up.filter(|&node| names.contains(&self.plan.nodes[node.index()].name)).collect(),
-            Aim::Count(count) => self.drawn(name, *count as usize),
+            Aim::Names(names) => nodes.filter(|&node| names.contains(&self.plan.nodes[node.index()].name)).collect(),
+            Aim::Count(count) => self.drawn(name, *count as usize, nodes),
             Aim::Part(Part::Share(share)) => {
-                let wanted = share.ratio() * self.plan.desired() as f64;
-                self.drawn(name, (wanted + 0.5).max(1.0) as usize)
+                let all = self.wanted.iter().filter(|&&wanted| wanted).count();
+                self.drawn(name, (share.ratio() * all as f64 + 0.5).max(1.0) as usize, nodes)
             }
-            Aim::Part(Part::Zone(zone)) => up.filter(|&node| self.plan.zone_of(node) == *zone).collect(),
+            Aim::Part(Part::Zone(zone)) => nodes.filter(|&node| self.plan.zone_of(node) == *zone).collect(),
             Aim::Fullest(_) => {
-                let fullest = up.max_by_key(|&node| (self.bound_to[node.index()], std::cmp::Reverse(node)));
+                let fullest = nodes.max_by_key(|&node| (self.bound_to[node.index()], std::cmp::Reverse(node)));
                 fullest.into_iter().collect()
             }
         }
     }
 
-    /// So many of the nodes that are up, by a luck of their own.
-    fn drawn(&self, name: &str, count: usize) -> Vec<NodeId> {
+    /// So many of these nodes, by a luck of their own.
+    fn drawn(&self, name: &str, count: usize, nodes: impl Iterator<Item = NodeId>) -> Vec<NodeId> {
         let luck = Stream::new(self.seed, "fault victims", name);
-        let up = self.fleet.ids().filter(|&node| self.fleet.is_up(node));
-        let mut drawn: Vec<(u64, NodeId)> = up.map(|node| (luck.at(u64::from(node.0), 0).next_u64(), node)).collect();
+        let mut drawn: Vec<(u64, NodeId)> =
+            nodes.map(|node| (luck.at(u64::from(node.0), 0).next_u64(), node)).collect();
         drawn.sort_unstable();
         drawn.into_iter().take(count).map(|(_, node)| node).collect()
     }

@@ -1,10 +1,10 @@
 //! `slow`: a gray failure. The node works, at a fraction of its speed, and every check is content.
 
-use super::Aim;
+use super::{Aim, Kind};
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::base::units::Share;
-use crate::cluster::Sim;
+use crate::cluster::{Sim, event};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,14 +24,20 @@ pub struct Params {
 }
 
 impl Sim<'_> {
-    pub(super) fn slow_down(&mut self, now: Instant, id: NodeId, params: &Params) {
-        let speed = params.speed.ratio() * self.plan.nodes[id.index()].speed;
-        self.fleet.node(id).work.set_speed(now, speed);
-        self.touch(now, id);
-    }
-
-    pub(super) fn speed_up(&mut self, now: Instant, id: NodeId) {
-        self.fleet.node(id).work.set_speed(now, self.plan.nodes[id.index()].speed);
+    /// A node works, and lets clients in, at what its faults leave of its own speed.
+    pub(super) fn set_speed(&mut self, now: Instant, id: NodeId) {
+        let mut speed = self.plan.nodes[id.index()].speed;
+        for (fault, victims) in self.plan.faults.iter().zip(&self.victims_of) {
+            if let Kind::Slow(params) = &fault.kind
+                && victims.contains(&id)
+            {
+                speed *= params.speed.ratio();
+            }
+        }
+        let node = self.fleet.node(id);
+        node.work.set_speed(now, speed);
+        node.accept.set_speed(now, speed);
+        node.accept.rearm(now, event::accept(id), &mut self.queue);
         self.touch(now, id);
     }
 }

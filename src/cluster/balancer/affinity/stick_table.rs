@@ -168,10 +168,19 @@ impl Remember for StickTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::balancer::balance::Asker;
     use proptest::prelude::*;
 
-    fn ask(key: u64) -> Ask {
-        Ask { key: 99, address: key, header: 98, avoid: None }
+    struct From(u64);
+
+    impl Asker for From {
+        fn hash_of(&self, key: Key) -> u64 {
+            if key == Key::Address { self.0 } else { 99 }
+        }
+    }
+
+    fn ask(address: u64) -> Ask<'static> {
+        Ask { asker: Box::leak(Box::new(From(address))), avoid: None }
     }
 
     fn table(size: u32) -> StickTable {

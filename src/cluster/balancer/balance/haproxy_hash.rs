@@ -284,7 +284,7 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{ask, member};
+    use super::super::tests::{ask, asking, member};
     use super::*;
 
     fn params(function: Option<Function>, avalanche: Option<bool>, kind: Kind) -> Params {
@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn an_address_goes_through_no_function() {
-        let ask = Ask { address: 0x0102_0304_0000_0000, ..ask(1) };
+        let ask = asking(0x0102_0304_0000_0000);
         let hash = |avalanche| Params { key: Key::Address, avalanche, ..Params::default() }.hash().of(&ask);
         assert_eq!(hash(None), 0x0102_0304);
         assert_eq!(hash(Some(true)), avalanche(0x0102_0304));

@@ -157,25 +157,26 @@ impl Algorithm {
     }
 }
 
-/// What a request is asked for by. The numbers are hashes, good ones; how products see them as bytes is in
-/// `parts/text.rs`.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask {
-    /// The session's own name, as in a cookie or a parameter.
-    pub key: u64,
-    /// The client's address, of which [`ipv4`] is the upper half; many sessions may share one.
-    pub address: u64,
-    /// A header that every session fills in its own way.
-    pub header: u64,
+/// Who asks. What a hash looks at is drawn when it is asked for, since most algorithms never look.
+pub trait Asker {
+    /// The hash of this part of the request, a good one; how products see it as bytes is in `parts/text.rs`.
+    fn hash_of(&self, key: Key) -> u64;
+}
+
+/// A request, as an algorithm sees it.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    /// On whose behalf.
+    pub asker: &'a dyn Asker,
     /// The node that just failed this attempt: to be avoided if there is another.
     pub avoid: Option<NodeId>,
 }
 
-impl Ask {
+impl Ask<'_> {
     /// The client's IPv4 address, as a number in network order.
     #[inline]
     pub fn ipv4(&self) -> u32 {
-        ipv4(self.address)
+        ipv4(Key::Address.of(self))
     }
 }
 
@@ -196,11 +197,7 @@ impl Key {
     /// The hash of this part of a request.
     #[inline]
     pub fn of(self, ask: &Ask) -> u64 {
-        match self {
-            Key::Session => ask.key,
-            Key::Address => ask.address,
-            Key::Header => ask.header,
-        }
+        ask.asker.hash_of(self)
     }
 }
 
@@ -275,10 +272,23 @@ pub(super) mod tests {
         Member { id: NodeId(index), weight: 1, name, address: default_address(index) }
     }
 
+    /// All its parts have this hash.
+    struct Same(u64);
+
+    impl Asker for Same {
+        fn hash_of(&self, _: Key) -> u64 {
+            self.0
+        }
+    }
+
+    /// A request whose keys all have this hash. Leaks a few bytes, so that tests need not hold on to who asks.
+    pub fn asking(hash: u64) -> Ask<'static> {
+        Ask { asker: Box::leak(Box::new(Same(hash))), avoid: None }
+    }
+
     /// A request whose keys are all hashes of `key`.
-    pub fn ask(key: u64) -> Ask {
-        let hash = mix(key + 1);
-        Ask { key: hash, address: hash, header: hash, avoid: None }
+    pub fn ask(key: u64) -> Ask<'static> {
+        asking(mix(key + 1))
     }
 
     #[test]

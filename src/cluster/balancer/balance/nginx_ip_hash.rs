@@ -57,14 +57,14 @@ impl Balance for IpHash {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{ask, member};
+    use super::super::tests::{asking, member};
     use super::*;
 
     #[test]
     fn a_network_stays_together() {
         let mut hash = IpHash::default();
         (0..7).for_each(|n| hash.joined(member(n)));
-        let at = |address: u32| Ask { address: u64::from(address) << 32, ..ask(1) };
+        let at = |address: u32| asking(u64::from(address) << 32);
         let home = hash.pick(&at(0xc0a8_0100));
         assert!((1..256).all(|host| hash.pick(&at(0xc0a8_0100 + host)) == home));
         assert!((2..60).any(|network| hash.pick(&at(0xc0a8_0000 + network * 256)) != home));

@@ -3,8 +3,8 @@
 //!
 //! Where the choice is a function of key and servers alone, not one key may differ.
 
-use super::tests::ask;
-use super::{Algorithm, Ask, Balance, Member};
+use super::tests::{ask, asking};
+use super::{Algorithm, Balance, Member};
 use super::{envoy_maglev, envoy_ring_hash, haproxy_hash, nginx_hash};
 use crate::base::draw::name_key;
 use crate::base::hash::{avalanche, crc32, djb2, jump, murmur2, sdbm, wt6, xxh64};
@@ -164,7 +164,7 @@ fn letters(map: &Map, column: &Column, keys: &[Seen], loads: bool) -> String {
             (Seen::Text(text), Some(by_text)) => by_text.by_text(text.as_bytes()),
             (Seen::Address(address), _) => {
                 // The lower half of an address's number means nothing to a product.
-                by_ask.pick(&Ask { address: u64::from(*address) << 32 | 0x5555, ..ask(0) })
+                by_ask.pick(&asking(u64::from(*address) << 32 | 0x5555))
             }
             _ => unreachable!("all keys are of one kind"),
         };

@@ -27,8 +27,7 @@ impl Deref for Text {
 #[inline]
 pub fn text(key: Key, ask: &Ask) -> Text {
     match key {
-        Key::Session => hexadecimal(ask.key),
-        Key::Header => hexadecimal(ask.header),
+        Key::Session | Key::Header => hexadecimal(key.of(ask)),
         Key::Address => dotted(ask.ipv4()),
     }
 }
@@ -73,17 +72,17 @@ fn dotted(address: u32) -> Text {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::tests::asking;
     use super::*;
 
     #[test]
     fn numbers_are_sixteen_digits_and_addresses_dotted_decimals() {
-        let ask = Ask { key: 0x0123_4567_89ab_cdef, address: 0x7f00_0a64_ffff_ffff, header: 7, avoid: None };
-        assert_eq!(&*text(Key::Session, &ask), b"0123456789abcdef");
-        assert_eq!(&*text(Key::Header, &ask), b"0000000000000007");
-        assert_eq!(&*text(Key::Address, &ask), b"127.0.10.100");
-        let short = Ask { address: 0x0009_6364 << 32, ..ask };
-        assert_eq!(&*text(Key::Address, &short), b"0.9.99.100");
-        let widest = Ask { address: u64::MAX, ..ask };
-        assert_eq!(&*text(Key::Address, &widest), b"255.255.255.255");
+        assert_eq!(&*text(Key::Session, &asking(0x0123_4567_89ab_cdef)), b"0123456789abcdef");
+        assert_eq!(&*text(Key::Header, &asking(7)), b"0000000000000007");
+        let addresses: [(u64, &[u8]); 3] =
+            [(0x7f00_0a64, b"127.0.10.100"), (0x0009_6364, b"0.9.99.100"), (0xffff_ffff, b"255.255.255.255")];
+        for (address, dotted) in addresses {
+            assert_eq!(&*text(Key::Address, &asking(address << 32 | 0xffff)), dotted);
+        }
     }
 }
