@@ -68,11 +68,13 @@ pub enum Cause {
     NotResumed,
     /// The balancer no longer remembered where the session belonged: its entry had expired or been evicted.
     Forgotten,
+    /// The rebuild service's queue was full.
+    RebuildFull,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 29] = [
+    pub const ALL: [Cause; 30] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -102,6 +104,7 @@ impl Cause {
         Cause::ScaleIn,
         Cause::NotResumed,
         Cause::Forgotten,
+        Cause::RebuildFull,
     ];
 
     /// How many causes there are.
@@ -139,6 +142,7 @@ impl Cause {
             Cause::ScaleIn => "scale_in",
             Cause::NotResumed => "not_resumed",
             Cause::Forgotten => "forgotten",
+            Cause::RebuildFull => "rebuild_full",
         }
     }
 
@@ -176,6 +180,7 @@ impl Cause {
             Cause::ScaleIn => "The node was taken away for good.",
             Cause::NotResumed => "The session did not come back within the resume window.",
             Cause::Forgotten => "The balancer had forgotten the session's node: its entry had expired or been evicted.",
+            Cause::RebuildFull => "The session's state was missing, and the rebuild service's queue was full.",
         }
     }
 }

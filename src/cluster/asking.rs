@@ -38,7 +38,7 @@ impl Sim<'_> {
         attempt.tries = attempt.tries.saturating_add(1);
         attempt.sent = now;
         attempt.refusals = 0;
-        (attempt.missed, attempt.refused) = (false, false);
+        (attempt.missed, attempt.refused, attempt.remade) = (false, false, false);
         let session = &self.sessions[attempt.session];
         let connects = !session.is_connected() || session.requests == 1 && session.who & INITIAL_BIT == 0;
         attempt.connects = connects;
@@ -109,7 +109,8 @@ impl Sim<'_> {
         match &people.retry {
             Some(retry) if tries <= retry.attempts && !self.is_stream(population) => {
                 let (who, nth) = (attempt.who, u64::from(attempt.request) << 8 | u64::from(attempt.tries));
-                let wait = retry.backoff.wait(tries, &mut self.streams[population.index()].retry.at(who, nth));
+                let stream = self.streams[population.index()].retry;
+                let wait = retry.backoff.wait(tries, |back| stream.at(who, nth - u64::from(back)));
                 self.leave_line(id);
                 self.attempts[id].stage = Stage::BackingOff;
                 self.attempts[id].timer.set(now + wait, super::event::attempt(id), &mut self.queue);
@@ -150,8 +151,8 @@ impl Sim<'_> {
         if people.give_up_after.is_some_and(|most| failures >= most) {
             return self.end_session(now, id, Ending::GaveUp);
         }
-        let mut draw = self.streams[population.index()].reconnect.at(who, nth);
-        let wait = people.reconnect.wait(failures, &mut draw);
+        let stream = self.streams[population.index()].reconnect;
+        let wait = people.reconnect.wait(failures, |back| stream.at(who, nth.saturating_sub(u64::from(back))));
         self.wake(now, id, wait);
     }
 

@@ -4,7 +4,7 @@
 //! balancer. A place that is given back twice, or never, shows here whatever the scenario was.
 
 use super::Sim;
-use super::request::Stage;
+use super::request::{Kind, Stage};
 use super::station::Station;
 use crate::base::id::{NodeId, SessionId};
 
@@ -12,7 +12,7 @@ impl Sim<'_> {
     /// What does not agree, if anything.
     pub(super) fn disagreement(&self) -> Option<String> {
         let nodes = self.fleet.ids().find_map(|node| self.disagreement_at(node));
-        nodes.or_else(|| self.disagreement_of_stores()).or_else(|| self.disagreement_of_sessions())
+        nodes.or_else(|| self.disagreement_of_services()).or_else(|| self.disagreement_of_sessions())
     }
 
     fn disagreement_at(&self, node: NodeId) -> Option<String> {
@@ -22,13 +22,18 @@ impl Sim<'_> {
             if is_here && (attempt.node != node || attempt.stage == Stage::Gone) {
                 return Some(format!("{node:?} has {id:?}, which is {attempt:?}"));
             }
-            let holds_slot = self.store_of(id).is_some_and(|store| self.plan.stores[store].holds_slot);
+            placed += usize::from(attempt.placed && attempt.node == node && attempt.stage != Stage::Gone);
+            let asked = match attempt.stage {
+                Stage::Rebuild => self.plan.populations[attempt.population.index()].state.rebuild_at,
+                _ => self.store_of(id),
+            };
+            let holds_slot =
+                attempt.kind != Kind::Rebuild && asked.is_some_and(|asked| self.plan.services[asked].holds_slot);
             if is_here {
-                placed += usize::from(attempt.placed);
                 entering += usize::from(attempt.stage == Stage::Handshake);
                 waiting += usize::from(match attempt.stage {
                     Stage::Wait | Stage::Work => true,
-                    Stage::StoreRead | Stage::StoreWrite | Stage::Written => holds_slot && self.fleet.is_up(node),
+                    stage if stage.is_at_service() || stage == Stage::Written => holds_slot && self.fleet.is_up(node),
                     _ => false,
                 });
             }
@@ -54,17 +59,12 @@ impl Sim<'_> {
         self.sessions.iter().filter(|session| session.is_live() && session.bound == node).count()
     }
 
-    fn disagreement_of_stores(&self) -> Option<String> {
-        let at = |store: usize| {
-            let asking = self.attempts.iter().filter(|&(id, attempt)| {
-                let asks = matches!(attempt.stage, Stage::StoreRead | Stage::StoreWrite | Stage::Orphaned);
-                asks && self.store_of(id) == Some(store)
-            });
-            asking.count()
-        };
-        let mut stores = self.stores.iter().enumerate();
-        let wrong = stores.find(|&(index, store)| at(index) != store.present());
-        wrong.map(|(index, store)| format!("{} ask store {index}, but it has {}", at(index), store.present()))
+    fn disagreement_of_services(&self) -> Option<String> {
+        // An orphan's record does not say which service still has it.
+        let asks = |stage: Stage| stage.is_at_service() || stage == Stage::Orphaned;
+        let asking = self.attempts.iter().filter(|(_, attempt)| asks(attempt.stage)).count();
+        let present: usize = self.services.iter().map(Station::present).sum();
+        (asking != present).then(|| format!("{asking} ask a service, but all services have {present}"))
     }
 
     fn disagreement_of_sessions(&self) -> Option<String> {

@@ -85,7 +85,7 @@ impl Sim<'_> {
         // A check that has just given up at its successor's time still lets it begin now.
         self.queue.at(next, event::probe(index));
         if change == Change::Down && self.plan.balancer.on_marked_down == OnMarkedDown::ShutdownSessions {
-            self.shut_down_through(now, Some(serving), node, Cause::MarkedDown);
+            self.shut_down_sessions(now, node, Some(serving), Cause::MarkedDown);
         }
     }
 }

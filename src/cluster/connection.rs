@@ -8,7 +8,6 @@ use super::balancer::instances::ProcessId;
 use super::client::{Layer, Protocol};
 use super::request::{Attempt, Kind, Stage};
 use super::session::Session;
-use super::state::Look;
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
 use crate::base::time::Instant;
@@ -60,9 +59,10 @@ impl Sim<'_> {
         let (population, who) = (session.population, session.who);
         // Every wait of a session's life has an ordinal of its own.
         session.counted = session.counted.wrapping_add(1);
-        let nth = u64::from(session.counted);
+        let (nth, stream) = (session.counted, self.streams[population.index()].reconnect);
         let people = &self.plan.populations[population.index()];
-        let wait = people.reconnect.wait(k.max(1), &mut self.streams[population.index()].reconnect.at(who, nth));
+        let draws = |back: u32| stream.at(who, u64::from(nth.wrapping_sub(back as u16)));
+        let wait = people.reconnect.wait(k.max(1), draws);
         self.wake(now, id, wait);
     }
 
@@ -91,6 +91,10 @@ impl Sim<'_> {
         self.leave_node(now, id);
         self.part(id);
         self.attempts.free(id);
+        if !self.find_state(now, session, node) {
+            self.unlink(now, session);
+            return self.open_failed(now, session, Cause::RebuildFull);
+        }
         let record = &mut self.sessions[session];
         let population = record.population;
         record.failures = 0;
@@ -98,23 +102,13 @@ impl Sim<'_> {
         if !record.set_connected(true) {
             self.recorder.note(now, Fact::Reconnected { population, session });
         }
-        self.find_state(now, session, node);
         self.think(now, session);
-    }
-
-    /// A stream looks for its state as soon as it is open.
-    fn find_state(&mut self, now: Instant, session: SessionId, node: NodeId) {
-        let population = self.sessions[session].population;
-        let look = self.keepers[population.index()].look(session, node);
-        let missed = self.take_in(now, population, session, look);
-        self.keepers[population.index()].keep(session, node);
-        if missed && look != Look::NoState {
-            self.rebuild_aside(now, population, session, node);
-        }
     }
 
     /// The connection exists from now on.
     pub(super) fn link(&mut self, now: Instant, id: SessionId, via: ProcessId, node: NodeId) {
+        // Of two that were opened at once, by requests that did not wait for each other, the later is kept.
+        self.unlink(now, id);
         self.linked.bind(id.0, node);
         if id.index() >= self.linked_via.len() {
             self.linked_via.resize(id.index() + 1, via);
@@ -268,9 +262,10 @@ impl Sim<'_> {
         if !placed && self.linked.node(session.0) == Some(node) {
             return self.cut_connection(now, session, cause);
         }
-        if placed {
-            self.balancers[self.attempts[id].via].done(node);
-            self.attempts[id].placed = false;
+        self.give_place_back(id);
+        if session.some().is_none() && self.attempts[id].stage == Stage::Silent {
+            // Nobody waits for it any more, and the work is gone with the host.
+            return self.dismiss(now, id);
         }
         if session.some().is_some()
             && let Some(left) = self.leave_work(now, id)
@@ -279,27 +274,21 @@ impl Sim<'_> {
         }
     }
 
-    /// All balancers cut everything that they have open to `node`.
-    pub(super) fn shut_down_sessions(&mut self, now: Instant, node: NodeId, cause: Cause) {
-        self.shut_down_through(now, None, node, cause);
-    }
-
-    /// One balancer process, or every one, cuts everything that it has open to `node`.
-    pub(super) fn shut_down_through(&mut self, now: Instant, only: Option<ProcessId>, node: NodeId, cause: Cause) {
-        let is_meant = |via: ProcessId| only.is_none_or(|only| only == via);
-        let mut linked = Vec::new();
+    /// The balancers, or one process, cut everything that they have open to `node`.
+    pub(super) fn shut_down_sessions(&mut self, now: Instant, node: NodeId, by: Option<ProcessId>, cause: Cause) {
+        let is_by = |via: ProcessId| by.is_none_or(|process| process == via);
+        let (mut linked, mut waiting) = (Vec::new(), Vec::new());
         self.linked.list(node, &mut linked);
         for session in linked.into_iter().map(SessionId) {
-            if is_meant(self.linked_via[session.index()]) {
+            if is_by(self.linked_via[session.index()]) {
                 self.cut_connection(now, session, cause);
             }
         }
-        let mut waiting = Vec::new();
         self.at_node.list(node, &mut waiting);
         for id in waiting.into_iter().map(AttemptId) {
             // Giving one up may end its session, and with it others of this list.
-            let is_there = self.at_node.node(id.0) == Some(node) && self.attempts[id].placed;
-            if is_there && is_meant(self.attempts[id].via) {
+            let is_there = self.at_node.node(id.0) == Some(node);
+            if is_there && self.attempts[id].placed && is_by(self.attempts[id].via) {
                 self.give_up(now, id, cause);
             }
         }

@@ -16,8 +16,8 @@ pub const CHANGE: u8 = 12;
 pub const WORK: u8 = 2;
 /// A node has let a client in.
 pub const ACCEPT: u8 = 3;
-/// A store answers.
-pub const STORE: u8 = 4;
+/// A store or a rebuild service answers.
+pub const SERVICE: u8 = 4;
 /// An attempt's pause is over.
 pub const ATTEMPT: u8 = 5;
 /// A session asks, comes back or ends.
@@ -58,9 +58,9 @@ pub const fn accept(node: NodeId) -> Event {
     Event::new(ACCEPT, node.0)
 }
 
-/// Operations of a store.
-pub const fn store(index: usize) -> Event {
-    Event::new(STORE, index as u32)
+/// Visits to a store or a rebuild service.
+pub const fn service(index: usize) -> Event {
+    Event::new(SERVICE, index as u32)
 }
 
 /// An attempt's own timer.

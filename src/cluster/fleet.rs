@@ -131,7 +131,7 @@ impl Sim<'_> {
         self.at_node.take(node, &mut cut);
         // Cutting one may end its session, and with it others of this list: they must still be there.
         for attempt in cut.iter().map(|&id| AttemptId(id)) {
-            if !matches!(self.attempts[attempt].stage, Stage::StoreRead | Stage::StoreWrite) {
+            if !self.attempts[attempt].stage.is_at_service() {
                 self.attempts[attempt].stage = Stage::Cut;
             }
         }
@@ -155,9 +155,9 @@ impl Sim<'_> {
         self.at_node.list(node, &mut waiting);
         for id in waiting.into_iter().map(AttemptId) {
             match self.attempts[id] {
+                // A service answers a host that is not there; the attempt falls silent then.
+                Attempt { stage, .. } if stage.is_at_service() => {}
                 Attempt { kind: Kind::Rebuild, .. } => self.dismiss(now, id),
-                // The store answers a host that is not there; the attempt falls silent then.
-                Attempt { stage: Stage::StoreRead | Stage::StoreWrite, .. } => {}
                 _ => self.hear_nothing(now, id),
             }
         }
@@ -170,6 +170,10 @@ impl Sim<'_> {
         let gives_up = now + self.plan.balancer.tcp_give_up;
         let attempt = &mut self.attempts[id];
         attempt.stage = Stage::Silent;
+        if !attempt.placed && attempt.session.some().is_none() {
+            // Neither client nor balancer waits for it any more, and the work is gone with the host.
+            return self.dismiss(now, id);
+        }
         if attempt.placed && gives_up < attempt.timer.due().min(self.plan.end) {
             attempt.timer.set(gives_up, event::attempt(id), &mut self.queue);
         }
@@ -210,14 +214,11 @@ impl Sim<'_> {
 
     /// An attempt loses its node; it has been taken off the node's books.
     pub(super) fn cut_attempt(&mut self, now: Instant, node: NodeId, id: AttemptId, cause: Cause) {
-        if std::mem::replace(&mut self.attempts[id].placed, false) {
-            self.balancers[self.attempts[id].via].done(node);
-        }
+        self.give_place_back(id);
         self.recorder.note(now, Fact::InFlight { node, by: -1 });
-        let at_store = matches!(self.attempts[id].stage, Stage::StoreRead | Stage::StoreWrite);
-        if at_store {
-            // The store goes on with an operation that nobody waits for; it hands that record back.
-            let left = self.leave_to_store(id);
+        if self.attempts[id].stage.is_at_service() {
+            // The service goes on with a visit that nobody waits for; it hands that record back.
+            let left = self.leave_to_service(id);
             return if let Some(left) = left {
                 self.attempt_failed(now, left, cause)
             };

@@ -15,6 +15,7 @@ pub mod fate;
 pub mod fleet;
 pub mod patience;
 pub mod plan;
+mod rebuilding;
 pub mod request;
 pub mod residents;
 mod routing;
@@ -22,12 +23,13 @@ pub mod session;
 mod silence;
 pub mod state;
 pub mod station;
-mod storing;
+mod visiting;
 
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
 use crate::base::time::Instant;
 use crate::engine::{Event, Queue, Timer};
 use crate::observe::recorder::{Recording, Setup};
+use crate::observe::window::Traits;
 use crate::observe::{Fact, Recorder};
 use balancer::instances::{Instances, ProcessId};
 use change::Rolling;
@@ -61,7 +63,7 @@ pub struct Sim<'p> {
     linked_via: Vec<ProcessId>,
     fleet: Fleet,
     balancers: Instances,
-    stores: Vec<Station>,
+    services: Vec<Station>,
     // By population:
     streams: Vec<Streams>,
     keepers: Vec<Box<dyn Keep>>,
@@ -100,18 +102,22 @@ impl<'p> Sim<'p> {
     pub fn new(plan: &'p Plan, seed: u64, keep_nodes: bool) -> Sim<'p> {
         let people = &plan.populations;
         let binds: Vec<bool> = people.iter().map(|p| plan.binds(p)).collect();
-        let flags = binds.iter().zip(people).map(|(&binds, p)| (binds, p.state.is_stateful()));
+        let traits = |(&binds, p): (&bool, &client::Population)| {
+            let visits = p.state.rebuild_at.is_some();
+            Traits { binds, stateful: p.state.is_stateful(), visits }
+        };
         let setup = Setup {
             warmup: plan.warmup,
             end: plan.end,
             tick: plan.tick,
-            populations: flags.collect(),
+            populations: binds.iter().zip(people).map(traits).collect(),
             nodes: plan.nodes.iter().map(|node| (node.spec.concurrency, node.share())).collect(),
+            rebuilders: plan.services[..plan.rebuilders()].iter().map(|service| service.concurrency).collect(),
             limits: plan.limits,
             hold: plan.hold,
             keep_nodes,
         };
-        let store = |spec: &state::StoreSpec| Station::new(spec.concurrency, spec.queue_max, Discipline::Fifo);
+        let service = |spec: &state::Service| Station::new(spec.concurrency, spec.queue_max, Discipline::Fifo);
         Sim {
             plan,
             seed,
@@ -124,7 +130,7 @@ impl<'p> Sim<'p> {
             linked_via: Vec::new(),
             fleet: Fleet::new(&plan.nodes),
             balancers: Instances::new(&plan.balancer, &plan.members(), &plan.affinities(), seed),
-            stores: plan.stores.iter().map(store).collect(),
+            services: plan.services.iter().map(service).collect(),
             streams: people.iter().map(|p| Streams::new(seed, &p.name)).collect(),
             keepers: people.iter().map(|p| p.state.keeper()).collect(),
             lines: people.iter().flat_map(Line::pair).collect(),
@@ -207,7 +213,7 @@ impl<'p> Sim<'p> {
         match event.kind() {
             event::WORK => self.on_work(now, NodeId(index)),
             event::SESSION => self.on_session(now, SessionId(index)),
-            event::STORE => self.on_store(now, index as usize),
+            event::SERVICE => self.on_service(now, index as usize),
             event::ARRIVAL if index & event::VISIT != 0 => self.on_visit(now, PopulationId(index as u16)),
             event::ARRIVAL => self.arrive(now, PopulationId(index as u16)),
             event::TIMEOUT => self.on_timeout(now, index as usize),

@@ -61,6 +61,7 @@ impl Sim<'_> {
     /// `None` when the slot that this frees has brought about the end of the session itself.
     pub(super) fn leave_work(&mut self, now: Instant, id: AttemptId) -> Option<AttemptId> {
         if self.is_at_no_node(id) {
+            self.give_place_back(id);
             return Some(id);
         }
         let copy = self.attempts[id];
@@ -82,9 +83,9 @@ impl Sim<'_> {
         id
     }
 
-    /// The store keeps the record of an operation whose node is gone; returns the record that stands for the
+    /// A service keeps the record of a visit whose node is gone; returns the record that stands for the
     /// request from now on, if anybody still waits for it.
-    pub(super) fn leave_to_store(&mut self, id: AttemptId) -> Option<AttemptId> {
+    pub(super) fn leave_to_service(&mut self, id: AttemptId) -> Option<AttemptId> {
         let copy = self.attempts[id];
         let session = self.part(id);
         self.attempts[id].stage = Stage::Orphaned;
@@ -99,6 +100,7 @@ impl Sim<'_> {
     pub(super) fn abandon(&mut self, now: Instant, id: AttemptId) {
         let Attempt { stage, node, population, .. } = self.attempts[id];
         if self.is_at_no_node(id) {
+            self.give_place_back(id);
             return self.attempts.free(id);
         }
         if matches!(stage, Stage::Cut | Stage::Gone) {

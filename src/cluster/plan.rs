@@ -8,7 +8,7 @@ use super::balancer::balance::Member;
 use super::change::Change;
 use super::client::{Layer, Population, Protocol};
 use super::fate::Fault;
-use super::state::StoreSpec;
+use super::state::{Does, Service};
 use super::station::Discipline;
 use crate::base::dist::Sampler;
 use crate::base::draw::name_key;
@@ -37,8 +37,8 @@ pub struct Plan {
     pub populations: Vec<Population>,
     /// The balancer in front.
     pub balancer: balancer::Spec,
-    /// External stores.
-    pub stores: Vec<StoreSpec>,
+    /// What stands beside the nodes: rebuild services in the order of their names, then external stores.
+    pub services: Vec<Service>,
     /// What goes wrong, in the order of their names.
     pub faults: Vec<Fault>,
     /// What we change ourselves, in the order of their names.
@@ -116,6 +116,11 @@ pub struct NodeSpec {
 }
 
 impl Plan {
+    /// How many of the services make state anew.
+    pub fn rebuilders(&self) -> usize {
+        self.services.iter().take_while(|service| matches!(service.does, Does::Rebuild { .. })).count()
+    }
+
     /// How many nodes the cluster has at first.
     pub fn desired(&self) -> usize {
         self.nodes.len() - self.spares

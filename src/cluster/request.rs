@@ -1,12 +1,11 @@
 //! The path of a request: one attempt walks from station to station until it is answered or cut.
 //!
-//! Route → (pause) → handshake → slot → store read → work → store write → reply. With blocking store I/O
+//! Route → (pause) → handshake → slot → store read → rebuild → work → store write → reply. With blocking I/O
 //! the slot is taken before the read and kept until the write is done; otherwise only the work holds it.
 //! A client that leaves does not take its work with it: the attempt goes on without a session.
 
 use super::balancer::instances::ProcessId;
 use super::client::happens;
-use super::state::{Look, OnMissing};
 use super::station::Offer;
 use super::{Sim, event};
 use crate::base::cause::Cause;
@@ -43,6 +42,8 @@ pub enum Stage {
     Wait,
     /// The store reads the session's state.
     StoreRead,
+    /// A rebuild service makes the session's state anew.
+    Rebuild,
     /// The node works.
     Work,
     /// The store writes the session's state.
@@ -57,8 +58,15 @@ pub enum Stage {
     Gone,
     /// Its node has just died; whoever cuts it gives its record back.
     Cut,
-    /// Its node died while the store was busy with it: the store hands it back to nobody.
+    /// Its node died while a service was busy with it: the service hands it back to nobody.
     Orphaned,
+}
+
+impl Stage {
+    /// Whether a service beside the nodes has it in hand.
+    pub fn is_at_service(self) -> bool {
+        matches!(self, Stage::StoreRead | Stage::Rebuild | Stage::StoreWrite)
+    }
 }
 
 /// One try of a request, or to connect.
@@ -70,7 +78,7 @@ pub struct Attempt {
     pub intended: Instant,
     /// When this attempt left the client.
     pub sent: Instant,
-    /// When the store was asked.
+    /// When the service that it visits, or visited last, was asked.
     pub(super) asked: Instant,
     pub(super) demand: Duration,
     /// Ends a pause, a wait of the client, or a wait for a silent host.
@@ -108,6 +116,8 @@ pub struct Attempt {
     pub(super) missed: bool,
     // Missed, and answered with an error.
     pub(super) refused: bool,
+    // Missed, and back from the rebuild service.
+    pub(super) remade: bool,
 }
 
 /// Attempts by slot; slots are used again.
@@ -192,6 +202,7 @@ impl Sim<'_> {
             writes: people.state.store.is_some() && happens(people.write_ratio, write_draw),
             missed: false,
             refused: false,
+            remade: false,
         });
         self.sessions[id].attempt = attempt;
         self.keepers[population.index()].fetch(id);
@@ -258,11 +269,11 @@ impl Sim<'_> {
             return self.fail_at_node(now, id, Cause::BadAnswer);
         }
         match self.store_of(id) {
-            Some(store) if !self.plan.stores[store].holds_slot => {
+            Some(store) if !self.plan.services[store].holds_slot => {
                 if self.fleet.get(node).is_frozen {
                     return self.hold(id, node, Stage::Entering);
                 }
-                self.visit_store(now, id, store, Stage::StoreRead);
+                self.visit(now, id, store, Stage::StoreRead);
             }
             _ => self.take_slot(now, id, node),
         }
@@ -283,7 +294,7 @@ impl Sim<'_> {
         self.touch(now, node);
     }
 
-    /// An attempt has a slot; `false` when it has failed at once and does not need it.
+    /// An attempt has a slot; `false` when it does not need it: it has failed at once or waits elsewhere.
     fn slot_taken(&mut self, now: Instant, id: AttemptId, node: NodeId) -> bool {
         if self.attempts[id].kind == Kind::Rebuild {
             let demand = self.attempts[id].demand;
@@ -292,11 +303,8 @@ impl Sim<'_> {
             return true;
         }
         match self.store_of(id) {
-            Some(store) if self.plan.stores[store].holds_slot => self.visit_store(now, id, store, Stage::StoreRead),
-            _ => {
-                self.work(now, id, node);
-                true
-            }
+            Some(store) if self.plan.services[store].holds_slot => self.visit(now, id, store, Stage::StoreRead),
+            _ => self.begin_work(now, id, node),
         }
     }
 
@@ -311,59 +319,15 @@ impl Sim<'_> {
 
     /// The node begins to work on an attempt that has a slot.
     pub(super) fn work(&mut self, now: Instant, id: AttemptId, node: NodeId) {
-        let Attempt { who, request, population, session, .. } = self.attempts[id];
+        let Attempt { who, request, population, missed, refused, .. } = self.attempts[id];
+        let service = self.streams[population.index()].service;
         let people = &self.plan.populations[population.index()];
-        let nth = u64::from(request);
-        let streams = &self.streams[population.index()];
-        let mut demand = people.service.duration(&mut streams.service.at(who, nth));
-        if let Some(session) = session.some() {
-            let look = self.keepers[population.index()].look(session, node);
-            let missed = self.take_in(now, population, session, look);
-            self.attempts[id].missed = missed;
-            self.attempts[id].refused = missed && look != Look::Told && people.state.on_missing == OnMissing::Error;
-        }
-        let Attempt { missed, refused, .. } = self.attempts[id];
-        if missed
-            && !refused
-            && let Some(law) = &people.state.rebuild
-        {
-            let rebuild = law.duration(&mut self.streams[population.index()].rebuild.at(who, nth));
-            self.recorder.note(now, Fact::Rebuilt { population, work: rebuild });
-            demand += rebuild;
+        let mut demand = people.service.duration(&mut service.at(who, u64::from(request)));
+        if missed && !refused {
+            demand += self.rebuild_demand(now, id);
         }
         (self.attempts[id].stage, self.attempts[id].demand) = (Stage::Work, demand);
         self.fleet.node(node).work.work(now, id.0, demand);
-    }
-
-    /// What a node found when it looked for a session's state; whether it must be made anew.
-    pub(super) fn take_in(&mut self, now: Instant, population: PopulationId, session: SessionId, look: Look) -> bool {
-        let missed = matches!(look, Look::Missing | Look::Elsewhere | Look::Told);
-        if missed || look == Look::Here {
-            self.recorder.note(now, Fact::LookedUp { population, hit: !missed });
-        }
-        if look == Look::Elsewhere {
-            self.keepers[population.index()].give_up(session);
-            self.recorder.note(now, Fact::Lost { population, session, cause: Cause::ServedElsewhere });
-        }
-        missed
-    }
-
-    /// A node makes the state of a stream anew, as work that no request waits for.
-    pub(super) fn rebuild_aside(&mut self, now: Instant, population: PopulationId, session: SessionId, node: NodeId) {
-        let Some(law) = &self.plan.populations[population.index()].state.rebuild else { return };
-        let (who, nth) = (self.sessions[session].who, u64::from(self.sessions[session].counted));
-        let demand = law.duration(&mut self.streams[population.index()].rebuild.at(who, nth));
-        self.recorder.note(now, Fact::Rebuilt { population, work: demand });
-        if demand.is_zero() {
-            return;
-        }
-        let id = self.new_attempt(now, session, Kind::Rebuild);
-        self.part(id);
-        let attempt = &mut self.attempts[id];
-        (attempt.demand, attempt.node, attempt.writes) = (demand, node, false);
-        self.at_node.bind(id.0, node);
-        self.recorder.note(now, Fact::InFlight { node, by: 1 });
-        self.take_slot(now, id, node);
     }
 
     /// A node has finished work.
@@ -391,12 +355,12 @@ impl Sim<'_> {
             if refused { keeper.tell(session) } else { keeper.keep(session, node) }
         }
         let store = self.store_of(id).filter(|_| writes && !refused);
-        let keeps_slot = store.is_some_and(|store| self.plan.stores[store].holds_slot);
+        let keeps_slot = store.is_some_and(|store| self.plan.services[store].holds_slot);
         if !keeps_slot {
             self.release_slot(now, node);
         }
         match store {
-            Some(store) if self.visit_store(now, id, store, Stage::StoreWrite) => {}
+            Some(store) if self.visit(now, id, store, Stage::StoreWrite) => {}
             Some(_) if keeps_slot => self.release_slot(now, node),
             Some(_) => {}
             None if refused => self.fail_at_node(now, id, Cause::SessionUnknown),
@@ -420,12 +384,9 @@ impl Sim<'_> {
 
     /// The attempt is no longer the node's or the balancer's concern.
     pub(super) fn leave_node(&mut self, now: Instant, id: AttemptId) {
-        let Attempt { node, via, placed, .. } = self.attempts[id];
+        let node = self.attempts[id].node;
         self.at_node.unbind(id.0);
-        if placed {
-            self.balancers[via].done(node);
-            self.attempts[id].placed = false;
-        }
+        self.give_place_back(id);
         self.recorder.note(now, Fact::InFlight { node, by: -1 });
     }
 

@@ -46,10 +46,12 @@ impl Sim<'_> {
 
     /// The balancer opens a connection to `node`.
     fn connect(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+        // A connection that is not there yet counts already, as a server's place does in HAProxy.
+        self.take_place(id, node);
         let target = self.fleet.get(node);
         if target.is_silent {
             let attempt = &mut self.attempts[id];
-            (attempt.stage, attempt.node) = (Stage::Connecting, node);
+            attempt.stage = Stage::Connecting;
             let gives_up = now + self.plan.balancer.connect_timeout;
             return attempt.timer.set(gives_up, event::attempt(id), &mut self.queue);
         }
@@ -68,9 +70,7 @@ impl Sim<'_> {
         }
         // The kernel of a frozen process accepts; but a stream is open only when the process has answered.
         let waits = target.is_frozen && kind == Kind::Connect;
-        (self.attempts[id].node, self.attempts[id].placed) = (node, true);
         self.at_node.bind(id.0, node);
-        self.balancers[self.attempts[id].via].sent(node);
         self.recorder.note(now, Fact::InFlight { node, by: 1 });
         self.await_reply(now, id);
         if self.plan.nodes[node.index()].spec.handshake.is_some() && (connects || links) || waits {
@@ -79,6 +79,24 @@ impl Sim<'_> {
             self.established(now, id, node);
         } else {
             self.enter(now, id, node);
+        }
+    }
+
+    /// The attempt takes a place at the balancer that sends it to `node`.
+    #[inline]
+    fn take_place(&mut self, id: AttemptId, node: NodeId) {
+        let attempt = &mut self.attempts[id];
+        (attempt.node, attempt.placed) = (node, true);
+        self.balancers[attempt.via].sent(node);
+    }
+
+    /// The attempt gives its place at the balancer back, if it has one.
+    #[inline]
+    pub(super) fn give_place_back(&mut self, id: AttemptId) {
+        let Attempt { node, via, placed, .. } = self.attempts[id];
+        if placed {
+            self.balancers[via].done(node);
+            self.attempts[id].placed = false;
         }
     }
 
@@ -92,6 +110,7 @@ impl Sim<'_> {
 
     /// `node` did not take the connection.
     fn on_refused(&mut self, now: Instant, id: AttemptId, node: NodeId, cause: Cause) {
+        self.give_place_back(id);
         let attempt = &mut self.attempts[id];
         attempt.refusals = attempt.refusals.saturating_add(1);
         attempt.moved_by = cause;

@@ -149,7 +149,9 @@ impl Sim<'_> {
         let id = self.admit(Instant::START, population, who, span, true);
         self.place(id);
         // The pause under way at a random instant: its rest.
-        if let Some(rest) = people.rest_of_pause(&self.streams[population.index()], who) {
+        if self.sessions[id].is_connected()
+            && let Some(rest) = people.rest_of_pause(&self.streams[population.index()], who)
+        {
             self.wake(Instant::START, id, rest);
         }
     }
@@ -165,6 +167,9 @@ impl Sim<'_> {
         let balancer = &mut self.balancers[via];
         let known = balancer.propose(Instant::START, population, &ask, None);
         let Route::To(node) = balancer.route(&ask, known) else { return };
+        if links && self.linked.count(node) as u64 >= u64::from(self.plan.nodes[node.index()].spec.connections_max) {
+            return self.open_failed(Instant::START, id, Cause::ConnectionLimit);
+        }
         balancer.served(Instant::START, population, &ask, node);
         // As after one short request: policies that look at loads or at turns see one go by.
         balancer.sent(node);

@@ -45,7 +45,7 @@ fn law(shape: LawShape<Duration>) -> Sampler {
 
 fn population(name: &str, sticky: bool) -> Population {
     let (kind, on_missing) = (state::Kind::Memory, OnMissing::Rebuild);
-    let place = Place { kind, rebuild: None, on_missing, store: None, resume: None };
+    let place = Place { kind, rebuild: None, rebuild_at: None, on_missing, store: None, resume: None };
     Population {
         name: name.into(),
         arrivals: Arrivals::Poisson(Curve::constant(0.5)),
@@ -102,7 +102,7 @@ fn plan(nodes: usize, sticky: bool) -> Plan {
             retry_pause: Duration::from_millis(100),
             ..balancer::Spec::default()
         },
-        stores: Vec::new(),
+        services: Vec::new(),
         faults: vec![Fault { name: "crash".into(), at: at(30), kind: kill }],
         changes: Vec::new(),
         spares: 0,

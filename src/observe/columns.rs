@@ -102,10 +102,10 @@ pub const ALL: &[Column] = &[
     less("sessions_dropped_total", "", EVERYWHERE, "Times a session was cut off.", |w| harm(w, Harm::Dropped)),
     plain("sessions_reconnected_total", "", EVERYWHERE, "Times a session came back.", |w| count(w, Reconnected)),
     less("sessions_moved_total", "", EVERYWHERE, "Times a session's binding changed to another node.", |w| {
-        harm(w, Harm::Moved).filter(|_| w.binds)
+        harm(w, Harm::Moved).filter(|_| w.traits.binds)
     }),
     less("sessions_lost_total", "", EVERYWHERE, "Times a session's state was lost.", |w| {
-        harm(w, Harm::Lost).filter(|_| w.stateful)
+        harm(w, Harm::Lost).filter(|_| w.traits.stateful)
     }),
     less(
         "sessions_dropped_ratio",
@@ -115,10 +115,10 @@ pub const ALL: &[Column] = &[
         |w| distinct(w, DroppedOnce, |shock| shock.dropped),
     ),
     less("sessions_moved_ratio", "", LONG, "Distinct sessions moved ÷ live before (incident) or seen (run).", |w| {
-        distinct(w, MovedOnce, |shock| shock.moved).filter(|_| w.binds)
+        distinct(w, MovedOnce, |shock| shock.moved).filter(|_| w.traits.binds)
     }),
     less("sessions_lost_ratio", "", LONG, "Distinct sessions lost ÷ live before (incident) or seen (run).", |w| {
-        distinct(w, LostOnce, |shock| shock.lost).filter(|_| w.stateful)
+        distinct(w, LostOnce, |shock| shock.lost).filter(|_| w.traits.stateful)
     }),
     plain("sessions_live_before", "", INCIDENTS, "Sessions live just before the incident.", |w| {
         w.shock.map(|shock| shock.live_before as f64)
@@ -197,10 +197,28 @@ pub const ALL: &[Column] = &[
         ratio(w.totals[Hits] as f64, (w.totals[Hits] + w.totals[Misses]) as f64)
     }),
     less("rebuilds_total", "", EVERYWHERE, "Rebuilds of missing state or cache entries.", |w| {
-        count(w, Rebuilds).filter(|_| w.stateful)
+        count(w, Rebuilds).filter(|_| w.traits.stateful)
     }),
-    less("rebuild_work_s_total", "s", EVERYWHERE, "Service demand of those rebuilds.", |w| {
-        Some(w.totals[RebuildTime] as f64 / 1e9).filter(|_| w.stateful)
+    less("rebuild_work_s_total", "s", EVERYWHERE, "Service demand of those rebuilds on the nodes.", |w| {
+        Some(w.totals[RebuildTime] as f64 / 1e9).filter(|_| w.traits.stateful)
+    }),
+    plain("rebuild_visits_total", "", EVERYWHERE, "Visits that rebuild services answered.", |w| {
+        count(w, RebuildVisits).filter(|_| w.traits.visits)
+    }),
+    less("rebuild_time_ms_mean", "ms", EVERYWHERE, "Time of such a visit, waiting included.", |w| {
+        ratio(w.totals[RebuildVisitTime] as f64 / 1e6, w.totals[RebuildVisits] as f64)
+    }),
+    less("rebuild_time_ms_max", "ms", EVERYWHERE, "The longest such visit.", |w| {
+        cluster(w, |c| c.rebuilders?.time_max)
+    }),
+    less("rebuild_waiting_mean", "", EVERYWHERE, "Visits in line at rebuild services, time average.", |w| {
+        cluster(w, |c| Some(c.rebuilders?.waiting_mean))
+    }),
+    less("rebuild_waiting_max", "", EVERYWHERE, "The most visits in line at any instant.", |w| {
+        cluster(w, |c| Some(c.rebuilders?.waiting_max))
+    }),
+    less("rebuild_utilisation_ratio", "", EVERYWHERE, "Busy share of the rebuild services' slots.", |w| {
+        cluster(w, |c| Some(c.rebuilders?.utilisation))
     }),
     plain("service_time_s_total", "s", EVERYWHERE, "Service time of work that nodes completed.", |w| {
         Some(w.totals[Spent] as f64 / 1e9)

@@ -45,8 +45,12 @@ pub enum Fact {
     Lost { population: PopulationId, session: SessionId, cause: Cause },
     /// A node found its state or cache entry for the session, or did not.
     LookedUp { population: PopulationId, hit: bool },
-    /// A node began to rebuild missing state or a cache entry, at this much service demand.
+    /// A node began to rebuild missing state or a cache entry, at this much service demand of its own.
     Rebuilt { population: PopulationId, work: Duration },
+    /// A rebuild service answered after this long.
+    RebuilderAnswered { population: PopulationId, after: Duration },
+    /// So many wait for a rebuild service now, and so many of its slots are busy.
+    AtRebuilder { service: u16, waiting: u32, busy: u32 },
     /// A node spent service time on an attempt; `wasted` when its client had left.
     Worked { population: PopulationId, spent: Duration, wasted: bool },
     /// The store answered a read or a write after this long.

@@ -7,7 +7,8 @@ use crate::base::time::Duration;
 pub struct Gauge {
     /// What it is now.
     pub value: i64,
-    area: i64,
+    // A million sessions over a day are more nanoseconds than 64 bits hold.
+    area: i128,
 }
 
 impl Gauge {
@@ -15,16 +16,16 @@ impl Gauge {
     #[inline]
     pub fn change(&mut self, by: i64, left: Duration) {
         self.value += by;
-        self.area += by * left.as_nanos() as i64;
+        self.area += i128::from(by) * i128::from(left.as_nanos());
     }
 
     /// Starts a tick of this length; returns the integral of the one before.
-    pub fn turn(&mut self, length: Duration) -> i64 {
-        std::mem::replace(&mut self.area, self.value * length.as_nanos() as i64)
+    pub fn turn(&mut self, length: Duration) -> i128 {
+        std::mem::replace(&mut self.area, i128::from(self.value) * i128::from(length.as_nanos()))
     }
 
     /// The integral up to `now`, with `left` of the tick to go.
     pub fn so_far(&self, left: Duration) -> u128 {
-        (self.area - self.value * left.as_nanos() as i64) as u128
+        (self.area - i128::from(self.value) * i128::from(left.as_nanos())) as u128
     }
 }

@@ -1,6 +1,7 @@
 //! Time means over ticks of the cluster's figures, for windows longer than a tick.
 
 use super::imbalance::Imbalance;
+use super::rebuilders::RebuilderFigures;
 use super::window::{ClusterFigures, Spread};
 
 /// Sums over ticks of what a longer window shows the mean of.
@@ -12,6 +13,8 @@ pub struct Means {
     utilisation: (f64, f64),
     utilisation_max: Option<f64>,
     spreads: [SpreadMeans; 4],
+    // Sums, and the longest line and visit.
+    rebuilders: Option<RebuilderFigures>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -31,6 +34,13 @@ impl Means {
             self.utilisation = (self.utilisation.0 + utilisation, self.utilisation.1 + 1.0);
         }
         self.utilisation_max = larger(self.utilisation_max, tick.utilisation_max);
+        if let Some(figures) = tick.rebuilders {
+            let sums = self.rebuilders.get_or_insert_default();
+            sums.waiting_mean += figures.waiting_mean;
+            sums.utilisation += figures.utilisation;
+            sums.waiting_max = sums.waiting_max.max(figures.waiting_max);
+            sums.time_max = larger(sums.time_max, figures.time_max);
+        }
         for (means, spread) in self.spreads.iter_mut().zip([tick.sessions, tick.connections, tick.in_flight, tick.busy])
         {
             if let Some(measured) = spread.mean {
@@ -63,6 +73,11 @@ impl Means {
             connections: spread(1),
             in_flight: spread(2),
             busy: spread(3),
+            rebuilders: self.rebuilders.map(|sums| RebuilderFigures {
+                waiting_mean: sums.waiting_mean / self.ticks,
+                utilisation: sums.utilisation / self.ticks,
+                ..sums
+            }),
         })
     }
 }

@@ -12,6 +12,7 @@ pub mod imbalance;
 pub mod incident;
 mod means;
 mod nodes;
+mod rebuilders;
 pub mod recorder;
 pub mod recovery;
 pub mod slo;

@@ -3,6 +3,7 @@
 use super::gauge::Gauge;
 use super::imbalance::{gini, imbalance};
 use super::means::Means;
+use super::rebuilders::RebuilderBooks;
 use super::window::{ClusterFigures, Spread};
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
@@ -64,6 +65,8 @@ pub struct NodeBooks {
     binds: bool,
     ready: Gauge,
     ready_min: i64,
+    /// What stands beside the nodes and makes their sessions' state anew.
+    pub rebuilders: RebuilderBooks,
     /// Means since the warm-up.
     pub run: Means,
     /// Means since the incident under way began.
@@ -76,8 +79,8 @@ pub struct NodeBooks {
 }
 
 impl NodeBooks {
-    /// Books for nodes with these slots and shares.
-    pub fn new(nodes: &[(u32, f64)], binds: bool, keep: bool) -> NodeBooks {
+    /// Books for nodes with these slots and shares, and for rebuild services with these slots.
+    pub fn new(nodes: &[(u32, f64)], rebuilders: &[u32], binds: bool, keep: bool) -> NodeBooks {
         let gauges = |&(slots, share): &(u32, f64)| NodeGauges {
             slots,
             share,
@@ -92,6 +95,7 @@ impl NodeBooks {
             binds,
             ready: Gauge::default(),
             ready_min: i64::MAX,
+            rebuilders: RebuilderBooks::new(rebuilders),
             run: Means::default(),
             incident: Means::default(),
             peak_to_mean: Vec::new(),
@@ -179,6 +183,7 @@ impl NodeBooks {
             connections: spread(Load::Connections),
             in_flight: spread(Load::InFlight),
             busy: spread(Load::Busy),
+            rebuilders: self.rebuilders.turn(length),
         }
     }
 

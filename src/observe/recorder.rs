@@ -12,7 +12,7 @@ pub use super::nodes::NodeTick;
 use super::nodes::{Load, NodeBooks};
 use super::recovery::{Limits, rebalance, recovery};
 use super::totals::{Counter, Totals};
-use super::window::{ClusterFigures, Window};
+use super::window::{ClusterFigures, Traits, Window};
 use crate::base::cause::{Cause, Harm};
 use crate::base::draw::mix;
 use crate::base::id::{PopulationId, SessionId};
@@ -27,10 +27,12 @@ pub struct Setup {
     pub end: Instant,
     /// Length of a tick; divides both.
     pub tick: Duration,
-    /// By population: whether something binds its sessions to nodes, and whether they have state.
-    pub populations: Vec<(bool, bool)>,
+    /// By population: which figures apply to it.
+    pub populations: Vec<Traits>,
     /// By node: slots, and weight × speed relative to the others.
     pub nodes: Vec<(u32, f64)>,
+    /// By rebuild service: slots.
+    pub rebuilders: Vec<u32>,
     /// What recovery means.
     pub limits: Limits,
     /// How long recovery must last.
@@ -80,8 +82,8 @@ impl Recorder {
     /// An empty set of books.
     pub fn new(setup: Setup) -> Recorder {
         let books = (0..=setup.populations.len()).map(|_| Books::default()).collect();
-        let binds = setup.populations.iter().any(|&(binds, _)| binds);
-        let nodes = NodeBooks::new(&setup.nodes, binds, setup.keep_nodes);
+        let binds = setup.populations.iter().any(|traits| traits.binds);
+        let nodes = NodeBooks::new(&setup.nodes, &setup.rebuilders, binds, setup.keep_nodes);
         let tick_end = Instant::START + setup.tick;
         Recorder {
             setup,
@@ -183,6 +185,14 @@ impl Recorder {
             Fact::Rebuilt { population, work } => {
                 self.count(population, Counter::Rebuilds, 1);
                 self.count(population, Counter::RebuildTime, work.as_nanos());
+            }
+            Fact::RebuilderAnswered { population, after } => {
+                self.count(population, Counter::RebuildVisits, 1);
+                self.count(population, Counter::RebuildVisitTime, after.as_nanos());
+                self.nodes.rebuilders.answered(after);
+            }
+            Fact::AtRebuilder { service, waiting, busy } => {
+                self.nodes.rebuilders.set(usize::from(service), waiting, busy, left);
             }
             Fact::NodeReady { node } => self.nodes.set_ready(node, true, left),
             Fact::NodeDown { node } => self.nodes.set_ready(node, false, left),
@@ -381,8 +391,8 @@ impl Recorder {
         cluster: Option<ClusterFigures>,
     ) -> Window {
         let books = &self.books[i];
-        let flags = self.setup.populations.get(i).copied();
-        let any = |flag: fn(&(bool, bool)) -> bool| self.setup.populations.iter().any(flag);
+        let each = &self.setup.populations;
+        let traits = each.get(i).copied().unwrap_or_else(|| each.iter().fold(Traits::default(), Traits::or));
         Window {
             from,
             to,
@@ -391,8 +401,7 @@ impl Recorder {
             disconnected: books.disconnected.value as u64,
             in_flight: books.totals.in_flight(),
             response,
-            binds: flags.map_or_else(|| any(|f| f.0), |f| f.0),
-            stateful: flags.map_or_else(|| any(|f| f.1), |f| f.1),
+            traits,
             cluster,
             shock: None,
         }

@@ -45,6 +45,10 @@ pub enum Counter {
     StoreOps,
     /// How long those took, waiting included (ns).
     StoreTime,
+    /// Visits that rebuild services answered.
+    RebuildVisits,
+    /// How long those took, waiting included (ns).
+    RebuildVisitTime,
     /// Response times, summed (ns).
     ResponseTime,
     /// Sessions dropped for the first time in their life.

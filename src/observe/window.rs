@@ -5,6 +5,7 @@
 use super::histogram::Quantiles;
 use super::imbalance::Imbalance;
 use super::incident::Shock;
+use super::rebuilders::RebuilderFigures;
 use super::totals::Totals;
 use crate::base::time::{Duration, Instant};
 
@@ -25,14 +26,34 @@ pub struct Window {
     pub in_flight: u64,
     /// Quantiles of the response times of the requests answered within it.
     pub response: Option<Quantiles>,
-    /// Whether anything binds a session to a node: without it nothing can move.
-    pub binds: bool,
-    /// Whether sessions have state that can be lost.
-    pub stateful: bool,
+    /// Which figures apply.
+    pub traits: Traits,
     /// What concerns the cluster as a whole; only for all populations together.
     pub cluster: Option<ClusterFigures>,
     /// Only for a window that follows a fault or change.
     pub shock: Option<Shock>,
+}
+
+/// What a population is like, as far as figures depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// Whether anything binds a session to a node: without it nothing can move.
+    pub binds: bool,
+    /// Whether sessions have state that can be lost.
+    pub stateful: bool,
+    /// Whether a rebuild service makes it anew.
+    pub visits: bool,
+}
+
+impl Traits {
+    /// What applies to one of the two applies to both together.
+    pub fn or(self, other: &Traits) -> Traits {
+        Traits {
+            binds: self.binds | other.binds,
+            stateful: self.stateful | other.stateful,
+            visits: self.visits | other.visits,
+        }
+    }
 }
 
 impl Window {
@@ -61,6 +82,8 @@ pub struct ClusterFigures {
     pub in_flight: Spread,
     /// Of busy time.
     pub busy: Spread,
+    /// Of the rebuild services; `None` when there is none. In longer windows as utilisation.
+    pub rebuilders: Option<RebuilderFigures>,
 }
 
 /// The imbalance of one quantity.

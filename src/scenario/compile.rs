@@ -4,6 +4,7 @@
 
 use super::events::add_spares;
 use super::file::{Clients, Root};
+use super::rebuilders::Services;
 use super::words::mend;
 use super::{Problem, Problems, Table, lookup_span_of, read_each, read_node, read_table};
 use crate::base::choice::Choice;
@@ -13,7 +14,7 @@ use crate::base::units::Unit;
 use crate::cluster::client::closed::Closed;
 use crate::cluster::client::{self, Population};
 use crate::cluster::plan::Plan;
-use crate::cluster::state::{Kind as StateKind, Lifetime, Location, OnMissing, Place, Rebuild, StoreSpec};
+use crate::cluster::state::{Does, Kind as StateKind, Lifetime, Location, Place, Service};
 use crate::observe::recovery::Limits;
 use crate::observe::slo::Limit;
 use std::path::Path;
@@ -52,12 +53,12 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         reading.check_changes(root, &changes);
         reading.check_instants(&faults, &changes);
     }
-    let mut stores = Vec::new();
-    let shared = reading.place(state, &["state"], &mut stores);
+    let mut services = reading.rebuilders();
+    let shared = reading.place(state, &["state"], &mut services);
     let mut populations = Vec::new();
     for (name, clients) in written {
         let shared_affinity = balancer.as_ref().map(|balancer| &balancer.affinity);
-        populations.extend(reading.population(&name, &clients, shared_affinity, &shared, &mut stores));
+        populations.extend(reading.population(&name, &clients, shared_affinity, &shared, &mut services));
     }
     let (root, (mut nodes, zones), balancer) = (root?, nodes?, balancer?);
     let spares = add_spares(&mut nodes, &changes);
@@ -72,7 +73,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         zones,
         populations,
         balancer,
-        stores,
+        services: services.ready,
         faults,
         changes,
         spares,
@@ -180,41 +181,35 @@ impl Reading<'_> {
         }
     }
 
-    pub(super) fn place(&mut self, location: Location, path: &[&str], stores: &mut Vec<StoreSpec>) -> Option<Place> {
+    pub(super) fn place(&mut self, location: Location, path: &[&str], services: &mut Services) -> Option<Place> {
         let below =
             |name: &'static str, key: &'static str| -> Vec<&str> { path.iter().copied().chain([name, key]).collect() };
         match location {
             Location::None(_) => Some(Place::nothing()),
             Location::Memory(params) => {
-                let rebuild = self.rebuild(&params.rebuild, &below("memory", "rebuild"))?;
+                let (rebuild, rebuild_at) = self.rebuild(&params.rebuild, &below("memory", "rebuild"), services)?;
                 let (kind, rebuild) = (StateKind::Memory, Some(rebuild));
                 let resume = (params.lifetime == Lifetime::Connection).then_some(params.resume);
-                Some(Place { kind, rebuild, on_missing: params.on_missing, store: None, resume })
+                Some(Place { kind, rebuild, rebuild_at, on_missing: params.on_missing, store: None, resume })
             }
             Location::Cache(params) => {
-                let rebuild = self.rebuild(&params.rebuild, &below("cache", "rebuild"))?;
+                let (rebuild, rebuild_at) = self.rebuild(&params.rebuild, &below("cache", "rebuild"), services)?;
                 let (kind, rebuild) = (StateKind::Cache, Some(rebuild));
-                Some(Place { kind, rebuild, on_missing: OnMissing::Rebuild, store: None, resume: None })
+                Some(Place { kind, rebuild, rebuild_at, ..Place::nothing() })
             }
             Location::Store(params) => {
                 let read = self.law(&params.read, &below("store", "read"));
                 let write = self.law(&params.write, &below("store", "write"));
-                stores.push(StoreSpec {
-                    read: read?,
-                    write: write?,
+                services.ready.push(Service {
+                    does: Does::Store { read: read?, write: write? },
                     concurrency: params.concurrency.map_or(u32::MAX, std::num::NonZeroU32::get),
                     queue_max: params.queue_max.unwrap_or(u32::MAX),
                     holds_slot: params.holds_slot,
                 });
-                let (kind, store) = (StateKind::Store, Some(stores.len() - 1));
-                Some(Place { kind, rebuild: None, on_missing: OnMissing::Rebuild, store, resume: None })
+                let (kind, store) = (StateKind::Store, Some(services.ready.len() - 1));
+                Some(Place { kind, store, ..Place::nothing() })
             }
         }
-    }
-
-    fn rebuild(&mut self, rebuild: &Rebuild, path: &[&str]) -> Option<Sampler> {
-        let path: Vec<&str> = path.iter().copied().chain(["service"]).collect();
-        self.law(&rebuild.service, &path)
     }
 
     /// What is not wrong but will surprise.
@@ -231,9 +226,12 @@ impl Reading<'_> {
 
 /// Mean number of slots that a population keeps busy when nothing makes it wait.
 fn offered(people: &Population, plan: &Plan) -> f64 {
-    let store = people.state.store.map(|store| &plan.stores[store]);
-    let store =
-        store.map_or((0.0, 0.0), |s| (s.read.mean() + people.write_ratio * s.write.mean(), f64::from(s.holds_slot)));
+    let store = people.state.store.map_or((0.0, 0.0), |store| match &plan.services[store] {
+        Service { does: Does::Store { read, write }, holds_slot, .. } => {
+            (read.mean() + people.write_ratio * write.mean(), f64::from(*holds_slot))
+        }
+        _ => (0.0, 0.0),
+    });
     let held = people.service.mean() + store.0 * store.1;
     let Some(gap) = people.gap() else { return 0.0 };
     let waits = if people.pace.is_some() { 0.0 } else { people.service.mean() + store.0 };

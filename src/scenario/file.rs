@@ -11,7 +11,7 @@ use crate::cluster::balancer;
 use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::client::reconnect::Backoff;
 use crate::cluster::client::{Protocol, addresses, arrivals, closed};
-use crate::cluster::state::Location;
+use crate::cluster::state::{Location, Rebuilder};
 use crate::cluster::station::Discipline;
 use crate::cluster::{change, fate};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -73,6 +73,9 @@ pub struct Root {
     pub balancer: Option<Section<balancer::Spec>>,
     /// Where session state lives.
     pub state: Option<Section<Choice<Location>>>,
+    /// Services that make missing state anew, such as a login, by name: each with a capacity of its own, which
+    /// all who name it share.
+    pub rebuild: Option<Section<BTreeMap<String, Rebuilder>>>,
     /// What goes wrong, by name.
     pub fault: Option<Section<BTreeMap<String, fate::Written>>>,
     /// What we change ourselves, by name: restarts, drains, more nodes, fewer nodes.

@@ -39,6 +39,7 @@ pub const CHOICES: &[(&str, &[&str])] = &[
     ("state.cache.rebuild.service", &[]),
     ("state.store.read", &[]),
     ("state.store.write", &[]),
+    ("rebuild.*.service", &[]),
     ("fault.*", &["at"]),
     ("change.*", &["at"]),
     ("change.*.drain.nodes", &[]),

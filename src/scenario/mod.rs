@@ -19,6 +19,7 @@ mod people;
 pub mod presets;
 pub mod problem;
 pub mod read;
+mod rebuilders;
 pub mod slo;
 pub mod source;
 mod words;

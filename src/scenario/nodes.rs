@@ -251,6 +251,10 @@ impl Reading<'_> {
             self.wrong(&below("concurrency"), message, "write 1 or more");
             return None;
         }
+        if node.connections_max == Some(0) {
+            let message = "connections_max is zero: no stream could ever open";
+            self.wrong(&below("connections_max"), message, "write 1 or more, or leave it out for any number");
+        }
         let handshake = match &node.handshake {
             Some(law) => Some(self.law(law, &below("handshake"))?),
             None => None,

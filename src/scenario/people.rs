@@ -2,6 +2,7 @@
 
 use super::compile::Reading;
 use super::file::{Clients, Length};
+use super::rebuilders::Services;
 use crate::base::choice::Choice;
 use crate::base::dist::{Law, Sampler};
 use crate::base::time::Duration;
@@ -10,7 +11,7 @@ use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::client::addresses::{Addresses, Written};
 use crate::cluster::client::reconnect::Backoff;
 use crate::cluster::client::{self, Heartbeat, Keepalive, Population, Protocol, StreamParams};
-use crate::cluster::state::{Place, StoreSpec};
+use crate::cluster::state::Place;
 use std::path::Path;
 
 impl Reading<'_> {
@@ -20,7 +21,7 @@ impl Reading<'_> {
         clients: &Clients,
         shared_affinity: Option<&Choice<Affinity>>,
         shared: &Option<Place>,
-        stores: &mut Vec<StoreSpec>,
+        services: &mut Services,
     ) -> Option<Population> {
         let path = |key: &'static str| ["clients", name, key];
         let think = self.optional(&clients.think, &path("think"))?;
@@ -28,7 +29,7 @@ impl Reading<'_> {
         let service = self.service(name, clients)?;
         let length = self.length(name, clients);
         let state = match &clients.state {
-            Some(own) => self.place(own.0.clone(), &path("state"), stores),
+            Some(own) => self.place(own.0.clone(), &path("state"), services),
             None => shared.clone(),
         };
         self.check_waits(name, clients);
@@ -43,6 +44,10 @@ impl Reading<'_> {
         let closed = self.closed(name, clients);
         let arrivals = self.open(name, clients.arrivals.open.as_ref());
         let (length, arrivals) = (length?, arrivals?);
+        if matches!(length, client::Length::Requests(_)) && think.is_none() && pace.is_none() {
+            let message = format!("clients.{name} ask nothing: their requests never come, and no visit ends");
+            self.wrong(&path("requests"), message, "bound the visit by `length`, or add `think` or `pace`");
+        }
         if think.as_ref().is_some_and(|think| think.mean() == 0.0) && service.mean() == 0.0 {
             let message = "think and service are both zero: time would stand still";
             self.wrong(&path("think"), message, "give one of them a positive mean");
@@ -216,7 +221,10 @@ impl Reading<'_> {
         }
         let rule = match &clients.reconnect.0 {
             Backoff::Fixed(fixed) if fixed.delay.is_zero() => Some("delay is zero".to_owned()),
-            Backoff::NoJitter(rule) | Backoff::EqualJitter(rule) | Backoff::FullJitter(rule) => {
+            Backoff::NoJitter(rule)
+            | Backoff::EqualJitter(rule)
+            | Backoff::FullJitter(rule)
+            | Backoff::DecorrelatedJitter(rule) => {
                 if rule.base.is_zero() {
                     Some("base is zero".to_owned())
                 } else {

@@ -42,9 +42,20 @@ const STATES: Lines = &[
     "[state.memory]\nlifetime = \"connection\"\nresume = \"800ms\"",
     "[state.memory]\non_missing = \"error\"",
     "[state.cache]\nrebuild.service = \"30ms\"",
+    "[state.memory]\nrebuild = { service = \"20ms\", at = \"login\" }",
+    "[state.memory]\nrebuild.at = \"login\"\nlifetime = \"connection\"",
+    "[state.cache]\nrebuild.at = \"origin\"",
     "[state.store]\nread = \"10ms\"\nconcurrency = 2\nqueue_max = 4\nholds_slot = true",
     "[state.store]\nread = \"300ms\"\nwrite = \"1s\"",
     "[state.store]\nread = \"900ms\"\nholds_slot = true",
+];
+const OWN: Lines =
+    &["", "", "state = \"none\"", "state.memory.rebuild.at = \"login\"", "state.cache.rebuild.at = \"login\""];
+/// Always there, since populations may name them.
+const REBUILDERS: Lines = &[
+    "[rebuild.login]\nconcurrency = 2\nservice = \"200ms\"\n[rebuild.origin]\nconcurrency = 9\nservice = \"40ms\"",
+    "[rebuild.login]\nconcurrency = 1\nservice = { exponential = { mean = \"150ms\" } }\nqueue_max = 3\nholds_slot = true\n\
+     [rebuild.origin]\nconcurrency = 1\nservice = \"100ms\"\nqueue_max = 0",
 ];
 const BALANCING: Lines = &[
     "balance = \"leastconn\"",
@@ -102,10 +113,14 @@ fn pick(from: Lines, draw: &mut Draw) -> &'static str {
 
 /// A small scenario that mixes everything.
 fn scenario(n: u64) -> String {
+    mixed(n, PEOPLE)
+}
+
+fn mixed(n: u64, people: Lines) -> String {
     let draw = &mut Stream::new(n, "scenario", "").sequence();
     let mut text = format!(
         "duration = \"10s\"\nwarmup = \"1s\"\ntick = \"500ms\"\nrecovery_hold = \"1s\"\n[cluster]\nnodes = {}\nzones = 2\n\
-         [cluster.node]\nconcurrency = {}\n{}\n[balancer]\n{}\n{}\n{}\n{}\n{}\n",
+         [cluster.node]\nconcurrency = {}\n{}\n[balancer]\n{}\n{}\n{}\n{}\n{}\n{}\n",
         draw.random_range(2..6),
         draw.random_range(1..4),
         pick(NODES, draw),
@@ -114,9 +129,10 @@ fn scenario(n: u64) -> String {
         pick(MANNERS, draw),
         pick(CHECKING, draw),
         pick(STATES, draw),
+        pick(REBUILDERS, draw),
     );
     for population in 0..draw.random_range(1..4) {
-        let lines = [PEOPLE, PROTOCOLS, ASKING, WAITING, RETRYING].map(|lines| pick(lines, draw));
+        let lines = [people, PROTOCOLS, ASKING, WAITING, RETRYING, OWN].map(|lines| pick(lines, draw));
         text += &format!("[clients.p{population}]\n{}\n", lines.join("\n"));
     }
     for fault in 0..draw.random_range(0..5) {
@@ -144,6 +160,7 @@ fn wrong(recording: &Recording) -> Option<String> {
                 ("cut off", window.disconnected <= window.live),
                 ("back", sum[Reconnected] + window.disconnected <= sum.total(Harm::Dropped)),
                 ("wasted", sum[Wasted] <= sum[Spent]),
+                ("rebuilt", sum[Rebuilds].max(sum[RebuildVisits]) <= sum[Misses]),
             ];
             if let Some((law, _)) = laws.iter().find(|(_, holds)| !holds) {
                 return Some(format!("{law} at {:?}: {sum:?} {window:?}", window.to));
@@ -152,6 +169,10 @@ fn wrong(recording: &Recording) -> Option<String> {
         let cluster = tick.last().and_then(|all| all.cluster)?;
         if cluster.utilisation_max.is_some_and(|x| !(0.0..=1.0).contains(&x)) {
             return Some(format!("utilisation {cluster:?}"));
+        }
+        let services = cluster.rebuilders.expect("there are rebuild services");
+        if !(0.0..=1.0).contains(&services.utilisation) || services.waiting_mean > services.waiting_max {
+            return Some(format!("rebuild services {services:?}"));
         }
     }
     None
@@ -172,6 +193,31 @@ fn the_books_balance_whatever_is_mixed() {
             assert_eq!(wrong(&a), None);
         });
         assert!(result.is_ok(), "scenario {n}\n{text}");
+    });
+}
+
+/// People who come once and go.
+const PASSING: Lines = &[
+    "arrivals.initial = 40\nlength = { exponential = { mean = \"4s\" } }",
+    "arrivals.initial = 30\nlength = \"9s\"",
+    "arrivals.initial = 25\nlength = { uniform = { min = \"1s\", max = \"20s\" } }",
+];
+
+#[test]
+fn nothing_is_left_of_people_who_have_gone() {
+    let cases = if is_full() { 5_000 } else { 150 };
+    (1..=cases).into_par_iter().for_each(|n| {
+        // Long enough for TCP to give up on hosts that stay silent, and for every line to be worked off.
+        let text = mixed(n, PASSING).replace("duration = \"10s\"", "duration = \"20m\"");
+        let plan = plan(&text);
+        let recording = Sim::new(&plan, 1, true).run(|| false).unwrap().recording;
+        let last = recording.ticks.last().unwrap();
+        assert_eq!((last.live, last.in_flight), (0, 0), "scenario {n}\n{text}");
+        let services = last.cluster.and_then(|cluster| cluster.rebuilders).unwrap();
+        assert_eq!((services.waiting_max, services.utilisation), (0.0, 0.0), "scenario {n}\n{text}");
+        let nodes = &recording.nodes[recording.nodes.len() - plan.nodes.len()..];
+        let idle = nodes.iter().all(|node| node.in_flight + node.connections + node.sessions + node.utilisation == 0.0);
+        assert!(idle, "scenario {n}\n{nodes:?}\n{text}");
     });
 }
 

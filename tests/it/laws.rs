@@ -45,12 +45,14 @@ const RETRY: Lines = &[
     "retry = { attempts = 1, backoff = { fixed = { delay = \"0s\" } } }",
     "retry = { attempts = 3 }",
     "retry = { attempts = 2, backoff = { equal_jitter = { base = \"100ms\", cap = \"1s\" } } }",
+    "retry = { attempts = 9, backoff = { decorrelated_jitter = { base = \"50ms\", cap = \"400ms\" } } }",
 ];
 const RECONNECT: Lines = &[
     "",
     "reconnect = { fixed = { delay = \"200ms\" } }",
     "reconnect = { no_jitter = { base = \"100ms\", cap = \"2s\" } }",
     "reconnect = { uniform = { min = \"0s\", max = \"3s\" } }",
+    "reconnect = { decorrelated_jitter = { base = \"100ms\", cap = \"2s\" } }",
 ];
 const GIVING_UP: Lines = &["", "", "give_up_after = 1", "give_up_after = 4"];
 const CANCELS: Lines = &["", "cancels = true"];
@@ -63,6 +65,7 @@ const OWN: Lines = &[
     "state = \"none\"",
     "state = \"cache\"",
     "state.memory = {}",
+    "state.memory = { rebuild = { at = \"login\" } }",
 ];
 const BALANCE: Lines = &[
     "balance = \"roundrobin\"",
@@ -96,11 +99,21 @@ const STATE: Lines = &[
     "[state.memory]",
     "[state.memory]\non_missing = \"error\"",
     "[state.memory]\nrebuild.service = \"90ms\"",
+    "[state.memory]\nrebuild = { at = \"login\", service = \"20ms\" }",
+    "[state.memory]\nrebuild.at = \"login\"\non_missing = \"error\"",
+    "[state.cache]\nrebuild.at = \"login\"",
     "[state.cache]\nrebuild.service = { exponential = { mean = \"50ms\" } }",
     "[state.store]",
     "[state.store]\nread = \"30ms\"\nwrite = { exponential = { mean = \"20ms\" } }\nconcurrency = 3\nholds_slot = true",
     "[state.store]\nread = \"50ms\"\nconcurrency = 1\nqueue_max = 2",
     "[state.store]\nread = \"50ms\"\nconcurrency = 1\nqueue_max = 0\nholds_slot = true",
+];
+/// Always there, since populations may name it.
+const LOGIN: Lines = &[
+    "[rebuild.login]\nconcurrency = 2\nservice = { exponential = { mean = \"300ms\" } }\nholds_slot = true",
+    "[rebuild.login]\nconcurrency = 1\nservice = \"250ms\"\nqueue_max = 3",
+    "[rebuild.login]\nconcurrency = 1\nservice = \"100ms\"\nqueue_max = 0\nholds_slot = true",
+    "[rebuild.login]\nconcurrency = 30\nservice = \"0s\"",
 ];
 const DISCIPLINE: Lines = &["", "discipline = \"processor_sharing\""];
 const QUEUE: Lines = &["", "", "queue_max = 0", "queue_max = 5"];
@@ -148,7 +161,8 @@ fn scenes() -> impl Strategy<Value = Scene> {
         .prop_map(|(a, b, c, d)| [a, b, c, d].join("\n"));
     let faults = prop::collection::vec((select(FAULT_AT), 1u32..3, any::<bool>(), select(LASTS)), 0..4);
     let clients = prop::collection::vec(clients(), 1..4);
-    (1u32..6, node, clients, select(BALANCE), balancer, select(STATE), faults).prop_map(
+    let state = (select(STATE), select(LOGIN)).prop_map(|(state, login)| format!("{state}\n{login}"));
+    (1u32..6, node, clients, select(BALANCE), balancer, state, faults).prop_map(
         |(nodes, node, clients, balance, balancer, state, faults)| {
             let fault = |(n, (at, hit, named, lasts)): (usize, (&str, u32, bool, &str))| {
                 let hit = hit.min(nodes);
@@ -156,8 +170,7 @@ fn scenes() -> impl Strategy<Value = Scene> {
                 format!("[fault.f{n}]\nat = \"{at}\"\nkill = {{ nodes = {aim}{lasts} }}\n")
             };
             let faults = faults.into_iter().enumerate().map(fault).collect();
-            let (balance, state) = (balance.to_owned(), state.to_owned());
-            Scene { nodes, node, clients, balance, balancer, state, faults }
+            Scene { nodes, node, clients, balance: balance.to_owned(), balancer, state, faults }
         },
     )
 }
@@ -211,6 +224,9 @@ proptest! {
             let cluster = all.cluster.expect("all has figures of the cluster");
             let busy = [cluster.utilisation_mean, cluster.utilisation_max];
             prop_assert!(busy.into_iter().flatten().all(|x| (0.0..=1.0).contains(&x)), "{busy:?}\n{text}");
+            let login = cluster.rebuilders.expect("there is a rebuild service");
+            prop_assert!((0.0..=1.0).contains(&login.utilisation), "{login:?}\n{text}");
+            prop_assert!((0.0..=login.waiting_max).contains(&login.waiting_mean), "{login:?}\n{text}");
             prop_assert!((0.0..=f64::from(scene.nodes)).contains(&cluster.ready_mean), "{cluster:?}\n{text}");
         }
         let last = recording.ticks.last().unwrap();
@@ -277,11 +293,13 @@ fn imbalance(sum: &Totals, window: &Window) -> Option<String> {
         ("connects ≤ attempts", sum[Connects] <= sum[Attempts]),
         ("wasted ≤ spent", sum[Wasted] <= sum[Spent]),
         ("rebuilds ≤ misses", sum[Rebuilds] <= sum[Misses]),
+        ("visits ≤ misses", sum[RebuildVisits] <= sum[Misses]),
+        ("nobody visits without a service", window.traits.visits || sum[RebuildVisits] == 0),
         ("dropped once ≤ dropped", sum[DroppedOnce] <= dropped),
         ("lost once ≤ lost", sum[LostOnce] <= lost),
         ("moved once ≤ moved", sum[MovedOnce] <= moved),
-        ("nothing moves unbound", window.binds || moved == 0),
-        ("nothing is lost without state", window.stateful || lost == 0),
+        ("nothing moves unbound", window.traits.binds || moved == 0),
+        ("nothing is lost without state", window.traits.stateful || lost == 0),
         ("gave up ≤ dropped", sum[GaveUp] <= dropped),
     ];
     laws.into_iter().find(|(_, holds)| !holds).map(|(law, _)| format!("{law} does not hold: {sum:?} {window:?}"))
@@ -321,7 +339,12 @@ fn scaled(unit: u32, balance: &str, below: &str) -> String {
 
 #[test]
 fn doubling_every_duration_doubles_every_time_and_keeps_every_count() {
-    const STATES: Lines = &["[state.memory]\nrebuild.service = REBUILD", "[state.store]\nread = READ\nwrite = READ"];
+    const STATES: Lines = &[
+        "[state.memory]\nrebuild.service = REBUILD",
+        "[state.memory]\nrebuild = { at = \"login\", service = READ }\n\
+         [rebuild.login]\nconcurrency = 1\nservice = REBUILD\nqueue_max = 4",
+        "[state.store]\nread = READ\nwrite = READ",
+    ];
     let counters = [Started, Ended, GaveUp, Issued, Succeeded, Withdrawn, Attempts, Connects, Reconnected, Rebuilds];
     for (balance, _) in Algorithm::NAMES {
         for (state, seed) in STATES.iter().flat_map(|state| [(state, 1), (state, 2)]) {
@@ -333,7 +356,7 @@ fn doubling_every_duration_doubles_every_time_and_keeps_every_count() {
             for (a, b) in once.ticks.iter().zip(&twice.ticks) {
                 assert_eq!(counts(a), counts(b), "{balance}, {state}, seed {seed}, tick to {:?}", a.to);
             }
-            for time in [ResponseTime, Spent, Wasted, RebuildTime, StoreTime] {
+            for time in [ResponseTime, Spent, Wasted, RebuildTime, RebuildVisitTime, StoreTime] {
                 assert_doubled(time, whole(&once), whole(&twice));
             }
         }

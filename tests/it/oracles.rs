@@ -91,13 +91,18 @@ fn first_come_first_served_and_processor_sharing() {
 }
 
 #[test]
+fn a_service_beside_the_nodes() {
+    agrees_with("L1 ");
+}
+
+#[test]
 fn crashes_and_their_detection() {
     agrees_with("O12");
 }
 
 #[test]
 fn every_oracle_is_checked_by_one_of_the_above() {
-    let groups = ["O1 ", "O2 ", "O3 ", "O4 ", "O12"];
+    let groups = ["O1 ", "O2 ", "O3 ", "O4 ", "L1 ", "O12"];
     let orphan = read().oracle.into_iter().find(|oracle| !groups.iter().any(|group| oracle.id.starts_with(group)));
     assert!(orphan.is_none(), "{}", orphan.unwrap().id);
 }

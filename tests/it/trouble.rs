@@ -5,7 +5,7 @@ use super::lab::{causes, figure, incident, plan, run, simulate, whole};
 use stickysim::base::cause::{Cause, Harm};
 use stickysim::cluster::Sim;
 use stickysim::observe::recorder::Recording;
-use stickysim::observe::totals::Counter::{Started, Succeeded};
+use stickysim::observe::totals::Counter::{Issued, Started, Succeeded};
 use stickysim::observe::totals::Totals;
 
 /// What all populations did in the second that begins at `second`.
@@ -97,6 +97,34 @@ fn those_who_are_being_let_in_count_for_the_limit_of_connections() {
     let clients = "length = \"forever\"\nprotocol = \"stream\"\ngive_up_after = 1";
     let node = "cluster.node = { handshake = \"500ms\", connections_max = 10 }";
     assert_eq!(connections(&visitors(clients, node, "[balancer]\nretries = 0"), 29), [10.0]);
+}
+
+#[test]
+fn those_who_are_there_from_the_start_fit_the_limit_too() {
+    let text = "duration = \"10s\"\ncluster.nodes = 2\ncluster.node.connections_max = 10\n[clients.s]\n\
+                arrivals = { initial = 50 }\nlength = \"forever\"\nprotocol = \"stream\"\n[balancer]\nredispatch = true\n";
+    assert_eq!(connections(text, 0), [10.0, 10.0]);
+    assert_eq!(causes(&whole(&simulate(text)).totals, Harm::Dropped), [(Cause::ConnectionLimit, 30)]);
+}
+
+#[test]
+fn a_closed_client_who_is_turned_away_comes_again_after_its_gap() {
+    let run = simulate(
+        "duration = \"60s\"\ncluster.nodes = 1\n[clients.s]\narrivals.closed = { clients = 10, gap = \"1s\" }\n\
+         length = \"1000h\"\nprotocol = \"stream\"\ngive_up_after = 1\n[balancer]\nretries = 0\n\
+         [fault.crash]\nat = \"20s\"\nkill = { nodes = 1 }\n",
+    );
+    // Cut off at 20 s, each gives up within a second and is gone; from then on every visit fails at once.
+    assert!((45..59).all(|second| in_second(&run, second)[Started] == 10));
+}
+
+#[test]
+fn a_long_tick_does_not_overflow_the_time_of_many_sessions() {
+    let run = simulate(
+        "duration = \"4d\"\ntick = \"2d\"\ncluster.nodes = 1\n[clients.s]\narrivals = { initial = 100000 }\n\
+         length = \"forever\"\nprotocol = \"stream\"\n",
+    );
+    assert_eq!(figure(whole(&run), "sessions_live_mean"), 100_000.0);
 }
 
 #[test]
@@ -379,4 +407,40 @@ fn whoever_goes_on_sending_keeps_a_tunnel_open() {
     );
     let first = causes(&whole(&run).totals, Harm::Dropped)[0];
     assert_eq!(first, (Cause::TcpGaveUp, 20));
+}
+
+/// Sixty requests per second of 100 ms each for six servers, one of which is in trouble from 30 s on: the share of the
+/// requests of the next 95 s that fail within five more.
+fn measured(balance: &str, fault: &str) -> f64 {
+    let text = format!(
+        "duration = \"130s\"\nrecovery_hold = \"1s\"\n[cluster]\nnodes = 6\nnode.concurrency = 100\n[clients.web]\n\
+         arrivals = {{ open = {{ rate = \"60/s\" }}, initial = 0 }}\nrequests = 1\nthink = \"1s\"\nservice = \"100ms\"\n\
+         [balancer]\nbalance = \"{balance}\"\nretries = 0\nserver_timeout = \"5s\"\nhealth.fall = 1000\n\
+         [fault.x]\nat = \"30s\"\n{fault} = {{ nodes = [\"n2\"] }}\n"
+    );
+    let plan = plan(&text);
+    let share = |seed| {
+        let run = run(&plan, seed);
+        let wait = if fault == "freeze" { 5 } else { 0 };
+        let failed: u64 = (30..125).map(|second| in_second(&run, second + wait).total(Harm::Failed)).sum();
+        let issued: u64 = (30..125).map(|second| in_second(&run, second)[Issued]).sum();
+        failed as f64 / issued as f64
+    };
+    (1..=20).map(share).sum::<f64>() / 20.0
+}
+
+#[test]
+fn short_requests_fail_at_a_dead_or_frozen_server_as_often_as_measured() {
+    // HAProxy 2.6.12 without checks, redispatch and retries, `timeout server 5s`: mean of three runs of 12 s, and
+    // their range. A dead server is quick to be idle again, so least connections sends it nearly half of everything;
+    // a frozen one never is.
+    for (balance, fault, mean, range) in [
+        ("leastconn", "kill", 0.459, 0.026),
+        ("leastconn", "freeze", 0.010, 0.002),
+        ("roundrobin", "kill", 0.167, 0.002),
+        ("roundrobin", "freeze", 0.166, 0.002),
+    ] {
+        let found = measured(balance, fault);
+        assert!((found - mean).abs() <= range, "{balance}, {fault}: {found}, but {mean} was measured");
+    }
 }

@@ -78,7 +78,7 @@ impl Instances {
         }
     }
 
-    /// How many attempts and connections all processes, also those that a reload has replaced, have at `node`.
+    /// How many attempts and connections all processes together believe to have at `node`.
     pub fn in_flight(&self, node: NodeId) -> u32 {
         self.processes.iter().map(|process| process.in_flight(node)).sum()
     }

@@ -78,7 +78,7 @@ impl Sim<'_> {
                 self.balancers.each(|balancer| balancer.set_admin(node, Admin::Maint));
                 self.rolls[index].active.push((node, Step::Away(Instant::NEVER)));
                 if params.shutdown_sessions {
-                    self.shut_down_sessions(now, node, Cause::Maintenance);
+                    self.shut_down_sessions(now, node, None, Cause::Maintenance);
                 }
             }
         }

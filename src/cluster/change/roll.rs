@@ -176,7 +176,7 @@ impl Sim<'_> {
             }
             How::Maint => {
                 self.balancers.each(|balancer| balancer.set_admin(node, Admin::Maint));
-                self.shut_down_sessions(now, node, Cause::Maintenance);
+                self.shut_down_sessions(now, node, None, Cause::Maintenance);
                 Step::Draining(now)
             }
             How::Kill => Step::Draining(now),

@@ -206,8 +206,10 @@ pub struct Streams {
     pub reconnect: Stream,
     /// Waits between attempts.
     pub retry: Stream,
-    /// Service demand of rebuilds.
+    /// Service demand of rebuilds on nodes.
     pub rebuild: Stream,
+    /// Times that rebuild services take.
+    pub rebuild_visit: Stream,
     /// Store reads.
     pub store_read: Stream,
     /// Store writes.
@@ -241,6 +243,7 @@ impl Streams {
             reconnect: stream("reconnect"),
             retry: stream("retry"),
             rebuild: stream("rebuild"),
+            rebuild_visit: stream("rebuild visit"),
             store_read: stream("store read"),
             store_write: stream("store write"),
             handshake: stream("handshake"),

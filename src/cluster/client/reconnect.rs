@@ -2,6 +2,9 @@
 //!
 //! The exponent starts at zero: the first wait is drawn from `base`, the k-th from min(cap, base · 2^(k−1)).
 //! Jitter names and formulas as in Brooker, *Exponential Backoff and Jitter*, AWS Architecture Blog (2015).
+//!
+//! `decorrelated_jitter` draws from the wait before. No client keeps that: all its waits in a row are drawn again,
+//! each from its own draw, so a rule is told how to get at the draws of earlier waits.
 
 use crate::base::choice::Alternatives;
 use crate::base::draw::Draw;
@@ -22,9 +25,15 @@ pub enum Backoff {
     EqualJitter(Exponential),
     /// Uniform from zero to it.
     FullJitter(Exponential),
+    /// Uniform from `base` to three times the wait before, at most `cap`.
+    DecorrelatedJitter(Exponential),
     /// Uniform within a window, the same for every try.
     Uniform(UniformWait),
 }
+
+/// A chain of waits is followed back so far; what lay before counts as a wait of `cap`. Hardly anybody can tell:
+/// a chain forgets what was before each time it meets the cap, which happens every few waits.
+const CHAIN_MAX: u32 = 100;
 
 /// Parameters of `fixed`.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -84,6 +93,7 @@ impl Alternatives for Backoff {
         ("no_jitter", "exponential: min(cap, base · 2^(k−1))"),
         ("equal_jitter", "half of the exponential wait, plus a uniform part of the other half"),
         ("full_jitter", "uniform from zero to the exponential wait"),
+        ("decorrelated_jitter", "uniform from `base` to three times the wait before, at most `cap`"),
         ("uniform", "uniform within a window"),
     ];
 }
@@ -95,11 +105,22 @@ impl Exponential {
         let times = 1u64.checked_shl(k - 1).unwrap_or(u64::MAX);
         (self.base * times).min(self.cap)
     }
+
+    /// min(cap, U(base, 3 · the wait before)), where the wait before the first is `base`.
+    fn decorrelated(&self, k: u32, draws: impl Fn(u32) -> Draw) -> Duration {
+        let (first, mut wait) = if k > CHAIN_MAX { (CHAIN_MAX, self.cap) } else { (k, self.base) };
+        for back in (0..first).rev() {
+            wait = (self.base + up_to(wait * 3 - self.base, &mut draws(back))).min(self.cap);
+        }
+        wait
+    }
 }
 
 impl Backoff {
-    /// The wait before the `k`-th try in a row, k ≥ 1.
-    pub fn wait(&self, k: u32, draw: &mut Draw) -> Duration {
+    /// The wait before the `k`-th try in a row, k ≥ 1. `draws(i)` are the draws of the wait i tries before this
+    /// one, for i < k.
+    pub fn wait(&self, k: u32, draws: impl Fn(u32) -> Draw) -> Duration {
+        let draw = &mut draws(0);
         match self {
             Backoff::Fixed(fixed) => fixed.delay,
             Backoff::NoJitter(rule) => rule.bound(k),
@@ -108,6 +129,7 @@ impl Backoff {
                 half + up_to(rule.bound(k) - half, draw)
             }
             Backoff::FullJitter(rule) => up_to(rule.bound(k), draw),
+            Backoff::DecorrelatedJitter(rule) => rule.decorrelated(k, draws),
             Backoff::Uniform(window) => window.min + up_to(window.max - window.min, draw),
         }
     }
@@ -123,9 +145,15 @@ mod tests {
     use super::*;
     use crate::base::draw::Stream;
 
+    /// The first waits of a client.
+    fn waits_of(rule: &Backoff, who: u64, n: u32) -> Vec<f64> {
+        let stream = Stream::new(1, "test", "");
+        let wait = |k: u32| rule.wait(k, |back| stream.at(who, u64::from(k - back)));
+        (1..=n).map(|k| wait(k).as_secs_f64()).collect()
+    }
+
     fn waits_s(rule: Backoff) -> Vec<f64> {
-        let mut draw = Stream::new(1, "test", "").sequence();
-        (1..=8).map(|k| rule.wait(k, &mut draw).as_secs_f64()).collect()
+        waits_of(&rule, 7, 8)
     }
 
     #[test]
@@ -143,6 +171,35 @@ mod tests {
             let bound = 30f64.min((1u64 << k) as f64);
             assert!((0.0..=bound).contains(&full));
             assert!((bound / 2.0..=bound).contains(&equal));
+        }
+    }
+
+    #[test]
+    fn a_decorrelated_wait_is_drawn_from_the_one_that_was_waited_before() {
+        let rule = Exponential { base: Duration::from_secs(1), cap: Duration::from_secs(20) };
+        let mut at_the_cap = 0;
+        for who in 0..1_000 {
+            let mut before = 1.0;
+            for wait in waits_of(&Backoff::DecorrelatedJitter(rule), who, 300) {
+                assert!((1.0..=20f64.min(3.0 * before)).contains(&wait), "{wait} after {before}");
+                at_the_cap += u32::from(wait == 20.0);
+                before = wait;
+            }
+        }
+        assert!(at_the_cap > 60_000, "{at_the_cap} of 300,000 waits are the longest");
+    }
+
+    #[test]
+    fn decorrelated_waits_grow_by_half_as_much_again() {
+        // With no cap, w(k) = (base + 3·w(k − 1))/2 in the mean: 2, 3.5, 5.75, 9.125 times the base.
+        let rule = Exponential { base: Duration::from_secs(1), cap: Duration::from_secs(1_000_000) };
+        let mut sums = [0.0; 4];
+        for who in 0..200_000 {
+            let waits = waits_of(&Backoff::DecorrelatedJitter(rule), who, 4);
+            sums.iter_mut().zip(waits).for_each(|(sum, wait)| *sum += wait / 2e5);
+        }
+        for (mean, exact) in sums.into_iter().zip([2.0, 3.5, 5.75, 9.125]) {
+            assert!((mean / exact - 1.0).abs() < 0.01, "{mean} for {exact}");
         }
     }
 

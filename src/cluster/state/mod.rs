@@ -5,15 +5,18 @@
 
 mod cache;
 mod memory;
+mod rebuild;
+mod service;
 mod store;
 
 use crate::base::choice::Alternatives;
-use crate::base::dist::{Law, Sampler};
+use crate::base::dist::Sampler;
 use crate::base::id::{NodeId, SessionId};
 use crate::base::time::Duration;
+pub use rebuild::{Rebuild, Rebuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-pub use store::StoreSpec;
+pub use service::{Does, Service};
 
 /// A place for session state, as written in a scenario.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -49,20 +52,6 @@ impl Alternatives for Location {
     ];
 }
 
-/// Work that makes missing state anew.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Rebuild {
-    /// Service demand on the node, on top of the request's own; default none.
-    pub service: Law<Duration>,
-}
-
-impl Default for Rebuild {
-    fn default() -> Rebuild {
-        Rebuild { service: Law::constant(Duration::ZERO) }
-    }
-}
-
 /// What a node does with a request whose state it does not have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -90,8 +79,10 @@ pub enum Lifetime {
 pub struct Place {
     /// What keeps the copies.
     pub kind: Kind,
-    /// Service demand of a rebuild; `None` where nothing is ever rebuilt.
+    /// Service demand of a rebuild on the node; `None` where nothing is ever rebuilt.
     pub rebuild: Option<Sampler>,
+    /// The rebuild service that is visited before: its place in the plan.
+    pub rebuild_at: Option<usize>,
     /// What happens when the state is missing.
     pub on_missing: OnMissing,
     /// The store that every request visits: its place in the plan.
@@ -116,7 +107,14 @@ pub enum Kind {
 impl Place {
     /// No state at all.
     pub fn nothing() -> Place {
-        Place { kind: Kind::Nothing, rebuild: None, on_missing: OnMissing::Rebuild, store: None, resume: None }
+        Place {
+            kind: Kind::Nothing,
+            rebuild: None,
+            rebuild_at: None,
+            on_missing: OnMissing::Rebuild,
+            store: None,
+            resume: None,
+        }
     }
 
     /// Its books, empty.

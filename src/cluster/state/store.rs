@@ -2,7 +2,7 @@
 //! request pays a read before its work and, if it writes, a write after it.
 
 use super::{Keep, Look};
-use crate::base::dist::{Law, Sampler};
+use crate::base::dist::Law;
 use crate::base::id::{NodeId, SessionId};
 use crate::base::time::Duration;
 use schemars::JsonSchema;
@@ -34,21 +34,6 @@ impl Default for Params {
         let (read, write) = (half_a_millisecond(), half_a_millisecond());
         Params { read, write, concurrency: None, queue_max: None, holds_slot: false }
     }
-}
-
-/// A store, ready to run.
-#[derive(Clone, Debug)]
-pub struct StoreSpec {
-    /// Time of a read.
-    pub read: Sampler,
-    /// Time of a write.
-    pub write: Sampler,
-    /// Operations at once.
-    pub concurrency: u32,
-    /// Operations that may wait.
-    pub queue_max: u32,
-    /// Whether requests hold their slot on the node meanwhile.
-    pub holds_slot: bool,
 }
 
 /// State outside the nodes is found by every node.

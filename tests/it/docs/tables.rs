@@ -115,7 +115,7 @@ fn laws() -> String {
 }
 
 /// The sections in the order in which they are explained; plain keys come before them.
-const SECTIONS: [&str; 8] = ["cluster", "balancer", "state", "clients", "fault", "slo", "variant", "sweep"];
+const SECTIONS: [&str; 9] = ["cluster", "balancer", "state", "rebuild", "clients", "fault", "slo", "variant", "sweep"];
 
 /// The table of scenario keys. Each definition is spelt out where it is met first; laws have a table of
 /// their own.

@@ -1,0 +1,104 @@
+//! What becomes of a request, or of a stream, whose state is not where it is served?
+//!
+//! The node looks for the state when it begins to work. What is missing is made anew: by a visit to the rebuild
+//! service, if there is one, and by the node's own work after it. Requests of one session do not wait for each
+//! other: two that miss its state at once both have it made.
+
+use super::Sim;
+use super::request::{Attempt, Kind, Stage};
+use super::state::{Look, OnMissing};
+use crate::base::cause::Cause;
+use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
+use crate::base::time::{Duration, Instant};
+use crate::observe::Fact;
+
+impl Sim<'_> {
+    /// A node turns to an attempt that has a slot: looks for the session's state, has it made anew if it must,
+    /// or begins to work. `false` when the slot is not needed: the attempt waits elsewhere or has failed.
+    pub(super) fn begin_work(&mut self, now: Instant, id: AttemptId, node: NodeId) -> bool {
+        let Attempt { population, session, remade, .. } = self.attempts[id];
+        let state = &self.plan.populations[population.index()].state;
+        if !remade && let Some(session) = session.some() {
+            let look = self.keepers[population.index()].look(session, node);
+            let missed = self.take_in(now, population, session, look);
+            self.attempts[id].missed = missed;
+            self.attempts[id].refused = missed && look != Look::Told && state.on_missing == OnMissing::Error;
+            if missed
+                && !self.attempts[id].refused
+                && let Some(service) = state.rebuild_at
+            {
+                return self.visit(now, id, service, Stage::Rebuild) && self.plan.services[service].holds_slot;
+            }
+        }
+        self.work(now, id, node);
+        true
+    }
+
+    /// What a node found when it looked for a session's state; whether it must be made anew.
+    fn take_in(&mut self, now: Instant, population: PopulationId, session: SessionId, look: Look) -> bool {
+        let missed = matches!(look, Look::Missing | Look::Elsewhere | Look::Told);
+        if missed || look == Look::Here {
+            self.recorder.note(now, Fact::LookedUp { population, hit: !missed });
+        }
+        if look == Look::Elsewhere {
+            self.keepers[population.index()].give_up(session);
+            self.recorder.note(now, Fact::Lost { population, session, cause: Cause::ServedElsewhere });
+        }
+        missed
+    }
+
+    /// The node's own part of a rebuild begins: its service demand.
+    pub(super) fn rebuild_demand(&mut self, now: Instant, id: AttemptId) -> Duration {
+        let Attempt { who, request, population, .. } = self.attempts[id];
+        let Some(law) = &self.plan.populations[population.index()].state.rebuild else { return Duration::ZERO };
+        let work = law.duration(&mut self.streams[population.index()].rebuild.at(who, u64::from(request)));
+        self.recorder.note(now, Fact::Rebuilt { population, work });
+        work
+    }
+
+    /// A stream looks for its state as soon as it is open; `false` when it is missing and cannot be made anew.
+    ///
+    /// From then on the state counts as being there, also while it is still being made.
+    pub(super) fn find_state(&mut self, now: Instant, session: SessionId, node: NodeId) -> bool {
+        let population = self.sessions[session].population;
+        let look = self.keepers[population.index()].look(session, node);
+        if self.take_in(now, population, session, look) && !self.rebuild_aside(now, session, node) {
+            return false;
+        }
+        self.keepers[population.index()].keep(session, node);
+        true
+    }
+
+    /// A node makes the state of a stream anew, as work that no request waits for; `false` when the rebuild
+    /// service has no room.
+    ///
+    /// No slot is held while the service is busy with it, whatever `holds_slot` says of requests.
+    fn rebuild_aside(&mut self, now: Instant, session: SessionId, node: NodeId) -> bool {
+        let id = self.new_attempt(now, session, Kind::Rebuild);
+        self.part(id);
+        let attempt = &mut self.attempts[id];
+        (attempt.node, attempt.writes) = (node, false);
+        // Keys its draws: so many times has the session waited to come back.
+        attempt.request = u32::from(self.sessions[session].counted);
+        let population = attempt.population;
+        self.at_node.bind(id.0, node);
+        self.recorder.note(now, Fact::InFlight { node, by: 1 });
+        match self.plan.populations[population.index()].state.rebuild_at {
+            Some(service) => self.visit(now, id, service, Stage::Rebuild),
+            None => {
+                self.work_aside(now, id, node);
+                true
+            }
+        }
+    }
+
+    /// The node's own part of a rebuild that no request waits for.
+    pub(super) fn work_aside(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+        let demand = self.rebuild_demand(now, id);
+        if demand.is_zero() {
+            return self.dismiss(now, id);
+        }
+        self.attempts[id].demand = demand;
+        self.take_slot(now, id, node);
+    }
+}

@@ -1,0 +1,34 @@
+//! What stands beside the nodes and is visited on the path of a request: session stores, and services that make
+//! missing state anew. Each has slots and a line of its own, shared by all who visit it.
+
+use crate::base::dist::Sampler;
+
+/// A service beside the nodes, ready to run.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// What it does.
+    pub does: Does,
+    /// Visits that it works on at once.
+    pub concurrency: u32,
+    /// Visits that may wait.
+    pub queue_max: u32,
+    /// Whether requests hold their slot on the node meanwhile.
+    pub holds_slot: bool,
+}
+
+/// What a service does, and how long that takes.
+#[derive(Clone, Debug)]
+pub enum Does {
+    /// It keeps state.
+    Store {
+        /// Time of a read.
+        read: Sampler,
+        /// Time of a write.
+        write: Sampler,
+    },
+    /// It makes state anew.
+    Rebuild {
+        /// Time of a rebuild.
+        time: Sampler,
+    },
+}

@@ -1,0 +1,135 @@
+//! Services on the path of a request: stores, and those that make missing state anew. What is asked of them, and
+//! what follows from their answers.
+//!
+//! What was asked is asked: a service finishes a visit whether or not anybody still waits for its answer.
+
+use super::request::{Attempt, Kind, Stage};
+use super::state::Does;
+use super::station::Offer;
+use super::{Sim, event};
+use crate::base::cause::Cause;
+use crate::base::id::{AttemptId, NodeId};
+use crate::base::time::Instant;
+use crate::observe::Fact;
+
+impl Sim<'_> {
+    /// Asks a service; `false` when its line was full and the attempt has failed.
+    pub(super) fn visit(&mut self, now: Instant, id: AttemptId, service: usize, stage: Stage) -> bool {
+        let attempt = &mut self.attempts[id];
+        let streams = &self.streams[attempt.population.index()];
+        let (law, stream, full) = match &self.plan.services[service].does {
+            Does::Store { write, .. } if stage == Stage::StoreWrite => (write, streams.store_write, Cause::StoreFull),
+            Does::Store { read, .. } => (read, streams.store_read, Cause::StoreFull),
+            Does::Rebuild { time } => (time, streams.rebuild_visit, Cause::RebuildFull),
+        };
+        let demand = law.duration(&mut stream.at(attempt.who, u64::from(attempt.request)));
+        (attempt.stage, attempt.asked, attempt.demand) = (stage, now, demand);
+        let offer = self.services[service].offer(id.0);
+        match offer {
+            Offer::Started => self.service_works(now, id, service),
+            Offer::Queued => {}
+            Offer::Full => self.fail_at_node(now, id, full),
+        }
+        self.touch_service(now, service);
+        offer != Offer::Full
+    }
+
+    fn service_works(&mut self, now: Instant, id: AttemptId, service: usize) {
+        self.services[service].work(now, id.0, self.attempts[id].demand);
+    }
+
+    /// Keeps a service's timer and the books on its line true.
+    fn touch_service(&mut self, now: Instant, service: usize) {
+        let station = &mut self.services[service];
+        station.rearm(now, event::service(service), &mut self.queue);
+        if matches!(self.plan.services[service].does, Does::Rebuild { .. }) {
+            let (waiting, busy) = (station.waiting() as u32, station.busy());
+            self.recorder.note(now, Fact::AtRebuilder { service: service as u16, waiting, busy });
+        }
+    }
+
+    /// A service has answered.
+    pub(super) fn on_service(&mut self, now: Instant, service: usize) {
+        if !self.services[service].fires(now, event::service(service), &mut self.queue) {
+            return;
+        }
+        while let Some(job) = self.services[service].finish(now) {
+            if let Some(next) = self.services[service].release() {
+                self.service_works(now, AttemptId(next), service);
+            }
+            self.answered(now, AttemptId(job), service);
+        }
+        self.touch_service(now, service);
+    }
+
+    fn answered(&mut self, now: Instant, id: AttemptId, service: usize) {
+        let Attempt { stage, node, population, asked, .. } = self.attempts[id];
+        let after = now.since(asked);
+        self.recorder.note(
+            now,
+            match self.plan.services[service].does {
+                Does::Store { .. } => Fact::StoreAnswered { population, after },
+                Does::Rebuild { .. } => Fact::RebuilderAnswered { population, after },
+            },
+        );
+        match stage {
+            _ if !stage.is_at_service() => self.attempts.free(id),
+            _ if self.fleet.get(node).is_silent => self.hear_nothing(now, id),
+            Stage::StoreWrite if self.fleet.get(node).is_frozen => self.hold(id, node, Stage::Written),
+            Stage::StoreWrite => self.written(now, id, service),
+            _ if self.attempts[id].kind == Kind::Rebuild => self.work_aside(now, id, node),
+            _ if self.is_cancelled(id) => {
+                self.give_slot_back(now, id, service);
+                self.dismiss(now, id);
+            }
+            _ => self.go_on(now, id, service),
+        }
+    }
+
+    /// Back from a service that it visited before its work, an attempt goes on at its node.
+    fn go_on(&mut self, now: Instant, id: AttemptId, service: usize) {
+        let Attempt { stage, node, .. } = self.attempts[id];
+        self.attempts[id].remade |= stage == Stage::Rebuild;
+        if !self.plan.services[service].holds_slot {
+            return self.take_slot(now, id, node);
+        }
+        if !self.begin_work(now, id, node) {
+            self.release_slot(now, node);
+        }
+        self.touch(now, node);
+    }
+
+    fn written(&mut self, now: Instant, id: AttemptId, store: usize) {
+        self.give_slot_back(now, id, store);
+        self.reply(now, id);
+    }
+
+    /// A frozen process will see to an attempt when it goes on.
+    pub(super) fn hold(&mut self, id: AttemptId, node: NodeId, stage: Stage) {
+        self.attempts[id].stage = stage;
+        self.fleet.node(node).held.push(id);
+    }
+
+    /// A process goes on after a freeze, with what has come in meanwhile.
+    pub(super) fn take_up_held(&mut self, now: Instant, node: NodeId) {
+        for id in std::mem::take(&mut self.fleet.node(node).held) {
+            // One whose client left may be gone, and its record another's.
+            let is_there = self.at_node.node(id.0) == Some(node);
+            match (self.attempts[id].stage, self.store_of(id)) {
+                (Stage::Written, Some(store)) if is_there => self.written(now, id, store),
+                (Stage::Entering, _) if is_there && self.is_cancelled(id) => self.dismiss(now, id),
+                (Stage::Entering, _) if is_there => self.enter(now, id, node),
+                _ => {}
+            }
+        }
+    }
+
+    /// With blocking I/O, an attempt that leaves a service for good gives its node's slot back.
+    fn give_slot_back(&mut self, now: Instant, id: AttemptId, service: usize) {
+        if self.plan.services[service].holds_slot {
+            let node = self.attempts[id].node;
+            self.release_slot(now, node);
+            self.touch(now, node);
+        }
+    }
+}
