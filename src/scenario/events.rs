@@ -6,7 +6,7 @@ use super::file::Root;
 use super::read_each;
 use super::words::nearest;
 use crate::base::time::Instant;
-use crate::cluster::change::{self, Change};
+use crate::cluster::change::{self, Change, Order};
 use crate::cluster::fate::aim::{Aim, Part};
 use crate::cluster::fate::{Fault, Kind, Written};
 use crate::cluster::plan::Node;
@@ -159,6 +159,9 @@ impl Reading<'_> {
                 self.check_aim(&["change", &name, kind.name(), "nodes"], aim, nodes, zones);
             }
             self.check_change(&name, &kind);
+            if let (Some((nodes, zones)), change::Kind::Rolling(params)) = (nodes, &kind) {
+                self.check_order(&name, &params.order, nodes, zones);
+            }
             changes.push(Change { name, at: Instant::START + change.at, kind });
         }
         changes.sort_by(|a, b| a.name.cmp(&b.name));
@@ -167,9 +170,10 @@ impl Reading<'_> {
 
     fn check_change(&mut self, name: &str, kind: &change::Kind) {
         match kind {
-            change::Kind::Rolling(params) if params.unavailable_max == 0 && params.surge_max == 0 => {
-                let message = format!("change.{name}: with unavailable_max and surge_max both 0 nothing can move");
-                self.wrong(&["change", name, "rolling"], message, "set one of them to 1 or more");
+            change::Kind::Rolling(params) => {
+                for (key, message, mend) in params.faults() {
+                    self.wrong(&["change", name, "rolling", key], format!("change.{name}: {message}"), mend);
+                }
             }
             change::Kind::ScaleOut(params) if !(1..=ADDED_MAX).contains(&params.nodes) => {
                 let message = format!("change.{name} adds {} nodes; from 1 to {ADDED_MAX} can be added", params.nodes);
@@ -177,6 +181,21 @@ impl Reading<'_> {
             }
             _ => {}
         }
+    }
+
+    /// The nodes whose turn comes first must exist, and come once.
+    fn check_order(&mut self, name: &str, order: &Order, nodes: &[Node], zones: &[String]) {
+        let Order::Names(names) = order else { return };
+        let path = ["change", name, "rolling", "order"];
+        if names.is_empty() {
+            let message = format!("change.{name}: this order names no node");
+            return self.wrong(&path, message, "name those that come first, or leave it out for n1, n2, n3 …");
+        }
+        if let Some(twice) = names.iter().enumerate().find(|(i, node)| names[..*i].contains(node)) {
+            let message = format!("change.{name}: `{}` has two turns", twice.1);
+            self.wrong(&path, message, "name each node once; those that are not named follow");
+        }
+        self.check_aim(&path, &Aim::Names(names.clone()), nodes, zones);
     }
 
     pub(super) fn check_changes(&mut self, root: &Root, changes: &[Change]) {

@@ -98,6 +98,8 @@ const CHANGES: Lines = &[
     "rolling = { how = \"kill\", restart = \"500ms\" }",
     "rolling = { drain_timeout = \"700ms\", restart = \"300ms\", order = \"random\" }",
     "rolling = { surge_max = 1, how = \"maint\", restart = \"200ms\" }",
+    "rolling = { batch = 2, how = \"maint\", restart = \"400ms\", order = \"reverse\" }",
+    "rolling = { batch = 2, surge_max = 2, drain_timeout = \"300ms\", restart = \"200ms\", order = [\"n2\", \"n1\"] }",
     "drain = { nodes = 1, timeout = \"1s\", lasts = \"3s\" }",
     "maint = { nodes = 1, lasts = \"2s\" }",
     "scale_out = { nodes = 2, start = \"300ms\" }",

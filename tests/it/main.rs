@@ -14,6 +14,7 @@ mod presets;
 mod program;
 mod rebuilding;
 mod reconnect;
+mod rolling;
 mod scenarios;
 mod schema;
 mod tidy;

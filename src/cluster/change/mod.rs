@@ -15,7 +15,7 @@ use crate::base::choice::Alternatives;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::observe::Fact;
-pub use roll::{How, Order, Rolling, Step};
+pub use roll::{How, Order, Rolling, Rule, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -67,7 +67,7 @@ impl Written {
     /// The kinds that are given: one, in a sound scenario.
     pub fn kinds(&self) -> Vec<Kind> {
         let kinds = [
-            self.rolling.map(Kind::Rolling),
+            self.rolling.clone().map(Kind::Rolling),
             self.drain.clone().map(Kind::Drain),
             self.maint.clone().map(Kind::Maint),
             self.scale_out.map(Kind::ScaleOut),

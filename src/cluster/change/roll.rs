@@ -4,6 +4,10 @@
 //! empty or `drain_timeout` is over → stop → away for `restart` → up → eligible in the balancer's view.
 //! With `surge_max` a new node is started and eligible first, and the old one then leaves for good. The
 //! next node's turn comes `pause` later.
+//!
+//! Turns overlap in one of two ways. By default so many nodes are under way at any time, and when one is done the
+//! next begins (Kubernetes' `maxUnavailable`). In batches so many leave together, and nobody begins before all of
+//! them are done (Ansible's `serial`, the rolling deployments of AWS Elastic Beanstalk).
 
 use super::LOOKS_EVERY;
 use crate::base::cause::Cause;
@@ -14,19 +18,25 @@ use crate::cluster::Sim;
 use crate::cluster::balancer::view::Admin;
 use rand::Rng;
 use schemars::JsonSchema;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::fmt;
 
 /// One line for `stickysim list change`.
 pub const MEANING: &str = "every node is restarted, some at a time, in place or with surge";
 
 /// Parameters of `rolling`.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
-    /// Nodes that are away at once; ≥ 1 unless `surge_max` is; default 1.
-    pub unavailable_max: u32,
-    /// Nodes that are started beyond the desired number, so that none need be away; default 0.
+    /// Nodes that are away at once: whenever one is done, the next begins. ≥ 1 unless `surge_max` is; 1 unless
+    /// given. Either this or `batch`.
+    pub unavailable_max: Option<u32>,
+    /// So many nodes leave together, and the next begin when all of them are done; ≥ 1. No batches unless given.
+    pub batch: Option<u32>,
+    /// Nodes that are started beyond the desired number, so that none need be away; default 0. With `batch`, at
+    /// least as many.
     pub surge_max: u32,
     /// How a node leaves; default `drain`.
     pub how: How,
@@ -34,23 +44,56 @@ pub struct Params {
     pub drain_timeout: Duration,
     /// How long a process is away, start-up included; default 5 s.
     pub restart: Duration,
-    /// Pause between one node's return and the next one's turn; default none.
+    /// Pause between a node's return, or that of the last of its batch, and the next turn; default none.
     pub pause: Duration,
-    /// Whose turn comes first; default `forward`.
+    /// Whose turn comes first: a rule, or the names of those that do; default `forward`.
     pub order: Order,
 }
 
 impl Default for Params {
     fn default() -> Params {
         Params {
-            unavailable_max: 1,
+            unavailable_max: None,
+            batch: None,
             surge_max: 0,
             how: How::Drain,
             drain_timeout: Duration::from_secs(30),
             restart: Duration::from_secs(5),
             pause: Duration::ZERO,
-            order: Order::Forward,
+            order: Order::default(),
         }
+    }
+}
+
+impl Params {
+    /// What contradicts itself: the key at fault, what is wrong, and how to mend it.
+    pub fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
+        let mut faults = Vec::new();
+        let mut fault = |key, message: String, mend| faults.push((key, message, mend));
+        match (self.batch, self.unavailable_max) {
+            (Some(0), _) => fault("batch", "a batch of 0 nodes moves nothing".into(), "write 1 or more"),
+            (Some(_), Some(_)) => {
+                let message = "`unavailable_max` and `batch` both say how many nodes are away at once";
+                fault("unavailable_max", message.into(), "leave one out: one by one as they are done, or together");
+            }
+            (Some(batch), None) if self.surge_max > 0 && self.surge_max < batch => {
+                let message =
+                    format!("a batch of {batch} needs as many new nodes, but surge_max is {}", self.surge_max);
+                fault("surge_max", message, "raise surge_max, or leave it out to restart in place");
+            }
+            (None, Some(0)) if self.surge_max == 0 => {
+                let message = "with unavailable_max and surge_max both 0 nothing can move";
+                fault("unavailable_max", message.into(), "set one of them to 1 or more");
+            }
+            _ => {}
+        }
+        faults
+    }
+
+    /// Nodes whose turn it may be at once.
+    fn at_once(&self) -> usize {
+        let gliding = || self.surge_max.max(self.unavailable_max.unwrap_or(1)).max(1);
+        self.batch.unwrap_or_else(gliding) as usize
     }
 }
 
@@ -68,11 +111,60 @@ pub enum How {
 }
 
 /// Whose turn comes first.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
 pub enum Order {
+    /// By a rule.
+    Rule(Rule),
+    /// These first, in this order, then the rest by number.
+    Names(Vec<String>),
+}
+
+impl Default for Order {
+    fn default() -> Order {
+        Order::Rule(Rule::Forward)
+    }
+}
+
+struct OrderVisitor;
+
+impl<'de> Visitor<'de> for OrderVisitor {
+    type Value = Order;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"forward\", \"reverse\", \"random\" or names such as [\"n3\", \"n1\"]")
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Order, E> {
+        match text {
+            "forward" => Ok(Order::Rule(Rule::Forward)),
+            "reverse" => Ok(Order::Rule(Rule::Reverse)),
+            "random" => Ok(Order::Rule(Rule::Random)),
+            other => Err(E::custom(format!(
+                "`{other}` is no order of turns\nhint: write \"forward\", \"reverse\", \"random\" or a list of names"
+            ))),
+        }
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Order, A::Error> {
+        let mut names = Vec::new();
+        while let Some(name) = items.next_element()? {
+            names.push(name);
+        }
+        Ok(Order::Names(names))
+    }
+}
+
+// By hand, since an untagged enum would hide the place and the reason of an error.
+impl<'de> Deserialize<'de> for Order {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Order, D::Error> {
+        from.deserialize_any(OrderVisitor)
+    }
+}
+
+/// A rule for whose turn comes first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
     /// The lowest number first.
-    #[default]
     Forward,
     /// The highest number first.
     Reverse,
@@ -123,20 +215,23 @@ impl Sim<'_> {
     /// Goes on with a roll; the next time to look, or `None` when all is done.
     pub(super) fn roll(&mut self, now: Instant, index: usize, params: &Params) -> Option<Instant> {
         if self.rolls[index].is_new() {
-            let order = self.turns(index, params.order);
+            let order = self.turns(index, &params.order);
             self.rolls[index].begin(order);
         }
         let mut active = std::mem::take(&mut self.rolls[index].active);
+        // The old nodes of a batch leave together, when the last of the new is seen.
+        let may_leave = params.batch.is_none() || active.iter().all(|(_, step)| !self.is_joining(*step));
         for (node, step) in &mut active {
-            self.advance_roll(now, *node, step, params);
+            self.advance_roll(now, *node, step, may_leave, params);
         }
         active.retain(|(_, step)| !matches!(step, Step::Done(after) if *after <= now));
-        let at_once = params.surge_max.max(params.unavailable_max).max(1) as usize;
-        while active.len() < at_once
+        let begins = params.batch.is_none() || active.is_empty();
+        while begins
+            && active.len() < params.at_once()
             && let Some(node) = self.rolls[index].waiting.pop_front()
         {
             let mut step = self.begin_turn(now, node, params);
-            self.advance_roll(now, node, &mut step, params);
+            self.advance_roll(now, node, &mut step, params.batch.is_none(), params);
             active.push((node, step));
         }
         let over = active.is_empty();
@@ -146,12 +241,16 @@ impl Sim<'_> {
     }
 
     /// The nodes that are there, in the order of their turns.
-    fn turns(&self, index: usize, order: Order) -> Vec<NodeId> {
+    fn turns(&self, index: usize, order: &Order) -> Vec<NodeId> {
         let mut nodes: Vec<NodeId> = self.fleet.ids().filter(|&node| self.is_wanted(node)).collect();
         match order {
-            Order::Forward => {}
-            Order::Reverse => nodes.reverse(),
-            Order::Random => {
+            Order::Rule(Rule::Forward) => {}
+            Order::Rule(Rule::Reverse) => nodes.reverse(),
+            Order::Names(names) => nodes.sort_by_key(|node| {
+                let name = &self.plan.nodes[node.index()].name;
+                names.iter().position(|named| named == name).unwrap_or(names.len())
+            }),
+            Order::Rule(Rule::Random) => {
                 let luck = Stream::new(self.seed, "turns", &self.plan.changes[index].name);
                 nodes.sort_by_key(|node| luck.at(u64::from(node.0), 0).next_u64());
             }
@@ -183,7 +282,16 @@ impl Sim<'_> {
         }
     }
 
-    fn advance_roll(&mut self, now: Instant, node: NodeId, step: &mut Step, params: &Params) {
+    /// Whether a new node that is to replace another is not eligible yet.
+    fn is_joining(&self, step: Step) -> bool {
+        match step {
+            Step::Replacing(..) => true,
+            Step::Joining(fresh) => !self.balancers.all_believe_up(fresh),
+            _ => false,
+        }
+    }
+
+    fn advance_roll(&mut self, now: Instant, node: NodeId, step: &mut Step, may_leave: bool, params: &Params) {
         loop {
             let next = match *step {
                 Step::Replacing(fresh, ready) if ready <= now => {
@@ -192,7 +300,7 @@ impl Sim<'_> {
                     self.begin_checks(now, fresh);
                     Step::Joining(fresh)
                 }
-                Step::Joining(fresh) if self.balancers.all_believe_up(fresh) => {
+                Step::Joining(fresh) if may_leave && self.balancers.all_believe_up(fresh) => {
                     self.want(now, node, false);
                     self.begin_leaving(now, node, params)
                 }
