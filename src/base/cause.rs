@@ -34,7 +34,7 @@ pub enum Cause {
     ServedElsewhere,
     /// The node it was bound to was not eligible in the balancer's view.
     Unavailable,
-    /// The set of eligible nodes changed, and the hash with it.
+    /// The hash led elsewhere: the set of eligible nodes changed, or under a bound their loads.
     Membership,
     /// The host did not accept the connection within the balancer's `connect_timeout`.
     ConnectTimeout,
@@ -161,7 +161,9 @@ impl Cause {
             Cause::Crash => "The process that held the only current copy of the state died.",
             Cause::ServedElsewhere => "A node without the state served the request; the state was rebuilt.",
             Cause::Unavailable => "The session's node was not eligible in the balancer's view.",
-            Cause::Membership => "The set of eligible nodes changed, and the hash with it.",
+            Cause::Membership => {
+                "The hash led elsewhere: the set of eligible nodes changed, or under a bound their loads."
+            }
             Cause::ConnectTimeout => "The host did not accept the connection within the balancer's `connect_timeout`.",
             Cause::ConnectionLimit => "The node had `connections_max` connections already.",
             Cause::NoConnection => "The client had no connection to send the request on.",

@@ -4,6 +4,7 @@ pub mod cause;
 pub mod choice;
 pub mod dist;
 pub mod draw;
+pub mod hash;
 pub mod id;
 pub mod time;
 pub mod units;

@@ -16,6 +16,8 @@ use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::observe::recovery::Limits;
 use crate::observe::window::Window;
+use std::fmt;
+use std::net::SocketAddrV4;
 use std::sync::Arc;
 
 /// Everything that one variant at one sweep point is made of.
@@ -50,7 +52,7 @@ pub struct Plan {
 }
 
 /// A node.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Node {
     /// Its name.
     pub name: String,
@@ -64,6 +66,29 @@ pub struct Node {
     pub speed: f64,
     /// What it is like.
     pub spec: Arc<NodeSpec>,
+    /// Where it listens, if that is given; else [`default_address`].
+    pub address: Option<SocketAddrV4>,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Node { name, group, zone, weight, speed, spec, address } = self;
+        // A plan is known by this text: an address that is not given leaves it as it always was.
+        let mut text = f.debug_struct("Node");
+        text.field("name", name).field("group", group).field("zone", zone).field("weight", weight);
+        text.field("speed", speed).field("spec", spec);
+        if let Some(address) = address {
+            text.field("address", address);
+        }
+        text.finish()
+    }
+}
+
+/// Where the node of this position, counted from 0, listens unless it is told otherwise: 10.0.0.1:8080,
+/// 10.0.0.2:8080 …
+pub fn default_address(position: u32) -> SocketAddrV4 {
+    let ip = u32::from_be_bytes([10, 0, 0, 1]) + position % (1 << 24);
+    SocketAddrV4::new(ip.into(), 8_080)
 }
 
 impl Node {
@@ -128,8 +153,12 @@ impl Plan {
 
     /// The nodes as a balancer knows them.
     pub fn members(&self) -> Vec<Member> {
-        let member =
-            |(id, node): (u32, &Node)| Member { id: NodeId(id), weight: node.weight, name: name_key(&node.name) };
+        let member = |(position, node): (u32, &Node)| Member {
+            id: NodeId(position),
+            weight: node.weight,
+            name: name_key(&node.name),
+            address: node.address.unwrap_or_else(|| default_address(position)),
+        };
         (0..).zip(&self.nodes).map(member).collect()
     }
 

@@ -81,7 +81,7 @@ fn node(number: usize) -> Node {
         accept_max: 10,
         connections_max: u32::MAX,
     };
-    Node { name: format!("n{number}"), group: None, zone: 0, weight: 1, speed: 1.0, spec: spec.into() }
+    Node { name: format!("n{number}"), group: None, zone: 0, weight: 1, speed: 1.0, spec: spec.into(), address: None }
 }
 
 fn plan(nodes: usize, sticky: bool) -> Plan {

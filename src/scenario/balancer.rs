@@ -1,7 +1,7 @@
 //! What stands in front of the nodes: the section `balancer`, read and checked.
 
 use super::compile::Reading;
-use super::read_node;
+use super::{Node, read_node};
 use crate::cluster::balancer::Spec;
 
 const RETRIES_MAX: u32 = 100;
@@ -11,11 +11,12 @@ impl Reading<'_> {
     pub(super) fn balancer(&mut self) -> Option<Spec> {
         let Some(node) = self.table.get("balancer") else { return Some(Spec::default()) };
         let balancer: Spec = read_node(node, self.problems, "balancer")?;
-        for (key, message) in balancer.balance.0.faults() {
-            self.wrong(&["balancer", "balance", key], message, "correct it or leave it out");
-        }
-        for (key, message) in balancer.affinity.0.faults() {
-            self.wrong(&["balancer", "affinity", key], message, "correct it or leave it out");
+        let faults = [("balance", balancer.balance.0.faults()), ("affinity", balancer.affinity.0.faults())];
+        for (choice, faults) in faults {
+            for (key, message) in faults {
+                let path = ["balancer", choice, chosen(node, choice).unwrap_or_default(), key];
+                self.wrong(&path, message, "correct it or leave it out");
+            }
         }
         let health = balancer.health;
         for (key, interval) in [("interval", Some(health.interval)), ("fast_interval", health.fast_interval)] {
@@ -55,4 +56,10 @@ impl Reading<'_> {
         }
         Some(balancer)
     }
+}
+
+/// The alternative that a choice below `node` names as a table.
+fn chosen<'t>(node: &'t Node, choice: &str) -> Option<&'t str> {
+    let alternatives = node.get_ref().as_table()?.get(choice)?.get_ref().as_table()?;
+    alternatives.keys().next().map(|name| name.get_ref().as_ref())
 }

@@ -62,6 +62,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
     }
     let (root, (mut nodes, zones), balancer) = (root?, nodes?, balancer?);
     let spares = add_spares(&mut nodes, &changes);
+    reading.check_addresses(&nodes);
     // By name, so that the order of the text changes nothing.
     populations.sort_by(|a, b| a.name.cmp(&b.name));
     let plan = Plan {

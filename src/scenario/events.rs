@@ -1,5 +1,6 @@
 //! What do `[fault.<name>]` and `[change.<name>]` mean? What goes wrong, and what we do ourselves, and when.
 
+use super::address::after;
 use super::compile::Reading;
 use super::file::Root;
 use super::read_each;
@@ -23,7 +24,8 @@ pub(super) fn add_spares(nodes: &mut Vec<Node>, changes: &[Change]) -> usize {
         let name = if numbered { format!("n{}", at_first + i + 1) } else { format!("{}-{}", new, i + 1) };
         // Zones are dealt out in turn, as at first.
         let zone = nodes[i % at_first].zone;
-        nodes.push(Node { name, zone, ..last.clone() });
+        let address = last.address.map(|address| after(address, i as u32 + 1));
+        nodes.push(Node { name, zone, address, ..last.clone() });
     }
     spares
 }

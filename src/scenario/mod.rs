@@ -3,6 +3,7 @@
 //! Text → spanned table → merged layers → typed sections, with every [`Problem`] gathered on the
 //! way. Whatever the bytes, reading ends in a value or in problems: it never panics.
 
+pub mod address;
 mod arrivals;
 mod balancer;
 pub mod compile;

@@ -11,9 +11,11 @@
 //! weight = 4
 //! speed  = 2.0
 //! zone   = "b"
+//! address = "10.0.1.1:80"         # of big-1; big-2 is at 10.0.1.2:80
 //! concurrency = 32                # any key of [cluster.node]
 //! ```
 
+use super::address::{Address, after};
 use super::compile::Reading;
 use super::file;
 use super::{Choices, Node as Written, Table, load, read_node, set_path};
@@ -45,9 +47,12 @@ pub struct Share {
     /// The zone they are in; default `z1`.
     #[serde(default = "first_zone")]
     pub zone: String,
+    /// Where the first listens, an IPv4 address and a port; each next one has the next address. Default
+    /// 10.0.0.1:8080 for the first node of the cluster, 10.0.0.2:8080 for the second …
+    pub address: Option<Address>,
 }
 
-const KEYS: [&str; 4] = ["count", "weight", "speed", "zone"];
+const KEYS: [&str; 5] = ["count", "weight", "speed", "zone", "address"];
 
 fn one() -> u32 {
     1
@@ -136,6 +141,7 @@ impl Reading<'_> {
             weight: 1,
             speed: 1.0,
             spec: spec.clone(),
+            address: None,
         };
         Some(((1..=count).map(node).collect(), (1..=zones).map(|zone| format!("z{zone}")).collect()))
     }
@@ -168,6 +174,7 @@ impl Reading<'_> {
                 weight: share.weight,
                 speed: share.speed,
                 spec: spec.clone(),
+                address: share.address.map(|Address(first)| after(first, n - 1)),
             };
             nodes.extend((1..=share.count.min(NODES_MAX)).map(node));
         }

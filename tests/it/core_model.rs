@@ -63,6 +63,11 @@ const BALANCING: Lines = &[
     "balance = \"roundrobin\"",
     "balance = { random = { draws = 1 } }",
     "balance = { hash = { key = \"address\" } }",
+    "balance = { haproxy_hash = { key = \"address\", type = \"consistent\", balance_factor = 125 } }",
+    "balance = { haproxy_random = { draws = 3, balance_factor = 150 } }",
+    "balance = { nginx_hash = { key = \"header\" } }",
+    "balance = \"nginx_ip_hash\"",
+    "balance = { envoy_maglev = { table_size = 251 } }",
     "balance = \"ring\"",
 ];
 const REMEMBERING: Lines = &["", "affinity = \"cookie\"", "affinity = \"stick_table\""];

@@ -74,6 +74,16 @@ const BALANCE: Lines = &[
     "balance = \"leastconn\"",
     "balance = { ring = { points = 20 } }",
     "balance = \"first\"",
+    "balance = { ring = { points = 20, balance_factor = 120 } }",
+    "balance = { rendezvous = { key = \"header\" } }",
+    "balance = { maglev = { table_size = 251 } }",
+    "balance = \"jump\"",
+    "balance = { haproxy_hash = { type = \"consistent\", balance_factor = 110 } }",
+    "balance = \"haproxy_random\"",
+    "balance = { nginx_hash = { consistent = true } }",
+    "balance = \"nginx_ip_hash\"",
+    "balance = { envoy_ring_hash = { balance_factor = 120 } }",
+    "balance = { envoy_maglev = { table_size = 251, balance_factor = 120 } }",
 ];
 const AFFINITY: Lines = &["", "affinity = \"cookie\""];
 const REDISPATCH: Lines = &["", "redispatch = true"];

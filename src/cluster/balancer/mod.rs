@@ -232,11 +232,12 @@ impl Balancer {
         self.view.next_check(node)
     }
 
-    /// A node is not there yet: it is believed to be down until checks say otherwise.
+    /// A node is not there yet: it is believed to be down until checks say otherwise, and is configured then.
     pub fn hold_back(&mut self, node: NodeId) {
         let took_new = self.view.takes_new(node);
         self.view.hold_back(node);
         self.tell(node, took_new);
+        self.balance.gone(node);
     }
 
     /// An operator sets what is wanted of a node.
@@ -244,6 +245,9 @@ impl Balancer {
         let took_new = self.view.takes_new(node);
         self.view.set_admin(node, admin);
         self.tell(node, took_new);
+        if admin == Admin::Removed {
+            self.balance.gone(node);
+        }
     }
 
     /// Tells the algorithm when a node's eligibility has changed.
@@ -283,6 +287,31 @@ mod tests {
     fn a_session_whose_node_is_down_goes_elsewhere_only_with_redispatch() {
         assert_eq!(balancer(true).route(&ask(0), Some(A)), Route::To(B));
         assert_eq!(balancer(false).route(&ask(0), Some(A)), Route::Refuse(Cause::NodeDown));
+    }
+
+    #[test]
+    fn a_node_that_is_down_keeps_its_place_and_one_that_is_taken_away_does_not() {
+        let balance: Choice<Algorithm> = serde_json::from_value("nginx_hash".into()).unwrap();
+        let spec = Spec { balance, ..Spec::default() };
+        let moved = |leave: fn(&mut Balancer)| {
+            let mut balancer = Balancer::new(&spec, (0..10).map(balance::tests::member).collect(), &[], 1, "lb1");
+            let homes = |balancer: &mut Balancer| -> Vec<Route> {
+                (0..1_000).map(|key| balancer.route(&ask(key), None)).collect()
+            };
+            let before = homes(&mut balancer);
+            leave(&mut balancer);
+            before.iter().zip(homes(&mut balancer)).filter(|(was, is)| *was != is).count()
+        };
+        let down = moved(|balancer| balancer.set_admin(A, Admin::Maint));
+        assert!((60..140).contains(&down), "its own tenth: {down} of 1,000");
+        let drained: fn(&mut Balancer) = |balancer| {
+            balancer.set_admin(A, Admin::Drain);
+            balancer.set_admin(A, Admin::Removed);
+        };
+        for away in [drained, |balancer| balancer.set_admin(A, Admin::Removed), |balancer| balancer.hold_back(A)] {
+            let moved = moved(away);
+            assert!((850..950).contains(&moved), "nine of ten: {moved} of 1,000");
+        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! `hash` and `source`: a table with as many slots per node as its weight, and a hash that names the slot.
 //!
-//! The construction is HAProxy's `hash-type map-based`: the table holds the eligible nodes only, in the order
-//! of their identifiers, spread smoothly when weights differ (greatest common divisor taken out), and the slot
-//! is hash mod length. It is perfectly even and keeps nobody in place: when one of n nodes leaves, the
-//! length changes, and 1 − 1/n of all sessions move (haproxy `src/lb_map.c`).
+//! The table is that of HAProxy's `hash-type map-based` (`parts/slots.rs`): it holds the eligible nodes only, in the
+//! order of their identifiers, spread smoothly when weights differ, and the slot is hash mod length. It is perfectly
+//! even and keeps nobody in place: when one of n nodes leaves, the length changes, and 1 − 1/n of all sessions
+//! move. The hash is a good one of our own; HAProxy's are in `haproxy_hash`, with the same table.
 //!
 //! A node that has just refused gives way to the next other node in the table. (HAProxy would name the same
 //! server again until its check fails.)
@@ -13,11 +13,11 @@
 //! balancer.balance = "source"      # the same with key = "address"
 //! ```
 
+use super::parts::slots::Slots;
 use super::{Ask, Balance, Key, Member};
 use crate::base::id::NodeId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// One line for `stickysim list balance`.
 pub const MEANING: &str = "hash mod the list of eligible nodes: even, and nearly everybody moves when the list changes";
@@ -41,75 +41,32 @@ pub struct Source {}
 #[derive(Debug)]
 pub struct Hash {
     key: Key,
-    // Weights of the eligible.
-    members: BTreeMap<NodeId, u32>,
-    // Of all weights ever seen: HAProxy divides once, by that of all servers.
-    divisor: u32,
-    // Empty when the members have changed since.
-    slots: Vec<NodeId>,
+    slots: Slots,
 }
 
 impl Hash {
     /// Nobody is eligible yet.
     pub fn new(params: &Params) -> Hash {
-        Hash { key: params.key, members: BTreeMap::new(), divisor: 0, slots: Vec::new() }
-    }
-
-    /// Built on the first pick after a change. Every slot goes to the node with the largest claim; claims grow
-    /// by the weight per slot and fall by the total when granted.
-    fn build(&mut self) {
-        let weights: Vec<(NodeId, i64)> =
-            self.members.iter().map(|(&node, &weight)| (node, i64::from(weight / self.divisor))).collect();
-        if weights.windows(2).all(|two| two[0].1 == two[1].1) {
-            // Equal weights: the list itself, repeated.
-            let times = weights.first().map_or(0, |&(_, weight)| weight as usize);
-            self.slots = weights.iter().map(|&(node, _)| node).cycle().take(weights.len() * times).collect();
-            return;
-        }
-        let total: i64 = weights.iter().map(|&(_, weight)| weight).sum();
-        let mut claims = vec![0; weights.len()];
-        for _ in 0..total {
-            let mut best = (i64::MIN, 0);
-            for (index, claim) in claims.iter_mut().enumerate() {
-                *claim += weights[index].1;
-                let value = (*claim + total) / total;
-                if value > best.0 {
-                    best = (value, index);
-                }
-            }
-            claims[best.1] -= total;
-            self.slots.push(weights[best.1].0);
-        }
+        Hash { key: params.key, slots: Slots::default() }
     }
 }
 
 impl Balance for Hash {
     fn joined(&mut self, member: Member) {
-        self.divisor = gcd(self.divisor, member.weight);
-        self.members.insert(member.id, member.weight);
-        self.slots.clear();
+        self.slots.join(member);
     }
 
     fn left(&mut self, node: NodeId) {
-        self.members.remove(&node);
-        self.slots.clear();
+        self.slots.leave(node);
+    }
+
+    fn gone(&mut self, node: NodeId) {
+        self.slots.forget(node);
     }
 
     fn pick(&mut self, ask: &Ask) -> Option<NodeId> {
-        if self.members.is_empty() {
-            return None;
-        }
-        if self.slots.is_empty() {
-            self.build();
-        }
-        let slot = (self.key.of(ask) % self.slots.len() as u64) as usize;
-        let avoid = ask.avoid.filter(|_| self.members.len() > 1);
-        self.slots[slot..].iter().chain(&self.slots[..slot]).copied().find(|&node| Some(node) != avoid)
+        self.slots.at(self.key.of(ask), ask.avoid)
     }
-}
-
-fn gcd(a: u32, b: u32) -> u32 {
-    if a == 0 { b } else { gcd(b % a, a) }
 }
 
 #[cfg(test)]
@@ -148,15 +105,5 @@ mod tests {
         let eleven = homes(&mut hash);
         let moved = before.iter().zip(&eleven).filter(|(was, is)| was != is).count() as f64 / KEYS as f64;
         assert!((moved - 0.9091).abs() < 0.003);
-    }
-
-    #[test]
-    fn slots_are_as_the_weights_and_spread() {
-        let mut hash = Hash::new(&Params::default());
-        [10, 2, 2].into_iter().zip(0..).for_each(|(weight, n)| hash.joined(Member { weight, ..member(n) }));
-        hash.build();
-        let slots: String = hash.slots.iter().map(|node| char::from(b'A' + node.0 as u8)).collect();
-        // HAProxy's static-rr walks the same table: A A A B A A C, measured.
-        assert_eq!(slots, "AAABAAC");
     }
 }

@@ -1,19 +1,34 @@
 //! Which node takes it? The algorithms that compute a node from loads, order, chance or a hash.
 //!
+//! Names that begin with a product's are that product's algorithm bit for bit: the same keys and servers give the
+//! same choices. The others are textbook algorithms; where luck has a part in their constructions, the seed draws it.
+//!
 //! To add one: write its file here (parameters, state, test), then a `mod` line, a variant and its lines in
 //! the lists below. `first.rs` is the shortest example.
 
+mod envoy_maglev;
+mod envoy_ring_hash;
 mod first;
+mod haproxy_hash;
+mod haproxy_random;
 mod hash;
+mod jump;
 mod leastconn;
+mod maglev;
+mod nginx_hash;
+mod nginx_ip_hash;
+mod parts;
 mod random;
+mod rendezvous;
 mod ring;
 mod roundrobin;
 
 use crate::base::choice::Alternatives;
 use crate::base::id::NodeId;
+use crate::cluster::client::addresses::ipv4;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddrV4;
 
 /// A balance algorithm and its parameters.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +48,24 @@ pub enum Algorithm {
     Source(hash::Source),
     /// The lowest-numbered node.
     First(first::Params),
+    /// The highest of the nodes' draws for a key.
+    Rendezvous(rendezvous::Params),
+    /// A table that nodes take turns to fill.
+    Maglev(maglev::Params),
+    /// The jump consistent hash.
+    Jump(jump::Params),
+    /// HAProxy's hashes.
+    HaproxyHash(haproxy_hash::Params),
+    /// HAProxy's random.
+    HaproxyRandom(haproxy_random::Params),
+    /// NGINX's hashes of a key.
+    NginxHash(nginx_hash::Params),
+    /// NGINX's hash of the client's network.
+    NginxIpHash(nginx_ip_hash::Params),
+    /// Envoy's ring.
+    EnvoyRingHash(envoy_ring_hash::Params),
+    /// Envoy's Maglev.
+    EnvoyMaglev(envoy_maglev::Params),
 }
 
 impl Default for Algorithm {
@@ -50,6 +83,15 @@ impl Alternatives for Algorithm {
         ("hash", hash::MEANING),
         ("source", hash::SOURCE),
         ("first", first::MEANING),
+        ("rendezvous", rendezvous::MEANING),
+        ("maglev", maglev::MEANING),
+        ("jump", jump::MEANING),
+        ("haproxy_hash", haproxy_hash::MEANING),
+        ("haproxy_random", haproxy_random::MEANING),
+        ("nginx_hash", nginx_hash::MEANING),
+        ("nginx_ip_hash", nginx_ip_hash::MEANING),
+        ("envoy_ring_hash", envoy_ring_hash::MEANING),
+        ("envoy_maglev", envoy_maglev::MEANING),
     ];
 }
 
@@ -64,12 +106,39 @@ impl Algorithm {
             Algorithm::Hash(params) => Box::new(hash::Hash::new(params)),
             Algorithm::Source(_) => Box::new(hash::Hash::new(&hash::Params { key: Key::Address })),
             Algorithm::First(params) => Box::new(first::First::new(params)),
+            Algorithm::Rendezvous(params) => Box::new(rendezvous::Rendezvous::new(params, seed)),
+            Algorithm::Maglev(params) => Box::new(maglev::Maglev::new(params, seed)),
+            Algorithm::Jump(params) => Box::new(jump::Jump::new(params)),
+            Algorithm::HaproxyHash(params) => params.start(),
+            Algorithm::HaproxyRandom(params) => Box::new(haproxy_random::Random::new(params, seed, instance)),
+            Algorithm::NginxHash(params) => params.start(),
+            Algorithm::NginxIpHash(params) => Box::new(nginx_ip_hash::IpHash::new(params)),
+            Algorithm::EnvoyRingHash(params) => Box::new(envoy_ring_hash::RingHash::new(params)),
+            Algorithm::EnvoyMaglev(params) => Box::new(envoy_maglev::Maglev::new(params)),
         }
     }
 
-    /// Whether the choice depends on the session alone, so that it binds the session to a node.
+    /// Whether the choice depends on the session, so that it binds the session to a node: by a hash, that is,
+    /// even if a bound on loads may overrule it.
     pub fn binds(&self) -> bool {
-        matches!(self, Algorithm::Ring(_) | Algorithm::Hash(_) | Algorithm::Source(_))
+        match self {
+            Algorithm::Roundrobin(_)
+            | Algorithm::Random(_)
+            | Algorithm::Leastconn(_)
+            | Algorithm::First(_)
+            | Algorithm::HaproxyRandom(_) => false,
+            Algorithm::Ring(_)
+            | Algorithm::Hash(_)
+            | Algorithm::Source(_)
+            | Algorithm::Rendezvous(_)
+            | Algorithm::Maglev(_)
+            | Algorithm::Jump(_)
+            | Algorithm::HaproxyHash(_)
+            | Algorithm::NginxHash(_)
+            | Algorithm::NginxIpHash(_)
+            | Algorithm::EnvoyRingHash(_)
+            | Algorithm::EnvoyMaglev(_) => true,
+        }
     }
 
     /// What is wrong with the parameters: (key, message).
@@ -77,6 +146,12 @@ impl Algorithm {
         match self {
             Algorithm::Random(params) => params.faults(),
             Algorithm::Ring(params) => params.faults(),
+            Algorithm::Rendezvous(params) => params.faults(),
+            Algorithm::Maglev(params) => params.faults(),
+            Algorithm::HaproxyHash(params) => params.faults(),
+            Algorithm::HaproxyRandom(params) => params.faults(),
+            Algorithm::EnvoyRingHash(params) => params.faults(),
+            Algorithm::EnvoyMaglev(params) => params.faults(),
             _ => Vec::new(),
         }
     }
@@ -84,7 +159,7 @@ impl Algorithm {
 
 /// Who asks. What a hash looks at is drawn when it is asked for, since most algorithms never look.
 pub trait Asker {
-    /// The hash of this part of the request.
+    /// The hash of this part of the request, a good one; how products see it as bytes is in `parts/text.rs`.
     fn hash_of(&self, key: Key) -> u64;
 }
 
@@ -95,6 +170,14 @@ pub struct Ask<'a> {
     pub asker: &'a dyn Asker,
     /// The node that just failed this attempt: to be avoided if there is another.
     pub avoid: Option<NodeId>,
+}
+
+impl Ask<'_> {
+    /// The client's IPv4 address, as a number in network order.
+    #[inline]
+    pub fn ipv4(&self) -> u32 {
+        ipv4(Key::Address.of(self))
+    }
 }
 
 /// What a hash or a table looks at.
@@ -127,6 +210,8 @@ pub struct Member {
     pub weight: u32,
     /// Hash of its name: where it stands on a ring.
     pub name: u64,
+    /// Where it listens: what some products hash in place of a name.
+    pub address: SocketAddrV4,
 }
 
 /// The contract of a balance algorithm over one pool of nodes.
@@ -137,6 +222,8 @@ pub trait Balance: Send {
     fn joined(&mut self, member: Member);
     /// `node` is no longer eligible.
     fn left(&mut self, node: NodeId);
+    /// `node`, which is not eligible, is no longer configured at all: what was kept for its return is given up.
+    fn gone(&mut self, _node: NodeId) {}
     /// `node` now has `in_flight` attempts from this balancer.
     fn load(&mut self, _node: NodeId, _in_flight: u32) {}
     /// The node for one attempt; `None` when nobody is eligible.
@@ -162,10 +249,14 @@ impl Members {
 }
 
 #[cfg(test)]
+mod reality;
+
+#[cfg(test)]
 pub(super) mod tests {
     use super::*;
     use crate::base::choice::Choice;
     use crate::base::draw::{mix, name_key};
+    use crate::cluster::plan::default_address;
 
     /// Every algorithm in the list, with its defaults.
     fn every() -> impl Iterator<Item = (&'static str, Algorithm)> {
@@ -177,10 +268,10 @@ pub(super) mod tests {
 
     /// The node n1 (0), n2 (1) … of weight 1.
     pub fn member(index: u32) -> Member {
-        Member { id: NodeId(index), weight: 1, name: name_key(&format!("n{}", index + 1)) }
+        let name = name_key(&format!("n{}", index + 1));
+        Member { id: NodeId(index), weight: 1, name, address: default_address(index) }
     }
 
-    /// A request whose keys are all hashes of `key`.
     /// All its parts have this hash.
     struct Same(u64);
 
@@ -190,11 +281,12 @@ pub(super) mod tests {
         }
     }
 
-    /// Leaks a few bytes, so that tests need not hold on to who asks.
+    /// A request whose keys all have this hash. Leaks a few bytes, so that tests need not hold on to who asks.
     pub fn asking(hash: u64) -> Ask<'static> {
         Ask { asker: Box::leak(Box::new(Same(hash))), avoid: None }
     }
 
+    /// A request whose keys are all hashes of `key`.
     pub fn ask(key: u64) -> Ask<'static> {
         asking(mix(key + 1))
     }
