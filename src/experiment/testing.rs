@@ -11,6 +11,7 @@ use crate::cluster::client::addresses::Addresses;
 use crate::cluster::client::arrivals::{Arrivals, Curve};
 use crate::cluster::client::{Length, Population, Protocol, reconnect::Backoff};
 use crate::cluster::fate::{Fault, Written};
+use crate::cluster::life::Restart;
 use crate::cluster::plan::{Node, NodeSpec, Plan};
 use crate::cluster::state::{self, OnMissing, Place};
 use crate::cluster::station::Discipline;
@@ -80,6 +81,10 @@ fn node(number: usize) -> Node {
         handshake: None,
         accept_max: 10,
         connections_max: u32::MAX,
+        start: None,
+        warm_up: None,
+        memory: None,
+        restart: Restart::default(),
     };
     Node { name: format!("n{number}"), group: None, zone: 0, weight: 1, speed: 1.0, spec: spec.into(), address: None }
 }

@@ -73,7 +73,7 @@ impl Sim<'_> {
             self.rolls[index].begin([]);
             let until = params.timeout.map_or(Instant::NEVER, |timeout| now + timeout);
             for node in nodes {
-                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Drain));
+                self.set_admin(now, node, Admin::Drain);
                 self.rolls[index].active.push((node, Step::Draining(until)));
             }
         }
@@ -82,7 +82,7 @@ impl Sim<'_> {
             let Step::Draining(until) = *step else { continue };
             if until <= now {
                 // Whoever is bound to it by a cookie or a table goes elsewhere, too.
-                self.balancers.each(|balancer| balancer.set_admin(*node, Admin::Maint));
+                self.set_admin(now, *node, Admin::Maint);
                 self.cut_all(now, *node, Cause::DrainTimeout);
             }
             if until <= now || self.is_empty(*node) {
@@ -99,7 +99,7 @@ impl Sim<'_> {
             let nodes = self.aimed_by_change(index, &params.nodes);
             self.rolls[index].begin([]);
             for node in nodes {
-                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Maint));
+                self.set_admin(now, node, Admin::Maint);
                 self.rolls[index].active.push((node, Step::Away(Instant::NEVER)));
                 if params.shutdown_sessions {
                     self.shut_down_sessions(now, node, None, Cause::Maintenance);
@@ -114,7 +114,7 @@ impl Sim<'_> {
         let ready = lasts.map_or(Instant::NEVER, |lasts| self.plan.changes[index].at + lasts);
         if ready <= now {
             for (node, _) in std::mem::take(&mut self.rolls[index].active) {
-                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Ready));
+                self.set_admin(now, node, Admin::Ready);
             }
             return None;
         }

@@ -131,13 +131,27 @@ impl Sim<'_> {
 
     /// A node has left for good: its process stops, and the balancer forgets it.
     fn take_away(&mut self, now: Instant, node: NodeId, cause: Cause) {
-        self.balancers.each(|balancer| balancer.set_admin(node, Admin::Removed));
-        self.crash(now, node, cause);
+        self.set_admin(now, node, Admin::Removed);
+        self.take_down(now, node, cause);
     }
 
     /// Whether a node belongs to the cluster, up or not.
     pub(super) fn is_wanted(&self, node: NodeId) -> bool {
         self.wanted[node.index()]
+    }
+
+    /// The operator tells every balancer what is wanted of a node.
+    pub(super) fn set_admin(&mut self, now: Instant, node: NodeId, admin: Admin) {
+        self.balancers.each(|balancer| balancer.set_admin(node, admin));
+        self.recorder.note(now, Fact::NodeDrains { node, drains: admin != Admin::Ready });
+    }
+
+    /// Starts a node that was not there before, once; the balancer's checks begin with it.
+    pub(super) fn begin_node(&mut self, now: Instant, node: NodeId) {
+        if self.fleet.get(node).is_new() {
+            self.launch(now, node);
+            self.begin_checks(now, node);
+        }
     }
 
     /// A node belongs to the cluster from now on, or no longer.

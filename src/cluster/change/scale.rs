@@ -22,7 +22,8 @@ const ADDED_MAX: u32 = 10_000;
 pub struct Out {
     /// How many nodes are added; from 1 to 10,000.
     pub nodes: u32,
-    /// How long they take to start; default none.
+    /// How long until their processes are started, for machines and images to be there; they listen
+    /// `cluster.node.start` later. Default none.
     #[serde(default)]
     pub start: Duration,
 }
@@ -75,23 +76,22 @@ impl Steps for In {
 
 impl Sim<'_> {
     fn scale_out(&mut self, now: Instant, index: usize, params: &Out) -> Option<Instant> {
-        let up_at = self.plan.changes[index].at + params.start;
+        let starts = self.plan.changes[index].at + params.start;
         if self.rolls[index].is_new() {
             self.rolls[index].begin([]);
             for _ in 0..params.nodes {
                 let Some(fresh) = self.spares.pop_front() else { break };
                 self.want(now, fresh, true);
-                self.rolls[index].active.push((fresh, Step::Away(up_at)));
+                self.rolls[index].active.push((fresh, Step::Away(starts)));
             }
         }
-        if up_at > now {
-            return Some(up_at);
+        if starts > now {
+            return Some(starts);
         }
         let mut active = std::mem::take(&mut self.rolls[index].active);
         for (node, step) in &mut active {
             if matches!(step, Step::Away(_)) {
-                self.come_up(now, *node);
-                self.begin_checks(now, *node);
+                self.begin_node(now, *node);
                 *step = Step::Unseen;
             }
         }
@@ -107,7 +107,7 @@ impl Sim<'_> {
             self.rolls[index].begin([]);
             for node in nodes {
                 self.want(now, node, false);
-                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Drain));
+                self.set_admin(now, node, Admin::Drain);
                 self.rolls[index].active.push((node, Step::Draining(until)));
             }
         }

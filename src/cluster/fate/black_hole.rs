@@ -1,10 +1,8 @@
 //! `black_hole`: the node answers every request with an error at once. Being quick it looks idle, and an
 //! algorithm that looks at loads sends it ever more.
 
-use super::{Aim, Harm};
-use crate::base::id::NodeId;
-use crate::base::time::{Duration, Instant};
-use crate::cluster::Sim;
+use super::{Aim, Harm, Ills};
+use crate::base::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,11 +36,9 @@ impl Harm for Params {
     fn lasts(&self) -> Option<Duration> {
         self.lasts
     }
-    fn begin(&self, sim: &mut Sim, _: Instant, node: NodeId) {
-        let node = sim.fleet.node(node);
-        (node.answers_errors, node.hides_errors) = (true, self.looks_healthy);
-    }
-    fn end(&self, sim: &mut Sim, _: Instant, node: NodeId) {
-        sim.fleet.node(node).answers_errors = false;
+    fn ail(&self, ills: &mut Ills) {
+        // Of several, the one that health checks see counts.
+        ills.hides_errors = self.looks_healthy && (ills.hides_errors || !ills.answers_errors);
+        ills.answers_errors = true;
     }
 }

@@ -1,7 +1,7 @@
 //! `freeze`: the process stands still (a stuck garbage collection, a full disk, SIGSTOP). The kernel still
 //! accepts connections, nothing is answered, and whatever was queued goes on when the process does.
 
-use super::{Aim, Harm, Params};
+use super::{Aim, Harm, Ills, Params};
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::cluster::{Sim, event};
@@ -23,28 +23,21 @@ impl Harm for Freeze {
     fn lasts(&self) -> Option<Duration> {
         self.0.lasts
     }
-    fn begin(&self, sim: &mut Sim, now: Instant, node: NodeId) {
-        sim.freeze(now, node);
-    }
-    fn end(&self, sim: &mut Sim, now: Instant, node: NodeId) {
-        sim.thaw(now, node);
+    fn ail(&self, ills: &mut Ills) {
+        ills.is_frozen = true;
     }
 }
 
 impl Sim<'_> {
-    fn freeze(&mut self, now: Instant, id: NodeId) {
+    pub(super) fn freeze(&mut self, now: Instant, id: NodeId) {
         let node = self.fleet.node(id);
-        node.is_frozen = true;
         node.work.freeze(now);
         node.accept.freeze(now);
         self.expect_notices(now, id);
     }
 
-    fn thaw(&mut self, now: Instant, id: NodeId) {
+    pub(super) fn thaw(&mut self, now: Instant, id: NodeId) {
         let node = self.fleet.node(id);
-        if !std::mem::replace(&mut node.is_frozen, false) {
-            return;
-        }
         node.work.thaw(now);
         node.accept.thaw(now);
         node.accept.rearm(now, event::accept(id), &mut self.queue);

@@ -1,5 +1,5 @@
 //! `kill`: the process dies, its host lives. Connections are reset at once, new ones are refused, and what
-//! was in its memory is gone. It may come back after a while, empty.
+//! was in its memory is gone. When the fault is over the process is started again, empty.
 
 use super::{Aim, Harm, Params};
 use crate::base::cause::Cause;
@@ -25,18 +25,10 @@ impl Harm for Kill {
         self.0.lasts
     }
     fn begin(&self, sim: &mut Sim, now: Instant, node: NodeId) {
+        sim.keep_down(node);
         sim.crash(now, node, Cause::Reset);
     }
     fn end(&self, sim: &mut Sim, now: Instant, node: NodeId) {
-        sim.come_back(now, node);
-    }
-}
-
-impl Sim<'_> {
-    /// A node begins to serve again, unless it was taken away meanwhile.
-    pub(super) fn come_back(&mut self, now: Instant, node: NodeId) {
-        if self.is_wanted(node) {
-            self.come_up(now, node);
-        }
+        sim.release(now, node);
     }
 }

@@ -1,5 +1,6 @@
 //! `lose`: the host is gone, by a power cut or a cable. Nothing is reset and nothing is refused: everybody
-//! has to find out by waiting (`cluster/silence.rs`). When the host returns it resets old connections.
+//! has to find out by waiting (`cluster/silence.rs`). When the host returns it resets old connections,
+//! and its process is started.
 
 use super::{Aim, Harm, Params};
 use crate::base::id::NodeId;
@@ -24,9 +25,10 @@ impl Harm for Lose {
         self.0.lasts
     }
     fn begin(&self, sim: &mut Sim, now: Instant, node: NodeId) {
+        sim.keep_down(node);
         sim.fall_silent(now, node);
     }
     fn end(&self, sim: &mut Sim, now: Instant, node: NodeId) {
-        sim.come_back(now, node);
+        sim.speak_again(now, node);
     }
 }

@@ -2,9 +2,14 @@
 //!
 //! Fate is drawn from streams keyed by the fault's name, so every variant suffers the same bad luck. To
 //! add a fault: write its file here, then its lines below.
+//!
+//! `kill` and `lose` end a process and hold it until they are over (`cluster/life.rs`). The others make something
+//! of a node for as long as they are in force: of its process, and then they end with it, or of its host, and then
+//! the next process has it too. What several make of one node is worked out anew whenever one begins or ends.
 
 pub mod aim;
 mod black_hole;
+mod crash_loop;
 mod freeze;
 mod kill;
 mod lose;
@@ -16,6 +21,7 @@ use crate::base::choice::Alternatives;
 use crate::base::draw::Stream;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
+use crate::observe::Fact;
 use aim::{Aim, Part};
 use rand::Rng;
 use schemars::JsonSchema;
@@ -37,18 +43,40 @@ pub trait Harm: Debug + Send + Sync {
     fn faults(&self) -> Vec<(&'static str, &'static str, &'static str)> {
         Vec::new()
     }
-    /// What it leaves of a node's speed.
-    fn speed(&self) -> f64 {
-        1.0
-    }
-    /// Whether two at one node do more harm than one.
-    fn adds_up(&self) -> bool {
+    /// What it makes of a node for as long as it is in force.
+    fn ail(&self, _ills: &mut Ills) {}
+    /// Whether it lies in the host, or in what a process is started with, so that the next process has it too.
+    fn is_of_host(&self) -> bool {
         false
     }
-    /// It begins at `node`.
-    fn begin(&self, sim: &mut Sim, now: Instant, node: NodeId);
-    /// It is over at `node`, and no other of its kind holds it, unless kinds like it [add up](Harm::adds_up).
-    fn end(&self, sim: &mut Sim, now: Instant, node: NodeId);
+    /// It begins at `node`: what it does beside that.
+    fn begin(&self, _sim: &mut Sim, _now: Instant, _node: NodeId) {}
+    /// It is over at `node`: what it undoes beside that.
+    fn end(&self, _sim: &mut Sim, _now: Instant, _node: NodeId) {}
+}
+
+/// What the faults in force make of a node.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Ills {
+    /// Its process stands still: the kernel accepts, nothing is answered, queues are kept.
+    pub is_frozen: bool,
+    /// It takes no new connections; those it has live on.
+    pub refuses: bool,
+    /// It answers every request with an error at once.
+    pub answers_errors: bool,
+    /// Whether health checks see nothing of that.
+    pub hides_errors: bool,
+    /// What is left of its speed; in (0, 1].
+    pub speed: f64,
+    /// How long its process listens before it dies; `None` for ever.
+    pub dies_after: Option<Duration>,
+}
+
+impl Default for Ills {
+    fn default() -> Ills {
+        let (is_frozen, refuses, answers_errors, hides_errors) = (false, false, false, false);
+        Ills { is_frozen, refuses, answers_errors, hides_errors, speed: 1.0, dies_after: None }
+    }
 }
 
 /// Whom, and for how long.
@@ -79,6 +107,8 @@ pub struct Written {
     pub black_hole: Option<black_hole::Params>,
     /// Work takes longer.
     pub slow: Option<slow::Params>,
+    /// Processes crash again and again.
+    pub crash_loop: Option<crash_loop::Params>,
 }
 
 impl Written {
@@ -91,6 +121,7 @@ impl Written {
             self.refuse.map(|params| harm(refuse::Refuse(params))),
             self.black_hole.map(harm),
             self.slow.map(harm),
+            self.crash_loop.map(harm),
         ];
         kinds.into_iter().flatten().collect()
     }
@@ -109,6 +140,7 @@ impl Alternatives for Written {
         ("refuse", refuse::MEANING),
         ("black_hole", black_hole::MEANING),
         ("slow", slow::MEANING),
+        ("crash_loop", crash_loop::MEANING),
     ];
 }
 
@@ -127,10 +159,20 @@ impl Sim<'_> {
     /// Begins the fault at this place in the plan.
     pub(super) fn begin_fault(&mut self, now: Instant, index: usize) {
         let fault = &self.plan.faults[index];
-        let victims = self.aimed(&fault.name, fault.kind.aim(), |sim, node| sim.fleet.is_up(node));
+        let aim = fault.kind.aim();
+        // A name or a zone means nodes whatever they are doing; a number means nodes that are up.
+        let victims = self.aimed(&fault.name, aim, |sim, node| match aim {
+            Aim::Names(_) | Aim::Part(Part::Zone(_)) => sim.is_wanted(node) || sim.fleet.is_up(node),
+            _ => sim.fleet.is_up(node),
+        });
         self.victims_of[index] = victims.clone();
         for node in victims {
             fault.kind.begin(self, now, node);
+            // Without a process there is nothing that could befall it.
+            if fault.kind.is_of_host() || self.fleet.is_up(node) {
+                self.fleet.node(node).suffers.push(index as u16);
+                self.suffer(now, node);
+            }
         }
         if let Some(lasts) = fault.kind.lasts() {
             self.queue.at(now + lasts, event::fault(index, true));
@@ -140,23 +182,55 @@ impl Sim<'_> {
     /// Ends it again.
     pub(super) fn end_fault(&mut self, now: Instant, index: usize) {
         let kind = &self.plan.faults[index].kind;
+        let mut back_at = None;
         for node in std::mem::take(&mut self.victims_of[index]) {
-            let is_held = self.faults_of(node).any(|other| other.name() == kind.name());
-            if kind.adds_up() || !is_held {
-                kind.end(self, now, node);
-            }
+            kind.end(self, now, node);
+            self.fleet.node(node).suffers.retain(|&other| usize::from(other) != index);
+            self.suffer(now, node);
+            back_at = back_at.max(self.fleet.get(node).back_at());
+        }
+        // What it did is over when the last of its processes is back.
+        if let Some(at) = back_at {
+            self.recorder.note(now, Fact::Cleared { index: index as u16, at });
         }
     }
 
-    /// The faults that hold a node at present.
-    fn faults_of(&self, node: NodeId) -> impl Iterator<Item = &dyn Harm> {
-        let all = self.plan.faults.iter().zip(&self.victims_of);
-        all.filter(move |(_, victims)| victims.contains(&node)).map(|(fault, _)| &*fault.kind)
+    /// Makes of a node what the faults in force on it say.
+    fn suffer(&mut self, now: Instant, id: NodeId) {
+        let mut ills = Ills::default();
+        let node = self.fleet.node(id);
+        node.suffers.iter().for_each(|&index| self.plan.faults[usize::from(index)].kind.ail(&mut ills));
+        let before = std::mem::replace(&mut node.ills, ills);
+        match (before.is_frozen, ills.is_frozen) {
+            (false, true) => self.freeze(now, id),
+            (true, false) => self.thaw(now, id),
+            _ => {}
+        }
+        if before.speed != ills.speed {
+            self.set_speed(now, id, ills.speed * self.plan.nodes[id.index()].speed);
+        }
+        match (before.dies_after, ills.dies_after) {
+            (None, Some(_)) => self.doom(id, now),
+            (Some(_), None) => self.fleet.node(id).dies_at = Instant::NEVER,
+            _ => {}
+        }
+    }
+
+    /// A node's process has ended, and with it what lay in it alone. Nothing is thawed: it will never go on.
+    pub(super) fn outlive(&mut self, id: NodeId) {
+        let faults = &self.plan.faults;
+        let node = self.fleet.node(id);
+        if node.suffers.is_empty() {
+            return;
+        }
+        node.suffers.retain(|&index| faults[usize::from(index)].kind.is_of_host());
+        node.ills = Ills::default();
+        node.suffers.iter().for_each(|&index| faults[usize::from(index)].kind.ail(&mut node.ills));
     }
 
     /// The nodes that the fault or change called `name` is aimed at, out of those that `may` be hit: the same in
     /// every variant that has the same of those.
-    pub(super) fn aimed(&self, name: &str, aim: &Aim, may: fn(&Self, NodeId) -> bool) -> Vec<NodeId> {
+    pub(super) fn aimed(&self, name: &str, aim: &Aim, may: impl Fn(&Self, NodeId) -> bool) -> Vec<NodeId> {
         let nodes = self.fleet.ids().filter(|&node| may(self, node));
         match aim {
             Aim::Names(names) => nodes.filter(|&node| names.contains(&self.plan.nodes[node.index()].name)).collect(),

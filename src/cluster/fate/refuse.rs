@@ -1,10 +1,8 @@
 //! `refuse`: the process no longer listens, but serves what it has. New connections are refused, and a
 //! health check that connects fails.
 
-use super::{Aim, Harm, Params};
-use crate::base::id::NodeId;
-use crate::base::time::{Duration, Instant};
-use crate::cluster::Sim;
+use super::{Aim, Harm, Ills, Params};
+use crate::base::time::Duration;
 
 /// One line for `stickysim list fault`.
 pub const MEANING: &str = "no new connections are taken; those that live go on";
@@ -23,10 +21,7 @@ impl Harm for Refuse {
     fn lasts(&self) -> Option<Duration> {
         self.0.lasts
     }
-    fn begin(&self, sim: &mut Sim, _: Instant, node: NodeId) {
-        sim.fleet.node(node).refuses = true;
-    }
-    fn end(&self, sim: &mut Sim, _: Instant, node: NodeId) {
-        sim.fleet.node(node).refuses = false;
+    fn ail(&self, ills: &mut Ills) {
+        ills.refuses = true;
     }
 }

@@ -1,6 +1,9 @@
 //! `slow`: a gray failure. The node works, at a fraction of its speed, and every check is content.
+//!
+//! It is the host that is slow (a throttled processor, a failing disk, a loud neighbour), so a process that is
+//! started again on it is slow too. Several of them multiply.
 
-use super::{Aim, Harm};
+use super::{Aim, Harm, Ills};
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::base::units::Share;
@@ -40,25 +43,17 @@ impl Harm for Params {
         let message = "what is left of the speed must be above 0% and below 100%";
         vec![("speed", message, "nodes that do no work at all are a `freeze`")]
     }
-    fn speed(&self) -> f64 {
-        self.speed.ratio()
+    fn ail(&self, ills: &mut Ills) {
+        ills.speed *= self.speed.ratio();
     }
-    fn adds_up(&self) -> bool {
+    fn is_of_host(&self) -> bool {
         true
-    }
-    fn begin(&self, sim: &mut Sim, now: Instant, node: NodeId) {
-        sim.set_speed(now, node);
-    }
-    fn end(&self, sim: &mut Sim, now: Instant, node: NodeId) {
-        sim.set_speed(now, node);
     }
 }
 
 impl Sim<'_> {
-    /// A node works, and lets clients in, at what its faults leave of its own speed.
-    fn set_speed(&mut self, now: Instant, id: NodeId) {
-        let left: f64 = self.faults_of(id).map(Harm::speed).product();
-        let speed = self.plan.nodes[id.index()].speed * left;
+    /// A node works, and lets clients in, at this speed from now on.
+    pub(super) fn set_speed(&mut self, now: Instant, id: NodeId, speed: f64) {
         let node = self.fleet.node(id);
         node.work.set_speed(now, speed);
         node.accept.set_speed(now, speed);

@@ -92,6 +92,14 @@ impl Keep for Memory {
         had
     }
 
+    fn copies(&self, node: NodeId) -> usize {
+        self.copies.count(node)
+    }
+
+    fn holders(&self, session: SessionId, nodes: &mut Vec<NodeId>) {
+        nodes.extend(self.copies.node(session.0));
+    }
+
     fn fetch(&self, session: SessionId) {
         self.copies.fetch(session.0);
     }

@@ -176,6 +176,12 @@ pub trait Keep: Send {
     fn expire(&mut self, _session: SessionId) -> bool {
         false
     }
+    /// How many sessions' state `node` holds in its memory.
+    fn copies(&self, _node: NodeId) -> usize {
+        0
+    }
+    /// Appends the nodes that hold `session`'s state in their memory.
+    fn holders(&self, _session: SessionId, _nodes: &mut Vec<NodeId>) {}
     /// Hints that `session` will be looked for soon.
     fn fetch(&self, _session: SessionId) {}
     /// `session` is over.

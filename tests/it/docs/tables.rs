@@ -220,6 +220,7 @@ impl Keys<'_> {
                 "LawOfDuration" => "[law](#laws) of durations".into(),
                 "LawOfNumber" => "[law](#laws) of numbers".into(),
                 "Duration" | "Rate" | "Share" | "Number" => name.to_lowercase(),
+                "Bytes" => "size".into(),
                 name => self.kind(&self.schema["$defs"][name]),
             };
         }
