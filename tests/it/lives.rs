@@ -40,9 +40,12 @@ fn quiet(node: &str, below: &str) -> String {
     )
 }
 
+/// What happens, to which node, and its states from these seconds on.
+type Life = (&'static str, &'static str, &'static [(u64, &'static str)]);
+
 #[test]
 fn a_process_listens_its_start_time_after_whatever_started_it() {
-    let table: &[(&str, &str, &[(u64, &str)])] = &[
+    let table: &[Life] = &[
         (
             "[fault.f]\nat = \"10s\"\nkill = { nodes = [\"n1\"], lasts = \"5s\" }",
             "n1",
