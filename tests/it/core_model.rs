@@ -76,6 +76,8 @@ const MANNERS: Lines = &[
     "layer = \"l4\"\nredispatch = true",
     "retries = 1\nretry_pause = \"200ms\"\non_marked_down = \"shutdown_sessions\"",
     "connect_timeout = \"300ms\"\nserver_timeout = \"700ms\"\ntunnel_timeout = \"1s\"\ntcp_give_up = \"3s\"",
+    "instances = 3\nredispatch = true\non_marked_down = \"shutdown_sessions\"",
+    "instances = 2\nspread = \"request\"\nlayer = \"l4\"\nredispatch = true\nserver_timeout = \"400ms\"",
 ];
 const CHECKING: Lines = &[
     "health = { interval = \"300ms\", fall = 2, rise = 1 }",
