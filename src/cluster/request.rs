@@ -175,6 +175,8 @@ impl Sim<'_> {
         let session = &self.sessions[id];
         let (who, population, sibling) = (session.who, session.population, session.attempt);
         let request = session.requests.saturating_sub(1);
+        // A stream that is opened again may meet another balancer, although nothing was asked in between.
+        let nth = if kind == Kind::Connect { u32::from(session.counted) } else { request };
         let people = &self.plan.populations[population.index()];
         let write_draw = &mut self.streams[population.index()].write.at(who, u64::from(request));
         let attempt = self.attempts.add(Attempt {
@@ -187,7 +189,7 @@ impl Sim<'_> {
             session: id,
             sibling,
             node: NodeId::NONE,
-            via: self.balancers.met_by(who, request),
+            via: self.balancers.met_by(who, nth),
             before: NONE,
             after: NONE,
             request,

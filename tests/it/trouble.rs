@@ -444,3 +444,21 @@ fn short_requests_fail_at_a_dead_or_frozen_server_as_often_as_measured() {
         assert!((found - mean).abs() <= range, "{balance}, {fault}: {found}, but {mean} was measured");
     }
 }
+
+#[test]
+fn a_stream_that_is_opened_again_may_meet_another_balancer_which_does_not_know_it() {
+    // Every balancer has a table of its own; all nodes die and come back, and all streams with them.
+    let moved = |spread: &str| {
+        let run = simulate(&format!(
+            "duration = \"60s\"\nrecovery_hold = \"1s\"\ncluster.nodes = 4\n[clients.s]\narrivals = {{ initial = 2000 }}\n\
+             length = \"forever\"\nprotocol = \"stream\"\nreconnect.fixed.delay = \"5s\"\n[balancer]\ninstances = 2\n\
+             spread = \"{spread}\"\nbalance = {{ random = {{ draws = 1 }} }}\naffinity = {{ stick_table = {{ key = \"session\" }} }}\n\
+             [fault.power]\nat = \"10s\"\nkill = {{ nodes = 4, lasts = \"1s\" }}\n"
+        ));
+        figure(incident(&run), "sessions_moved_ratio")
+    };
+    assert_eq!(moved("session"), 0.0);
+    // Half of them meet the other, which sends three of four elsewhere.
+    let found = moved("request");
+    assert!((found - 0.375).abs() < 0.04, "{found}");
+}
