@@ -46,7 +46,7 @@ fn new_nodes_fill_at_the_pace_at_which_sessions_end() {
              service = \"1ms\"\n"
         )
         .replacen("affinity", "[balancer]\naffinity", 1);
-        let (hottest, filled) = (mean * 5f64.ln(), mean * 10f64.ln());
+        let (hottest, filled) = (mean * libm::log(5.0), mean * libm::log(10.0));
         let found = shares(&below, "0s", if mean > 60.0 { 5 } else { 2 }, &[hottest, filled]);
         near("an old node after m·ln 5", found[0].0, 1.1, 0.012);
         near("a new node after m·ln 10", found[1].1, 0.9, 0.02);
