@@ -70,11 +70,13 @@ pub enum Cause {
     Forgotten,
     /// The rebuild service's queue was full.
     RebuildFull,
+    /// The node's process took more memory than its limit and was killed.
+    OutOfMemory,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 30] = [
+    pub const ALL: [Cause; 31] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -105,6 +107,7 @@ impl Cause {
         Cause::NotResumed,
         Cause::Forgotten,
         Cause::RebuildFull,
+        Cause::OutOfMemory,
     ];
 
     /// How many causes there are.
@@ -143,6 +146,7 @@ impl Cause {
             Cause::NotResumed => "not_resumed",
             Cause::Forgotten => "forgotten",
             Cause::RebuildFull => "rebuild_full",
+            Cause::OutOfMemory => "out_of_memory",
         }
     }
 
@@ -181,6 +185,7 @@ impl Cause {
             Cause::NotResumed => "The session did not come back within the resume window.",
             Cause::Forgotten => "The balancer had forgotten the session's node: its entry had expired or been evicted.",
             Cause::RebuildFull => "The session's state was missing, and the rebuild service's queue was full.",
+            Cause::OutOfMemory => "The node's process took more memory than its limit and was killed.",
         }
     }
 }

@@ -6,11 +6,10 @@ use crate::base::choice::Alternatives;
 use crate::base::dist;
 use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::balancer::balance::Algorithm;
-use crate::cluster::change;
 use crate::cluster::client::Protocol;
 use crate::cluster::client::reconnect::Backoff;
-use crate::cluster::fate::Kind;
 use crate::cluster::state::Location;
+use crate::cluster::{change, fate};
 use crate::observe::columns;
 use crate::scenario::presets;
 use clap::{Args, ValueEnum};
@@ -74,8 +73,8 @@ impl What {
             What::Balance => named::<Algorithm>(),
             What::Affinity => named::<Affinity>(),
             What::State => named::<Location>(),
-            What::Fault => named::<Kind>(),
-            What::Change => named::<change::Kind>(),
+            What::Fault => named::<fate::Written>(),
+            What::Change => named::<change::Written>(),
             What::Protocol => named::<Protocol>(),
             What::Reconnect => named::<Backoff>(),
             What::Law => dist::NAMES.iter().map(|&(name, meaning)| (name, meaning.to_owned())).collect(),

@@ -49,6 +49,7 @@ impl Sim<'_> {
             ("handshakes", entering, up(&host.accept)),
             ("stale connections", linked.iter().filter(is_stale).count(), host.stale as usize),
             ("sessions", self.bound_to(node), self.bound_to[node.index()] as usize),
+            ("bytes of memory", self.taken(node) as usize, host.memory as usize),
         ];
         let wrong = books.into_iter().find(|(_, counted, kept)| counted != kept);
         // A host that is silent has not begun its next life: what hangs on it is not stale yet.

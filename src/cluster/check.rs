@@ -59,15 +59,15 @@ impl Sim<'_> {
 
     fn answer(&self, node: NodeId, check: Check) -> Answer {
         let node = self.fleet.get(node);
-        if node.is_silent {
+        if node.is_silent() {
             return Answer::Nothing;
         }
         if !node.listens() {
             return Answer::Bad;
         }
         match check {
-            Check::Http if node.is_frozen => Answer::Nothing,
-            Check::Http if node.answers_errors && !node.hides_errors => Answer::Bad,
+            Check::Http if node.ills.is_frozen => Answer::Nothing,
+            Check::Http if node.ills.answers_errors && !node.ills.hides_errors => Answer::Bad,
             _ => Answer::Good,
         }
     }

@@ -5,7 +5,7 @@
 
 use super::Sim;
 use super::balancer::instances::ProcessId;
-use super::client::{Layer, Protocol};
+use super::client::Protocol;
 use super::request::{Attempt, Kind, Stage};
 use super::session::Session;
 use crate::base::cause::Cause;
@@ -17,11 +17,7 @@ use crate::observe::fact::Ending;
 impl Sim<'_> {
     /// Whether a population's connections hang on nodes.
     pub(super) fn links(&self, population: PopulationId) -> bool {
-        match self.plan.populations[population.index()].protocol {
-            Protocol::Stream(_) => true,
-            Protocol::Keepalive(_) => self.plan.balancer.layer == Layer::L4,
-            Protocol::Request(_) => false,
-        }
+        self.plan.hangs(&self.plan.populations[population.index()])
     }
 
     /// A client tries to open its stream.
@@ -74,7 +70,7 @@ impl Sim<'_> {
             return self.attempts.free(id);
         };
         let Attempt { via, moved_by, kind, .. } = self.attempts[id];
-        if kind == Kind::Connect && self.fleet.node(node).answers_errors {
+        if kind == Kind::Connect && self.fleet.node(node).ills.answers_errors {
             return self.fail_at_node(now, id, Cause::BadAnswer);
         }
         if self.linked.node(session.0).is_some() {
@@ -122,6 +118,12 @@ impl Sim<'_> {
             session.counted = 0;
         }
         self.recorder.note(now, Fact::Linked { node, by: 1 });
+        self.weigh(now, node);
+    }
+
+    /// How many connections a node itself knows of: none of those to an earlier life of it.
+    pub(super) fn hanging(&self, node: NodeId) -> u64 {
+        self.linked.count(node) as u64 - u64::from(self.fleet.get(node).stale)
     }
 
     /// The connection, if there is one, is no more.
@@ -132,13 +134,16 @@ impl Sim<'_> {
         let host = self.fleet.node(node);
         host.stale = host.stale.saturating_sub(u32::from(host.incarnation != self.sessions[id].incarnation));
         self.recorder.note(now, Fact::Linked { node, by: -1 });
+        self.weigh(now, node);
         Some(node)
     }
 
     /// A request goes out on the connection that its session has.
     pub(super) fn use_connection(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         let session = self.attempts[id].session;
-        if self.fleet.is_up(node) && self.sessions[session].incarnation != self.fleet.node(node).incarnation {
+        let target = self.fleet.get(node);
+        let is_alive = self.fleet.is_up(node) && self.sessions[session].incarnation == target.incarnation;
+        if !is_alive && !target.is_silent() {
             // The host was away and has come back: it knows nothing of this connection.
             return self.cut_connection(now, session, Cause::Reset);
         }
@@ -147,10 +152,9 @@ impl Sim<'_> {
             self.await_reply(now, id);
         }
         (self.attempts[id].node, self.attempts[id].placed) = (node, false);
-        self.at_node.bind(id.0, node);
-        self.recorder.note(now, Fact::InFlight { node, by: 1 });
+        self.reach(now, id, node);
         let host = self.fleet.get(node);
-        let (is_silent, is_mute) = (host.is_silent, host.is_mute());
+        let (is_silent, is_mute) = (host.is_silent(), host.is_mute());
         if is_mute {
             self.expect_notice(now, session, node, true);
             self.watch(node);
@@ -239,7 +243,9 @@ impl Sim<'_> {
         }
         session.later = Instant::NEVER;
         let population = session.population;
-        if self.keepers[population.index()].expire(id) {
+        let mut had = false;
+        self.change_state(now, population, id, |keeper| had = keeper.expire(id));
+        if had {
             self.recorder.note(now, Fact::Lost { population, session: id, cause: Cause::NotResumed });
         }
     }

@@ -8,7 +8,7 @@ use crate::engine::Event;
 
 /// A tick ends.
 pub const TICK: u8 = 0;
-/// A fault begins or ends.
+/// A fault begins or ends; then processes are killed for their memory, are started, or listen.
 pub const FAULT: u8 = 1;
 /// A change begins or goes on.
 pub const CHANGE: u8 = 12;
@@ -28,7 +28,7 @@ pub const PROBE: u8 = 7;
 pub const ARRIVAL: u8 = 8;
 /// A client has waited long enough.
 pub const TIMEOUT: u8 = 9;
-/// Somebody notices that a node is silent, or a node has started.
+/// Somebody notices that a node is silent.
 pub const NODE: u8 = 10;
 /// A session can no longer be resumed.
 pub const RESUME: u8 = 11;
@@ -42,6 +42,14 @@ pub const fn tick() -> Event {
 pub const fn fault(index: usize, ends: bool) -> Event {
     Event::new(FAULT, index as u32 * 2 + ends as u32)
 }
+
+/// What a node's process waits for, whatever that is.
+pub const fn life(node: NodeId) -> Event {
+    Event::new(FAULT, node.0 | LIFE)
+}
+
+/// Tells the lives of processes from faults.
+pub const LIFE: u32 = 1 << 27;
 
 /// The next step of the change at this place in the plan.
 pub const fn change(index: usize) -> Event {
@@ -96,7 +104,7 @@ pub const fn timeout(line: usize) -> Event {
     Event::new(TIMEOUT, line as u32)
 }
 
-/// Something that a node's silence or start brings about.
+/// Something that a node's silence brings about.
 pub const fn node(node: NodeId) -> Event {
     Event::new(NODE, node.0)
 }

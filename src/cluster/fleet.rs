@@ -1,34 +1,60 @@
-//! The nodes: who is up, what each is working on, what happens when one dies, falls silent or comes back.
+//! The nodes: who is up, what each is working on, what happens when one dies or falls silent.
 
+use super::fate::Ills;
 use super::plan;
-use super::request::{Attempt, Kind, Stage};
+use super::request::Stage;
+use super::state::Gone;
 use super::station::Station;
 use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
 use crate::base::time::Instant;
+use crate::engine::Timer;
 use crate::observe::Fact;
+
+/// Where a node's process is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// There is none.
+    Down,
+    /// It does not listen yet.
+    Starting,
+    /// It listens.
+    Up,
+}
 
 /// One node.
 #[derive(Debug)]
 pub struct Node {
-    up: bool,
-    /// Its host is gone without a word: nothing is answered, nothing is reset.
-    pub is_silent: bool,
-    /// Its process stands still: the kernel accepts, nothing is answered, queues are kept.
-    pub is_frozen: bool,
-    /// It takes no new connections; those it has live on.
-    pub refuses: bool,
-    /// It answers every request with an error at once.
-    pub answers_errors: bool,
-    /// Whether health checks see nothing of that.
-    pub hides_errors: bool,
+    pub(super) phase: Phase,
+    /// It is slow before this.
+    pub warm: Instant,
+    /// What the faults in force make of it.
+    pub ills: Ills,
+    // Places in the plan of the faults behind those.
+    pub(super) suffers: Vec<u16>,
+    /// Faults in force that have taken its host away: nothing is answered, nothing is reset.
+    pub hosts_lost: u32,
+    // Faults and changes that keep its process from running.
+    pub(super) kept_down: u32,
+    // Its process has died of itself and waits to be started again; so often in a row.
+    pub(super) backs_off: bool,
+    pub(super) deaths: u32,
+    // When its process was started last, and how often it was.
+    pub(super) launched: Instant,
+    pub(super) lives: u32,
     /// How often its process has begun, modulo 256: connections to an earlier life are worthless.
     pub incarnation: u8,
     /// How many connections that others believe to be open are to an earlier life.
     pub stale: u32,
     /// What its process does when it goes on after a freeze.
     pub held: Vec<AttemptId>,
+    // Listening, dying of itself, or being started again: whatever its phase waits for.
+    pub(super) life: Timer,
+    // When its process will crash of itself.
+    pub(super) dies_at: Instant,
+    /// What its process takes in memory, where that is modelled (bytes).
+    pub memory: u64,
     /// Its request slots and queue.
     pub work: Station,
     /// Its handshakes: one at a time.
@@ -36,14 +62,41 @@ pub struct Node {
 }
 
 impl Node {
+    /// Whether its host is gone without a word.
+    #[inline]
+    pub fn is_silent(&self) -> bool {
+        self.hosts_lost > 0
+    }
+
     /// Whether a connection to it is accepted.
+    #[inline]
     pub fn listens(&self) -> bool {
-        self.up && !self.refuses
+        self.phase == Phase::Up && !self.ills.refuses
+    }
+
+    /// Whether there is a process, listening or not.
+    pub fn has_process(&self) -> bool {
+        self.phase != Phase::Down
+    }
+
+    /// Whether its process has never run.
+    pub fn is_new(&self) -> bool {
+        self.lives == 0
+    }
+
+    /// Whether faults or changes keep its process from running.
+    pub fn is_kept_down(&self) -> bool {
+        self.kept_down > 0
+    }
+
+    /// When it will listen, or at least be started again, if that is known.
+    pub fn back_at(&self) -> Option<Instant> {
+        (self.phase == Phase::Starting || self.backs_off).then(|| self.life.due())
     }
 
     /// Whether nobody who is connected to it hears anything, for whatever reason.
     pub fn is_mute(&self) -> bool {
-        self.is_silent || self.is_frozen
+        self.is_silent() || self.ills.is_frozen
     }
 }
 
@@ -54,19 +107,26 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// These nodes, none of them up.
+    /// These nodes, none of which has a process.
     pub fn new(planned: &[plan::Node]) -> Fleet {
         let node = |plan::Node { spec, speed, .. }: &plan::Node| {
             let mut node = Node {
-                up: false,
-                is_silent: false,
-                is_frozen: false,
-                refuses: false,
-                answers_errors: false,
-                hides_errors: false,
+                phase: Phase::Down,
+                warm: Instant::START,
+                ills: Ills::default(),
+                suffers: Vec::new(),
+                hosts_lost: 0,
+                kept_down: 0,
+                backs_off: false,
+                deaths: 0,
+                launched: Instant::START,
+                lives: 0,
                 incarnation: 0,
                 stale: 0,
                 held: Vec::new(),
+                life: Timer::new(),
+                dies_at: Instant::NEVER,
+                memory: 0,
                 work: Station::new(spec.concurrency, spec.queue_max, spec.discipline),
                 accept: Station::new(1, spec.accept_max, Default::default()),
             };
@@ -82,10 +142,10 @@ impl Fleet {
         (0..self.nodes.len() as u32).map(NodeId)
     }
 
-    /// Whether its process runs on a host that answers.
+    /// Whether its process listens.
     #[inline]
     pub fn is_up(&self, node: NodeId) -> bool {
-        self.nodes[node.index()].up
+        self.nodes[node.index()].phase == Phase::Up
     }
 
     /// A node.
@@ -101,21 +161,6 @@ impl Fleet {
 }
 
 impl Sim<'_> {
-    /// A node begins to serve, empty.
-    pub(super) fn come_up(&mut self, now: Instant, id: NodeId) {
-        let node = self.fleet.node(id);
-        if std::mem::replace(&mut node.up, true) {
-            return;
-        }
-        let was_silent = std::mem::replace(&mut node.is_silent, false);
-        node.incarnation = node.incarnation.wrapping_add(1);
-        node.stale = self.linked.count(id) as u32;
-        self.recorder.note(now, Fact::NodeReady { node: id });
-        if was_silent {
-            self.reset_old_connections(now, id);
-        }
-    }
-
     /// A node's process dies: its work, its connections and its memory are gone, and everybody hears it.
     pub(super) fn crash(&mut self, now: Instant, node: NodeId, cause: Cause) {
         let lost = if cause == Cause::Reset { Cause::Crash } else { cause };
@@ -147,18 +192,18 @@ impl Sim<'_> {
 
     /// A node's host is gone: its work and memory too, but nobody hears of it.
     pub(super) fn fall_silent(&mut self, now: Instant, node: NodeId) {
-        if !self.stop(now, node, Cause::HostLoss) {
-            return;
+        let served = self.stop(now, node, Cause::HostLoss);
+        self.fleet.node(node).hosts_lost += 1;
+        if !served {
+            // What its last process left on disk is gone all the same.
+            return self.lose_memory(now, node, Cause::HostLoss);
         }
-        self.fleet.node(node).is_silent = true;
         let mut waiting = Vec::new();
         self.at_node.list(node, &mut waiting);
         for id in waiting.into_iter().map(AttemptId) {
-            match self.attempts[id] {
-                // A service answers a host that is not there; the attempt falls silent then.
-                Attempt { stage, .. } if stage.is_at_service() => {}
-                Attempt { kind: Kind::Rebuild, .. } => self.dismiss(now, id),
-                _ => self.hear_nothing(now, id),
+            // A service answers a host that is not there; the attempt falls silent then.
+            if !self.attempts[id].stage.is_at_service() {
+                self.hear_nothing(now, id);
             }
         }
         self.expect_notices(now, node);
@@ -179,32 +224,44 @@ impl Sim<'_> {
         }
     }
 
-    /// What a crash and a host loss have in common; `false` when the node was down already.
+    /// A node's host is back, unless another fault has taken it too; its process can be started.
+    pub(super) fn speak_again(&mut self, now: Instant, id: NodeId) {
+        let node = self.fleet.node(id);
+        node.hosts_lost -= 1;
+        if !node.is_silent() {
+            self.reset_old_connections(now, id);
+        }
+        self.release(now, id);
+    }
+
+    /// What a crash and a host loss have in common; `false` when the process did not serve.
     fn stop(&mut self, now: Instant, id: NodeId, lost: Cause) -> bool {
         let node = self.fleet.node(id);
-        let was_up = std::mem::replace(&mut node.up, false);
-        // A silent host that is then declared dead is heard of at last.
-        if !was_up && !std::mem::replace(&mut node.is_silent, false) {
+        let before = std::mem::replace(&mut node.phase, Phase::Down);
+        if before == Phase::Down {
             return false;
         }
-        (node.is_frozen, node.refuses, node.answers_errors) = (false, false, false);
+        node.life.clear();
         node.work.empty();
         node.accept.empty();
         node.held.clear();
-        if was_up {
-            self.recorder.note(now, Fact::NodeDown { node: id });
-            self.recorder.note(now, Fact::Busy { node: id, slots: 0 });
+        self.outlive(id);
+        self.recorder.note(now, Fact::NodeDown { node: id });
+        self.recorder.note(now, Fact::Busy { node: id, slots: 0 });
+        if before == Phase::Up {
             self.lose_memory(now, id, lost);
         }
-        true
+        self.weigh(now, id);
+        before == Phase::Up
     }
 
     /// Sessions whose only current copy was in `node`'s memory lose their state.
     fn lose_memory(&mut self, now: Instant, node: NodeId, cause: Cause) {
         let mut lost = std::mem::take(&mut self.scratch);
+        let gone = if cause == Cause::HostLoss { Gone::Host } else { Gone::Process };
         for index in 0..self.keepers.len() {
             let population = PopulationId(index as u16);
-            self.keepers[index].forget_node(node, &mut lost);
+            self.keepers[index].forget_node(node, gone, &mut lost);
             for session in lost.drain(..).map(SessionId) {
                 self.recorder.note(now, Fact::Lost { population, session, cause });
             }

@@ -13,6 +13,8 @@ mod connection;
 pub mod event;
 pub mod fate;
 pub mod fleet;
+pub mod footprint;
+pub mod life;
 pub mod patience;
 pub mod plan;
 mod rebuilding;
@@ -24,6 +26,7 @@ mod silence;
 pub mod state;
 pub mod station;
 mod visiting;
+pub mod warm_up;
 
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
 use crate::base::time::Instant;
@@ -71,6 +74,9 @@ pub struct Sim<'p> {
     arrived: Vec<u64>,
     away: Vec<Away>,
     binds: Vec<bool>,
+    // Whether any node's memory is modelled, and whether any warms up: what is not costs no more than this look.
+    weighs: bool,
+    warms: bool,
     // By instance and node:
     checks: Vec<Checker>,
     // By node:
@@ -111,7 +117,7 @@ impl<'p> Sim<'p> {
             end: plan.end,
             tick: plan.tick,
             populations: binds.iter().zip(people).map(traits).collect(),
-            nodes: plan.nodes.iter().map(|node| (node.spec.concurrency, node.share())).collect(),
+            nodes: plan.nodes.iter().map(plan::Node::known).collect(),
             rebuilders: plan.services[..plan.rebuilders()].iter().map(|service| service.concurrency).collect(),
             limits: plan.limits,
             hold: plan.hold,
@@ -137,6 +143,8 @@ impl<'p> Sim<'p> {
             arrived: vec![0; people.len()],
             away: people.iter().map(|_| Away::default()).collect(),
             binds,
+            weighs: plan.nodes.iter().any(|node| node.spec.memory.is_some()),
+            warms: plan.nodes.iter().any(|node| node.spec.warm_up.is_some()),
             checks: vec![Checker::default(); plan.nodes.len() * usize::from(plan.balancer.instances)],
             notices: plan.nodes.iter().map(|_| Notices::default()).collect(),
             watches: vec![Timer::new(); plan.nodes.len()],
@@ -186,7 +194,7 @@ impl<'p> Sim<'p> {
     /// The state at time zero.
     fn begin(&mut self) {
         for node in (0..self.plan.desired() as u32).map(NodeId) {
-            self.come_up(Instant::START, node);
+            self.begin_running(node);
             self.begin_checks(Instant::START, node);
         }
         for node in self.spares.iter().copied() {
@@ -222,6 +230,7 @@ impl<'p> Sim<'p> {
             event::ATTEMPT => self.on_attempt(now, AttemptId(index)),
             event::ACCEPT => self.on_accept(now, NodeId(index)),
             event::PROBE => self.on_check(now, index as usize),
+            event::FAULT if index & event::LIFE != 0 => self.on_life(now, NodeId(index & !event::LIFE)),
             event::FAULT => self.on_fault(now, index as usize),
             event::CHANGE => self.on_change(now, index as usize),
             kind => unreachable!("an event of kind {kind}"),

@@ -8,12 +8,17 @@ use super::balancer::balance::Member;
 use super::change::Change;
 use super::client::{Layer, Population, Protocol};
 use super::fate::Fault;
+use super::footprint::Memory;
+use super::life::Restart;
 use super::state::{Does, Service};
 use super::station::Discipline;
+use super::warm_up::WarmUp;
 use crate::base::dist::Sampler;
 use crate::base::draw::name_key;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
+use crate::base::units::Bytes;
+use crate::observe::recorder::Known;
 use crate::observe::recovery::Limits;
 use crate::observe::window::Window;
 use std::fmt;
@@ -96,6 +101,13 @@ impl Node {
     pub fn share(&self) -> f64 {
         f64::from(self.weight) * self.speed
     }
+
+    /// What the recorder must know of it.
+    pub fn known(&self) -> Known {
+        let NodeSpec { concurrency, memory, .. } = &*self.spec;
+        let memory_max = memory.and_then(|memory| memory.limit).map(Bytes::get);
+        Known { slots: *concurrency, share: self.share(), weighs: memory.is_some(), memory_max }
+    }
 }
 
 /// What a node is like.
@@ -113,6 +125,14 @@ pub struct NodeSpec {
     pub accept_max: u32,
     /// Connections that may hang on it.
     pub connections_max: u32,
+    /// How long a process takes from its start until it listens; `None` for no time.
+    pub start: Option<Sampler>,
+    /// How much slower it is at first; `None` for not at all.
+    pub warm_up: Option<WarmUp>,
+    /// What its process takes and may take; `None` where that is not modelled.
+    pub memory: Option<Memory>,
+    /// When a process that has died of itself is started again.
+    pub restart: Restart,
 }
 
 impl Plan {
@@ -148,7 +168,7 @@ impl Plan {
         let sessions: u64 = self.populations.iter().map(Population::present).sum();
         let rows = self.end.as_nanos() / self.tick.as_nanos() * (self.populations.len() as u64 + 1);
         // Measured on W4 (benches/): session record, state copy, marks, queue entry, spare room of vectors.
-        sessions * 230 + rows * size_of::<Window>() as u64 + self.nodes.len() as u64 * 600 + (2 << 20)
+        sessions * 230 + rows * size_of::<Window>() as u64 + self.nodes.len() as u64 * 1_000 + (2 << 20)
     }
 
     /// The nodes as a balancer knows them.
@@ -167,13 +187,18 @@ impl Plan {
         self.populations.iter().map(|people| (&people.affinity, people.own_affinity)).collect()
     }
 
-    /// Whether something binds a population's sessions to nodes.
-    pub fn binds(&self, population: &Population) -> bool {
-        let hangs = match population.protocol {
+    /// Whether a population's connections hang on nodes.
+    #[inline]
+    pub fn hangs(&self, population: &Population) -> bool {
+        match population.protocol {
             Protocol::Stream(_) => true,
             Protocol::Keepalive(_) => self.balancer.layer == Layer::L4,
             Protocol::Request(_) => false,
-        };
-        hangs || population.affinity.binds() || self.balancer.balance.0.binds()
+        }
+    }
+
+    /// Whether something binds a population's sessions to nodes.
+    pub fn binds(&self, population: &Population) -> bool {
+        self.hangs(population) || population.affinity.binds() || self.balancer.balance.0.binds()
     }
 }

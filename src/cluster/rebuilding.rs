@@ -41,10 +41,16 @@ impl Sim<'_> {
             self.recorder.note(now, Fact::LookedUp { population, hit: !missed });
         }
         if look == Look::Elsewhere {
-            self.keepers[population.index()].give_up(session);
-            self.recorder.note(now, Fact::Lost { population, session, cause: Cause::ServedElsewhere });
+            self.lose_copy(now, population, session);
         }
         missed
+    }
+
+    /// The copy of a session's state on another node becomes worthless.
+    #[inline(never)]
+    fn lose_copy(&mut self, now: Instant, population: PopulationId, session: SessionId) {
+        self.change_state(now, population, session, |keeper| keeper.give_up(session));
+        self.recorder.note(now, Fact::Lost { population, session, cause: Cause::ServedElsewhere });
     }
 
     /// The node's own part of a rebuild begins: its service demand.
@@ -65,7 +71,7 @@ impl Sim<'_> {
         if self.take_in(now, population, session, look) && !self.rebuild_aside(now, session, node) {
             return false;
         }
-        self.keepers[population.index()].keep(session, node);
+        self.keep_state(now, population, session, node);
         true
     }
 
@@ -81,8 +87,7 @@ impl Sim<'_> {
         // Keys its draws: so many times has the session waited to come back.
         attempt.request = u32::from(self.sessions[session].counted);
         let population = attempt.population;
-        self.at_node.bind(id.0, node);
-        self.recorder.note(now, Fact::InFlight { node, by: 1 });
+        self.reach(now, id, node);
         match self.plan.populations[population.index()].state.rebuild_at {
             Some(service) => self.visit(now, id, service, Stage::Rebuild),
             None => {

@@ -224,6 +224,7 @@ impl Sim<'_> {
         let mut draw = self.streams[attempt.population.index()].handshake.at(attempt.who, u64::from(attempt.request));
         let law = self.plan.nodes[node.index()].spec.handshake.as_ref();
         let demand = law.map_or(Duration::ZERO, |law| law.duration(&mut draw));
+        let demand = self.warmed(now, node, demand);
         self.fleet.node(node).accept.work(now, id.0, demand);
     }
 
@@ -265,12 +266,12 @@ impl Sim<'_> {
 
     /// The request reaches the application.
     pub(super) fn enter(&mut self, now: Instant, id: AttemptId, node: NodeId) {
-        if self.fleet.node(node).answers_errors {
+        if self.fleet.node(node).ills.answers_errors {
             return self.fail_at_node(now, id, Cause::BadAnswer);
         }
         match self.store_of(id) {
             Some(store) if !self.plan.services[store].holds_slot => {
-                if self.fleet.get(node).is_frozen {
+                if self.fleet.get(node).ills.is_frozen {
                     return self.hold(id, node, Stage::Entering);
                 }
                 self.visit(now, id, store, Stage::StoreRead);
@@ -297,15 +298,20 @@ impl Sim<'_> {
     /// An attempt has a slot; `false` when it does not need it: it has failed at once or waits elsewhere.
     fn slot_taken(&mut self, now: Instant, id: AttemptId, node: NodeId) -> bool {
         if self.attempts[id].kind == Kind::Rebuild {
-            let demand = self.attempts[id].demand;
-            self.attempts[id].stage = Stage::Work;
-            self.fleet.node(node).work.work(now, id.0, demand);
-            return true;
+            return self.rebuild_taken(now, id, node);
         }
         match self.store_of(id) {
             Some(store) if self.plan.services[store].holds_slot => self.visit(now, id, store, Stage::StoreRead),
             _ => self.begin_work(now, id, node),
         }
+    }
+
+    /// A rebuild that no request waits for has a slot.
+    #[inline(never)]
+    fn rebuild_taken(&mut self, now: Instant, id: AttemptId, node: NodeId) -> bool {
+        let demand = self.attempts[id].demand;
+        self.work_on(now, id, node, demand);
+        true
     }
 
     /// A slot is free for the next in line that can use it.
@@ -326,6 +332,13 @@ impl Sim<'_> {
         if missed && !refused {
             demand += self.rebuild_demand(now, id);
         }
+        self.work_on(now, id, node, demand);
+    }
+
+    /// The node works on an attempt for so long, or longer while it warms up.
+    #[inline]
+    fn work_on(&mut self, now: Instant, id: AttemptId, node: NodeId, demand: Duration) {
+        let demand = self.warmed(now, node, demand);
         (self.attempts[id].stage, self.attempts[id].demand) = (Stage::Work, demand);
         self.fleet.node(node).work.work(now, id.0, demand);
     }
@@ -351,8 +364,10 @@ impl Sim<'_> {
         let wasted = session.some().is_none();
         self.recorder.note(now, Fact::Worked { population, spent, wasted });
         if let Some(session) = session.some() {
-            let keeper = &mut self.keepers[population.index()];
-            if refused { keeper.tell(session) } else { keeper.keep(session, node) }
+            match refused {
+                true => self.keepers[population.index()].tell(session),
+                false => self.keep_state(now, population, session, node),
+            }
         }
         let store = self.store_of(id).filter(|_| writes && !refused);
         let keeps_slot = store.is_some_and(|store| self.plan.services[store].holds_slot);
@@ -382,12 +397,21 @@ impl Sim<'_> {
         }
     }
 
+    /// The attempt is at a node from now on.
+    #[inline]
+    pub(super) fn reach(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+        self.at_node.bind(id.0, node);
+        self.recorder.note(now, Fact::InFlight { node, by: 1 });
+        self.weigh(now, node);
+    }
+
     /// The attempt is no longer the node's or the balancer's concern.
     pub(super) fn leave_node(&mut self, now: Instant, id: AttemptId) {
         let node = self.attempts[id].node;
         self.at_node.unbind(id.0);
         self.give_place_back(id);
         self.recorder.note(now, Fact::InFlight { node, by: -1 });
+        self.weigh(now, node);
     }
 
     /// The node answers an attempt with an error, or never.

@@ -8,7 +8,6 @@ use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, SessionId};
 use crate::base::time::Instant;
-use crate::observe::Fact;
 
 impl Sim<'_> {
     /// Asks the balancer where an attempt goes.
@@ -49,7 +48,7 @@ impl Sim<'_> {
         // A connection that is not there yet counts already, as a server's place does in HAProxy.
         self.take_place(id, node);
         let target = self.fleet.get(node);
-        if target.is_silent {
+        if target.is_silent() {
             let attempt = &mut self.attempts[id];
             attempt.stage = Stage::Connecting;
             let gives_up = now + self.plan.balancer.connect_timeout;
@@ -60,18 +59,12 @@ impl Sim<'_> {
         }
         let Attempt { population, connects, kind, .. } = self.attempts[id];
         let links = self.links(population);
-        if links {
-            let spec = &self.plan.nodes[node.index()].spec;
-            // Those being let in have theirs; what hangs on an earlier life of the host does not weigh on it.
-            let taken = self.linked.count(node) + target.accept.present() - target.stale as usize;
-            if taken as u64 >= u64::from(spec.connections_max) {
-                return self.on_refused(now, id, node, Cause::ConnectionLimit);
-            }
+        if links && self.has_no_room(node) {
+            return self.on_refused(now, id, node, Cause::ConnectionLimit);
         }
         // The kernel of a frozen process accepts; but a stream is open only when the process has answered.
-        let waits = target.is_frozen && kind == Kind::Connect;
-        self.at_node.bind(id.0, node);
-        self.recorder.note(now, Fact::InFlight { node, by: 1 });
+        let waits = target.ills.is_frozen && kind == Kind::Connect;
+        self.reach(now, id, node);
         self.await_reply(now, id);
         if self.plan.nodes[node.index()].spec.handshake.is_some() && (connects || links) || waits {
             self.ask_to_enter(now, id, node);
@@ -106,6 +99,12 @@ impl Sim<'_> {
         if let Some(patience) = self.plan.balancer.server_timeout {
             self.attempts[id].timer.set(now + patience, event::attempt(id), &mut self.queue);
         }
+    }
+
+    /// Whether a node has all the connections that it may have; those being let in have theirs already.
+    pub(super) fn has_no_room(&self, node: NodeId) -> bool {
+        let taken = self.hanging(node) + self.fleet.get(node).accept.present() as u64;
+        taken >= u64::from(self.plan.nodes[node.index()].spec.connections_max)
     }
 
     /// `node` did not take the connection.

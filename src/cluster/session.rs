@@ -147,7 +147,11 @@ impl Sim<'_> {
             }
         };
         let id = self.admit(Instant::START, population, who, span, true);
-        self.place(id);
+        if !self.place(id) && matches!(people.protocol, Protocol::Stream(_)) {
+            // In a cluster that has always been full it would stand outside and try.
+            self.sessions[id].flags &= !ADMITTED;
+            return self.open_failed(Instant::START, id, Cause::ConnectionLimit);
+        }
         // The pause under way at a random instant: its rest.
         if self.sessions[id].is_connected()
             && let Some(rest) = people.rest_of_pause(&self.streams[population.index()], who)
@@ -156,20 +160,26 @@ impl Sim<'_> {
         }
     }
 
-    /// Gives an initial session the node that the policy would have given it, and the connection to it.
-    fn place(&mut self, id: SessionId) {
+    /// Gives an initial session the node that the policy would have given it, and the connection to it; `false`
+    /// when no node has room for the connection.
+    fn place(&mut self, id: SessionId) -> bool {
         let session = &self.sessions[id];
         let population = session.population;
         let caller = Caller::new(&self.plan.populations, &self.streams, session);
         let ask = caller.ask();
         let links = self.links(population);
         let via = self.balancers.met_by(session.who, 0);
+        let known = self.balancers[via].propose(Instant::START, population, &ask, None);
+        let (mut route, mut refusals) = (self.balancers[via].route(&ask, known), 0);
+        let node = loop {
+            let Route::To(node) = route else { return false };
+            if !links || !self.has_no_room(node) {
+                break node;
+            }
+            refusals += 1;
+            route = self.balancers[via].refused(&ask, node, refusals, Cause::ConnectionLimit);
+        };
         let balancer = &mut self.balancers[via];
-        let known = balancer.propose(Instant::START, population, &ask, None);
-        let Route::To(node) = balancer.route(&ask, known) else { return };
-        if links && self.linked.count(node) as u64 >= u64::from(self.plan.nodes[node.index()].spec.connections_max) {
-            return self.open_failed(Instant::START, id, Cause::ConnectionLimit);
-        }
         balancer.served(Instant::START, population, &ask, node);
         // As after one short request: policies that look at loads or at turns see one go by.
         balancer.sent(node);
@@ -179,7 +189,8 @@ impl Sim<'_> {
             balancer.done(node);
         }
         self.bind(Instant::START, id, node, Cause::Membership);
-        self.keepers[population.index()].keep(id, node);
+        self.keep_state(Instant::START, population, id, node);
+        true
     }
 
     /// A session arrives and asks at once; the next arrival is put into the queue.
@@ -299,7 +310,7 @@ impl Sim<'_> {
         if let Some(node) = bound.some() {
             self.count_bound(now, node, -1);
         }
-        self.keepers[population.index()].end(id);
+        self.change_state(now, population, id, |keeper| keeper.end(id));
         let ending = if ending == Ending::GaveUp && never_admitted { Ending::Refused } else { ending };
         self.recorder.note(now, Fact::Ended { population, session: id, ending, connected });
         self.sessions.free.push(id);

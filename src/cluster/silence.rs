@@ -36,7 +36,7 @@ impl Sim<'_> {
         let balancer = &self.plan.balancer;
         // The kernel of a frozen process still acknowledges.
         let tcp_gives_up = |sent: Instant| {
-            let is_silent = self.fleet.get(node).is_silent;
+            let is_silent = self.fleet.get(node).is_silent();
             is_silent.then_some((sent + balancer.tcp_give_up, Cause::TcpGaveUp))
         };
         let mut first = tcp_gives_up(now).filter(|_| sends);

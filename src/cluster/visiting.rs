@@ -74,8 +74,8 @@ impl Sim<'_> {
         );
         match stage {
             _ if !stage.is_at_service() => self.attempts.free(id),
-            _ if self.fleet.get(node).is_silent => self.hear_nothing(now, id),
-            Stage::StoreWrite if self.fleet.get(node).is_frozen => self.hold(id, node, Stage::Written),
+            _ if self.fleet.get(node).is_silent() => self.hear_nothing(now, id),
+            Stage::StoreWrite if self.fleet.get(node).ills.is_frozen => self.hold(id, node, Stage::Written),
             Stage::StoreWrite => self.written(now, id, service),
             _ if self.attempts[id].kind == Kind::Rebuild => self.work_aside(now, id, node),
             _ if self.is_cancelled(id) => {

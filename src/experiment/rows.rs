@@ -103,11 +103,12 @@ const NODE_FIELDS: &[Field] = &[
     SEED,
     TICK,
     Field::text("node", "Name of the node."),
-    Field::integer("ready", "1 when it was ready at the end of the tick, else 0."),
+    Field::text("state", "What it was at the end of the tick: starting, warming, ready, draining or down."),
     Field::number("sessions_mean", "", "Sessions bound to it, time average."),
     Field::number("connections_mean", "", "Connections that hang on it, time average."),
     Field::number("in_flight_mean", "", "Attempts at it, time average."),
     Field::number("utilisation_ratio", "", "Share of its slots that were busy."),
+    Field::number("memory_bytes_mean", "B", "Memory of its process, time average; empty where none is modelled."),
 ];
 
 impl Table {
@@ -328,8 +329,8 @@ fn nodes(mut rows: Rows, recording: &Recording) -> String {
     for tick in &recording.nodes {
         let name = &rows.cell.plan.nodes[tick.node as usize].name;
         rows.begin().number(Some(tick.from.as_secs_f64())).text(name);
-        rows.text(if tick.ready { "1" } else { "0" }).number(Some(tick.sessions));
-        rows.number(Some(tick.connections)).number(Some(tick.in_flight)).number(Some(tick.utilisation)).end();
+        rows.text(tick.state.name()).number(Some(tick.sessions)).number(Some(tick.connections));
+        rows.number(Some(tick.in_flight)).number(Some(tick.utilisation)).number(tick.memory).end();
     }
     rows.finish()
 }
@@ -398,6 +399,6 @@ mod tests {
         assert_eq!(who, ["api", "web", "all"]);
         let nodes = records(Table::Nodes, &tables);
         assert_eq!(nodes.len(), 2 * 60);
-        assert_eq!(nodes[1][3..6], ["0", "n2", "1"]);
+        assert_eq!(nodes[1][3..6], ["0", "n2", "ready"]);
     }
 }

@@ -10,7 +10,8 @@ use crate::cluster::balancer::balance::Algorithm;
 use crate::cluster::client::addresses::Addresses;
 use crate::cluster::client::arrivals::{Arrivals, Curve};
 use crate::cluster::client::{Length, Population, Protocol, reconnect::Backoff};
-use crate::cluster::fate::{Fault, Kind};
+use crate::cluster::fate::{Fault, Written};
+use crate::cluster::life::Restart;
 use crate::cluster::plan::{Node, NodeSpec, Plan};
 use crate::cluster::state::{self, OnMissing, Place};
 use crate::cluster::station::Discipline;
@@ -80,13 +81,17 @@ fn node(number: usize) -> Node {
         handshake: None,
         accept_max: 10,
         connections_max: u32::MAX,
+        start: None,
+        warm_up: None,
+        memory: None,
+        restart: Restart::default(),
     };
     Node { name: format!("n{number}"), group: None, zone: 0, weight: 1, speed: 1.0, spec: spec.into(), address: None }
 }
 
 fn plan(nodes: usize, sticky: bool) -> Plan {
     let algorithm: Algorithm = serde_json::from_value(json!({"leastconn": {}})).unwrap();
-    let kill = Kind::Kill(serde_json::from_value(json!({"nodes": 1})).unwrap());
+    let kill: Written = serde_json::from_value(json!({"at": "30s", "kill": {"nodes": 1}})).unwrap();
     let at = |secs| Instant::START + Duration::from_secs(secs);
     Plan {
         end: at(60),
@@ -103,7 +108,7 @@ fn plan(nodes: usize, sticky: bool) -> Plan {
             ..balancer::Spec::default()
         },
         services: Vec::new(),
-        faults: vec![Fault { name: "crash".into(), at: at(30), kind: kill }],
+        faults: vec![Fault { name: "crash".into(), at: at(30), kind: kill.kinds().remove(0) }],
         changes: Vec::new(),
         spares: 0,
         limits: Limits::default(),

@@ -3,9 +3,10 @@
 //! Headers, `datapackage.json`, the table in `docs/columns.md`, `[slo]` keys and comparisons all come from
 //! [`ALL`]. To add a column, add its line there.
 
+use super::imbalance::{Load, Spread};
 use super::recovery::Eventually;
 use super::totals::Counter::{self, *};
-use super::window::{ClusterFigures, Spread, Window};
+use super::window::{ClusterFigures, Window};
 use crate::base::cause::Harm;
 
 /// Which way a figure should go.
@@ -232,9 +233,17 @@ pub const ALL: &[Column] = &[
     less("store_time_ms_mean", "ms", EVERYWHERE, "Time of a store operation, waiting included.", |w| {
         ratio(w.totals[StoreTime] as f64 / 1e6, w.totals[StoreOps] as f64)
     }),
-    plain("nodes_ready_mean", "", EVERYWHERE, "Ready nodes, time average.", |w| cluster(w, |c| Some(c.ready_mean))),
-    more("nodes_ready_min", "", EVERYWHERE, "The fewest ready nodes at any instant.", |w| {
+    plain("nodes_ready_mean", "", EVERYWHERE, "Nodes that are ready or warming, time average.", |w| {
+        cluster(w, |c| Some(c.ready_mean))
+    }),
+    more("nodes_ready_min", "", EVERYWHERE, "The fewest such nodes at any instant.", |w| {
         cluster(w, |c| Some(c.ready_min))
+    }),
+    less("node_restarts_total", "", EVERYWHERE, "Processes that were started again.", |w| {
+        cluster(w, |c| Some(c.restarts as f64))
+    }),
+    less("node_oom_kills_total", "", EVERYWHERE, "Processes that were killed for their memory.", |w| {
+        cluster(w, |c| c.oom_kills.map(|kills| kills as f64))
     }),
     plain("node_utilisation_ratio_mean", "", EVERYWHERE, "Busy share of slots, mean over ready nodes.", |w| {
         cluster(w, |c| c.utilisation_mean)
@@ -242,63 +251,123 @@ pub const ALL: &[Column] = &[
     less("node_utilisation_ratio_max", "", EVERYWHERE, "Busy share of slots of the busiest node in any tick.", |w| {
         cluster(w, |c| c.utilisation_max)
     }),
-    less("sessions_peak_to_mean", "", EVERYWHERE, "Bound sessions: fullest ready node ÷ mean.", |w| {
-        spread(w, |c| c.sessions, |s| s.mean.map(|m| m.peak_to_mean))
+    less("node_memory_ratio_max", "", EVERYWHERE, "Memory ÷ limit of the node nearest to it in any tick.", |w| {
+        cluster(w, |c| c.memory_ratio_max)
     }),
-    less("sessions_peak_to_fair", "", EVERYWHERE, "Bound sessions: fullest node × desired nodes ÷ all.", |w| {
-        spread(w, |c| c.sessions, |s| s.mean.map(|m| m.peak_to_fair))
-    }),
-    less("sessions_peak_to_fair_max", "", LONG, "The largest of any tick.", |w| {
-        spread(w, |c| c.sessions, |s| s.peak_to_fair_max)
-    }),
-    less("sessions_cv", "", EVERYWHERE, "Bound sessions: coefficient of variation over ready nodes.", |w| {
-        spread(w, |c| c.sessions, |s| s.mean.map(|m| m.cv))
-    }),
-    more("sessions_jain", "", EVERYWHERE, "Bound sessions: Jain's fairness index.", |w| {
-        spread(w, |c| c.sessions, |s| s.mean.map(|m| m.jain))
-    }),
-    less("sessions_gini", "", &[File::Runs], "Bound sessions: Gini coefficient of the nodes' averages.", |w| {
-        spread(w, |c| c.sessions, |s| s.gini)
-    }),
-    less("connections_peak_to_mean", "", EVERYWHERE, "Connections: fullest ready node ÷ mean.", |w| {
-        spread(w, |c| c.connections, |s| s.mean.map(|m| m.peak_to_mean))
-    }),
-    less("connections_peak_to_fair", "", EVERYWHERE, "Connections: fullest node × desired nodes ÷ all.", |w| {
-        spread(w, |c| c.connections, |s| s.mean.map(|m| m.peak_to_fair))
-    }),
-    less("connections_cv", "", EVERYWHERE, "Connections: coefficient of variation over ready nodes.", |w| {
-        spread(w, |c| c.connections, |s| s.mean.map(|m| m.cv))
-    }),
-    less("in_flight_peak_to_mean", "", EVERYWHERE, "Attempts at the nodes: fullest ÷ mean.", |w| {
-        spread(w, |c| c.in_flight, |s| s.mean.map(|m| m.peak_to_mean))
-    }),
-    less("in_flight_peak_to_fair", "", EVERYWHERE, "Attempts at the nodes: fullest × desired nodes ÷ all.", |w| {
-        spread(w, |c| c.in_flight, |s| s.mean.map(|m| m.peak_to_fair))
-    }),
-    less("in_flight_cv", "", EVERYWHERE, "Attempts at the nodes: coefficient of variation.", |w| {
-        spread(w, |c| c.in_flight, |s| s.mean.map(|m| m.cv))
-    }),
-    more("in_flight_jain", "", EVERYWHERE, "Attempts at the nodes: Jain's fairness index.", |w| {
-        spread(w, |c| c.in_flight, |s| s.mean.map(|m| m.jain))
-    }),
-    less("busy_peak_to_mean", "", EVERYWHERE, "Busy time: busiest ready node ÷ mean.", |w| {
-        spread(w, |c| c.busy, |s| s.mean.map(|m| m.peak_to_mean))
-    }),
-    less("busy_peak_to_fair", "", EVERYWHERE, "Busy time: busiest node × desired nodes ÷ all.", |w| {
-        spread(w, |c| c.busy, |s| s.mean.map(|m| m.peak_to_fair))
-    }),
-    less("busy_peak_to_fair_max", "", LONG, "The largest of any tick.", |w| {
-        spread(w, |c| c.busy, |s| s.peak_to_fair_max)
-    }),
-    less("busy_cv", "", EVERYWHERE, "Busy time: coefficient of variation over ready nodes.", |w| {
-        spread(w, |c| c.busy, |s| s.mean.map(|m| m.cv))
-    }),
-    more("busy_jain", "", EVERYWHERE, "Busy time: Jain's fairness index.", |w| {
-        spread(w, |c| c.busy, |s| s.mean.map(|m| m.jain))
-    }),
-    less("busy_gini", "", &[File::Runs], "Busy time: Gini coefficient of the nodes' averages.", |w| {
-        spread(w, |c| c.busy, |s| s.gini)
-    }),
+    less(
+        "sessions_peak_to_mean",
+        "",
+        EVERYWHERE,
+        "Bound sessions: fullest ready node ÷ mean.",
+        uneven::<SESSIONS, PEAK_TO_MEAN>,
+    ),
+    less(
+        "sessions_peak_to_fair",
+        "",
+        EVERYWHERE,
+        "Bound sessions: fullest node × desired nodes ÷ all.",
+        uneven::<SESSIONS, PEAK_TO_FAIR>,
+    ),
+    less(
+        "sessions_peak_to_fair_max",
+        "",
+        LONG,
+        "Bound sessions: the largest of any tick.",
+        uneven::<SESSIONS, PEAK_TO_FAIR_MAX>,
+    ),
+    less("sessions_cv", "", EVERYWHERE, "Bound sessions: coefficient of variation.", uneven::<SESSIONS, CV>),
+    more("sessions_jain", "", EVERYWHERE, "Bound sessions: Jain's fairness index.", uneven::<SESSIONS, JAIN>),
+    less(
+        "sessions_gini",
+        "",
+        LONG,
+        "Bound sessions: Gini coefficient of the nodes' averages.",
+        uneven::<SESSIONS, GINI>,
+    ),
+    less(
+        "connections_peak_to_mean",
+        "",
+        EVERYWHERE,
+        "Connections: fullest ready node ÷ mean.",
+        uneven::<CONNECTIONS, PEAK_TO_MEAN>,
+    ),
+    less(
+        "connections_peak_to_fair",
+        "",
+        EVERYWHERE,
+        "Connections: fullest node × desired nodes ÷ all.",
+        uneven::<CONNECTIONS, PEAK_TO_FAIR>,
+    ),
+    less(
+        "connections_peak_to_fair_max",
+        "",
+        LONG,
+        "Connections: the largest of any tick.",
+        uneven::<CONNECTIONS, PEAK_TO_FAIR_MAX>,
+    ),
+    less("connections_cv", "", EVERYWHERE, "Connections: coefficient of variation.", uneven::<CONNECTIONS, CV>),
+    more("connections_jain", "", EVERYWHERE, "Connections: Jain's fairness index.", uneven::<CONNECTIONS, JAIN>),
+    less(
+        "connections_gini",
+        "",
+        LONG,
+        "Connections: Gini coefficient of the nodes' averages.",
+        uneven::<CONNECTIONS, GINI>,
+    ),
+    less(
+        "in_flight_peak_to_mean",
+        "",
+        EVERYWHERE,
+        "Attempts at the nodes: fullest ÷ mean.",
+        uneven::<IN_FLIGHT, PEAK_TO_MEAN>,
+    ),
+    less(
+        "in_flight_peak_to_fair",
+        "",
+        EVERYWHERE,
+        "Attempts at the nodes: fullest × desired nodes ÷ all.",
+        uneven::<IN_FLIGHT, PEAK_TO_FAIR>,
+    ),
+    less(
+        "in_flight_peak_to_fair_max",
+        "",
+        LONG,
+        "Attempts at the nodes: the largest of any tick.",
+        uneven::<IN_FLIGHT, PEAK_TO_FAIR_MAX>,
+    ),
+    less("in_flight_cv", "", EVERYWHERE, "Attempts at the nodes: coefficient of variation.", uneven::<IN_FLIGHT, CV>),
+    more("in_flight_jain", "", EVERYWHERE, "Attempts at the nodes: Jain's fairness index.", uneven::<IN_FLIGHT, JAIN>),
+    less(
+        "in_flight_gini",
+        "",
+        LONG,
+        "Attempts at the nodes: Gini coefficient of the nodes' averages.",
+        uneven::<IN_FLIGHT, GINI>,
+    ),
+    less("busy_peak_to_mean", "", EVERYWHERE, "Busy time: busiest ready node ÷ mean.", uneven::<BUSY, PEAK_TO_MEAN>),
+    less(
+        "busy_peak_to_fair",
+        "",
+        EVERYWHERE,
+        "Busy time: busiest node × desired nodes ÷ all.",
+        uneven::<BUSY, PEAK_TO_FAIR>,
+    ),
+    less("busy_peak_to_fair_max", "", LONG, "Busy time: the largest of any tick.", uneven::<BUSY, PEAK_TO_FAIR_MAX>),
+    less("busy_cv", "", EVERYWHERE, "Busy time: coefficient of variation.", uneven::<BUSY, CV>),
+    more("busy_jain", "", EVERYWHERE, "Busy time: Jain's fairness index.", uneven::<BUSY, JAIN>),
+    less("busy_gini", "", LONG, "Busy time: Gini coefficient of the nodes' averages.", uneven::<BUSY, GINI>),
+    less("memory_peak_to_mean", "", EVERYWHERE, "Memory: fullest ready node ÷ mean.", uneven::<MEMORY, PEAK_TO_MEAN>),
+    less(
+        "memory_peak_to_fair",
+        "",
+        EVERYWHERE,
+        "Memory: fullest node × desired nodes ÷ all.",
+        uneven::<MEMORY, PEAK_TO_FAIR>,
+    ),
+    less("memory_peak_to_fair_max", "", LONG, "Memory: the largest of any tick.", uneven::<MEMORY, PEAK_TO_FAIR_MAX>),
+    less("memory_cv", "", EVERYWHERE, "Memory: coefficient of variation.", uneven::<MEMORY, CV>),
+    more("memory_jain", "", EVERYWHERE, "Memory: Jain's fairness index.", uneven::<MEMORY, JAIN>),
+    less("memory_gini", "", LONG, "Memory: Gini coefficient of the nodes' averages.", uneven::<MEMORY, GINI>),
 ];
 
 /// The columns of a file, in order.
@@ -355,8 +424,31 @@ fn cluster(w: &Window, get: fn(&ClusterFigures) -> Option<f64>) -> Option<f64> {
     w.cluster.as_ref().and_then(get)
 }
 
-fn spread(w: &Window, which: fn(&ClusterFigures) -> Spread, get: fn(Spread) -> Option<f64>) -> Option<f64> {
-    w.cluster.as_ref().map(which).and_then(get)
+// Numbers, so that a line of the table can name a load and a measure of it.
+const SESSIONS: usize = Load::Sessions as usize;
+const CONNECTIONS: usize = Load::Connections as usize;
+const IN_FLIGHT: usize = Load::InFlight as usize;
+const BUSY: usize = Load::Busy as usize;
+const MEMORY: usize = Load::Memory as usize;
+const PEAK_TO_MEAN: usize = 0;
+const PEAK_TO_FAIR: usize = 1;
+const PEAK_TO_FAIR_MAX: usize = 2;
+const CV: usize = 3;
+const JAIN: usize = 4;
+const GINI: usize = 5;
+
+/// How unevenly the nodes carry a load, by one of the measures.
+fn uneven<const LOAD: usize, const MEASURE: usize>(w: &Window) -> Option<f64> {
+    let Spread { mean, peak_to_fair_max, gini } = w.cluster.as_ref()?.spreads[LOAD];
+    match MEASURE {
+        PEAK_TO_MEAN => mean.map(|m| m.peak_to_mean),
+        PEAK_TO_FAIR => mean.map(|m| m.peak_to_fair),
+        PEAK_TO_FAIR_MAX => peak_to_fair_max,
+        CV => mean.map(|m| m.cv),
+        JAIN => mean.map(|m| m.jain),
+        GINI => gini,
+        _ => unreachable!("a measure without a name"),
+    }
 }
 
 #[cfg(test)]

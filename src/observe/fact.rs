@@ -63,10 +63,18 @@ pub enum Fact {
     InFlight { node: NodeId, by: i8 },
     /// So many slots of a node are busy now.
     Busy { node: NodeId, slots: u32 },
-    /// A node began to serve.
-    NodeReady { node: NodeId },
-    /// A node stopped serving.
+    /// A node's process was started; `again` when it was not its first. It does not listen yet.
+    NodeStarted { node: NodeId, again: bool },
+    /// A node's process listens, and is warm at `warm`.
+    NodeListens { node: NodeId, warm: Instant },
+    /// A node's process ended.
     NodeDown { node: NodeId },
+    /// A node was told to take nobody new, or no longer.
+    NodeDrains { node: NodeId, drains: bool },
+    /// A node's process takes so much memory now.
+    Memory { node: NodeId, bytes: u64 },
+    /// A node's process was killed for its memory.
+    OutOfMemory { node: NodeId },
     /// So many nodes belong to the cluster from now on.
     Desired { nodes: u32 },
     /// A change is complete.
@@ -74,4 +82,6 @@ pub enum Fact {
     /// A fault or change began; the index is its place in the plan. It is over at `cleared`, or is its own
     /// beginning where it has no end.
     Incident { index: u16, cleared: Instant },
+    /// What that fault did is over only at `at`: the processes that it stopped are still starting.
+    Cleared { index: u16, at: Instant },
 }

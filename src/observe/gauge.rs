@@ -1,4 +1,6 @@
 //! A number that changes, and its time integral: one multiply-add per change.
+//!
+//! The integral has 128 bits: a gigabyte for an hour is 2⁷¹ byte-nanoseconds, and a tick may be longer.
 
 use crate::base::time::Duration;
 
@@ -7,7 +9,6 @@ use crate::base::time::Duration;
 pub struct Gauge {
     /// What it is now.
     pub value: i64,
-    // A million sessions over a day are more nanoseconds than 64 bits hold.
     area: i128,
 }
 
@@ -16,16 +17,37 @@ impl Gauge {
     #[inline]
     pub fn change(&mut self, by: i64, left: Duration) {
         self.value += by;
-        self.area += i128::from(by) * i128::from(left.as_nanos());
+        self.area += over(by, left);
     }
 
     /// Starts a tick of this length; returns the integral of the one before.
     pub fn turn(&mut self, length: Duration) -> i128 {
-        std::mem::replace(&mut self.area, i128::from(self.value) * i128::from(length.as_nanos()))
+        std::mem::replace(&mut self.area, over(self.value, length))
     }
 
-    /// The integral up to `now`, with `left` of the tick to go.
+    /// The integral up to `now`, with `left` of the tick to go; of a number that is never negative.
     pub fn so_far(&self, left: Duration) -> u128 {
-        (self.area - i128::from(self.value) * i128::from(left.as_nanos())) as u128
+        (self.area - over(self.value, left)) as u128
+    }
+}
+
+fn over(value: i64, span: Duration) -> i128 {
+    i128::from(value) * i128::from(span.as_nanos() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_integral_is_exact_beyond_64_bits() {
+        // Ten million sessions for a day, one more for the last hour of it.
+        let (day, hour) = (Duration::from_secs(86_400), Duration::from_secs(3_600));
+        let mut gauge = Gauge::default();
+        gauge.change(10_000_000, day);
+        gauge.change(1, hour);
+        assert_eq!(gauge.so_far(hour), 10_000_000 * 82_800 * 1_000_000_000);
+        assert_eq!(gauge.turn(day), (10_000_000 * 86_400 + 3_600) * 1_000_000_000);
+        assert_eq!(gauge.turn(day), 10_000_001 * 86_400 * 1_000_000_000);
     }
 }

@@ -2,6 +2,25 @@
 //!
 //! `x` is each ready node's time average, per unit of weight × speed; the truth, not a balancer's view.
 
+/// What a node carries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(usize)]
+pub enum Load {
+    /// Sessions bound to it.
+    Sessions,
+    /// Connections that hang on it.
+    Connections,
+    /// Attempts at it.
+    InFlight,
+    /// Slots that are busy.
+    Busy,
+    /// Memory of its process (bytes).
+    Memory,
+}
+
+/// How many kinds of load there are.
+pub const LOADS: usize = Load::Memory as usize + 1;
+
 /// Measures of unevenness; all are 1 (or 0 for `cv`) when every node carries the same.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Imbalance {
@@ -34,6 +53,17 @@ pub fn imbalance(loads: &[f64], desired: usize) -> Option<Imbalance> {
         jain: sum * sum / (n * squares),
         peak_to_fair: peak * desired as f64 / sum,
     })
+}
+
+/// The imbalance of one load over a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spread {
+    /// Time mean of each measure; `None` where nothing was carried.
+    pub mean: Option<Imbalance>,
+    /// The largest `peak_to_fair` of any tick.
+    pub peak_to_fair_max: Option<f64>,
+    /// Gini coefficient of the nodes' averages; only for windows longer than a tick.
+    pub gini: Option<f64>,
 }
 
 /// Gini coefficient of `loads`: 0 when all are equal, (n − 1) ÷ n when one carries everything.

@@ -1,8 +1,8 @@
 //! Time means over ticks of the cluster's figures, for windows longer than a tick.
 
-use super::imbalance::Imbalance;
+use super::imbalance::{Imbalance, LOADS, Spread};
 use super::rebuilders::RebuilderFigures;
-use super::window::{ClusterFigures, Spread};
+use super::window::ClusterFigures;
 
 /// Sums over ticks of what a longer window shows the mean of.
 #[derive(Clone, Debug, Default)]
@@ -12,7 +12,10 @@ pub struct Means {
     ready_min: Option<f64>,
     utilisation: (f64, f64),
     utilisation_max: Option<f64>,
-    spreads: [SpreadMeans; 4],
+    memory_ratio_max: Option<f64>,
+    restarts: u64,
+    oom_kills: Option<u64>,
+    spreads: [SpreadMeans; LOADS],
     // Sums, and the longest line and visit.
     rebuilders: Option<RebuilderFigures>,
 }
@@ -41,8 +44,10 @@ impl Means {
             sums.waiting_max = sums.waiting_max.max(figures.waiting_max);
             sums.time_max = larger(sums.time_max, figures.time_max);
         }
-        for (means, spread) in self.spreads.iter_mut().zip([tick.sessions, tick.connections, tick.in_flight, tick.busy])
-        {
+        self.memory_ratio_max = larger(self.memory_ratio_max, tick.memory_ratio_max);
+        self.restarts += tick.restarts;
+        self.oom_kills = tick.oom_kills.map(|kills| self.oom_kills.unwrap_or(0) + kills);
+        for (means, spread) in self.spreads.iter_mut().zip(tick.spreads) {
             if let Some(measured) = spread.mean {
                 let measures = [measured.peak_to_mean, measured.cv, measured.jain, measured.peak_to_fair];
                 means.sums.iter_mut().zip(measures).for_each(|(sum, x)| *sum += x);
@@ -52,16 +57,16 @@ impl Means {
         }
     }
 
-    /// The means so far; `ginis` of the three quantities where they are known.
-    pub fn figures(&self, ginis: Option<[Option<f64>; 4]>) -> Option<ClusterFigures> {
-        let spread = |quantity: usize| {
-            let means = &self.spreads[quantity];
+    /// The means so far, and the Gini coefficient of each load.
+    pub fn figures(&self, ginis: [Option<f64>; LOADS]) -> Option<ClusterFigures> {
+        let spread = |load: usize| {
+            let means = &self.spreads[load];
             let [peak_to_mean, cv, jain, peak_to_fair] = means.sums.map(|sum| sum / means.n);
             let measured = Imbalance { peak_to_mean, cv, jain, peak_to_fair };
             Spread {
                 mean: (means.n > 0.0).then_some(measured),
                 peak_to_fair_max: means.max,
-                gini: ginis.and_then(|each| each[quantity]).filter(|_| means.n > 0.0),
+                gini: ginis[load].filter(|_| means.n > 0.0),
             }
         };
         (self.ticks > 0.0).then(|| ClusterFigures {
@@ -69,10 +74,10 @@ impl Means {
             ready_min: self.ready_min.unwrap_or(0.0),
             utilisation_mean: (self.utilisation.1 > 0.0).then(|| self.utilisation.0 / self.utilisation.1),
             utilisation_max: self.utilisation_max,
-            sessions: spread(0),
-            connections: spread(1),
-            in_flight: spread(2),
-            busy: spread(3),
+            memory_ratio_max: self.memory_ratio_max,
+            restarts: self.restarts,
+            oom_kills: self.oom_kills,
+            spreads: std::array::from_fn(spread),
             rebuilders: self.rebuilders.map(|sums| RebuilderFigures {
                 waiting_mean: sums.waiting_mean / self.ticks,
                 utilisation: sums.utilisation / self.ticks,

@@ -1,12 +1,40 @@
-//! The books of the nodes: what each carries, and how evenly.
+//! The books of the nodes: what each is and carries, and how evenly.
 
 use super::gauge::Gauge;
-use super::imbalance::{gini, imbalance};
+use super::imbalance::{LOADS, Load, Spread, gini, imbalance};
 use super::means::Means;
 use super::rebuilders::RebuilderBooks;
-use super::window::{ClusterFigures, Spread};
+use super::window::ClusterFigures;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
+
+/// What a node is: the truth, not a balancer's view.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// It has no process.
+    Down,
+    /// Its process does not listen yet.
+    Starting,
+    /// It serves, and is slower than it will be.
+    Warming,
+    /// It serves.
+    Ready,
+    /// It serves those that it has, and takes nobody new.
+    Draining,
+}
+
+impl State {
+    /// Its name in `nodes.csv`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Down => "down",
+            State::Starting => "starting",
+            State::Warming => "warming",
+            State::Ready => "ready",
+            State::Draining => "draining",
+        }
+    }
+}
 
 /// What one node did within one tick.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,8 +43,8 @@ pub struct NodeTick {
     pub from: Instant,
     /// The node's index.
     pub node: u32,
-    /// Whether it was ready at the end.
-    pub ready: bool,
+    /// What it was at the end.
+    pub state: State,
     /// Sessions bound to it, time average.
     pub sessions: f64,
     /// Connections that hang on it, time average.
@@ -25,34 +53,73 @@ pub struct NodeTick {
     pub in_flight: f64,
     /// Share of its slots that were busy.
     pub utilisation: f64,
+    /// Memory of its process, time average; `None` where none is modelled (bytes).
+    pub memory: Option<f64>,
 }
 
-/// What a node carries, in the order of the arrays below.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(usize)]
-pub enum Load {
-    /// Sessions bound to it.
-    Sessions,
-    /// Connections that hang on it.
-    Connections,
-    /// Attempts at it.
-    InFlight,
-    /// Slots that are busy.
-    Busy,
+/// What the books must know of a node.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// Its slots.
+    pub slots: u32,
+    /// Weight × speed: what a fair load is proportional to.
+    pub share: f64,
+    /// Whether its memory is modelled.
+    pub weighs: bool,
+    /// The memory that it may take (bytes).
+    pub memory_max: Option<u64>,
 }
 
-const LOADS: usize = 4;
+/// Where a process is in its life.
+#[derive(Clone, Copy, Debug)]
+enum Process {
+    None,
+    Starting,
+    // Warm from then on.
+    Listening(Instant),
+}
 
 #[derive(Debug)]
 struct NodeGauges {
-    slots: u32,
-    // Weight × speed: what a fair load is proportional to.
-    share: f64,
-    ready: bool,
+    known: Known,
+    process: Process,
+    drains: bool,
     loads: [Gauge; LOADS],
-    // Integrals since the warm-up while ready, per unit of share, and for how long (ns).
-    since_warmup: [f64; LOADS],
-    ready_time: f64,
+    run: Carried,
+    incident: Carried,
+}
+
+impl NodeGauges {
+    fn is_ready(&self) -> bool {
+        matches!(self.process, Process::Listening(_)) && !self.drains
+    }
+
+    /// What it was in the tick that ends now.
+    fn state(&self, now: Instant) -> State {
+        match self.process {
+            Process::None => State::Down,
+            Process::Starting => State::Starting,
+            Process::Listening(_) if self.drains => State::Draining,
+            // A tick does not own its last instant.
+            Process::Listening(warm) if now <= warm => State::Warming,
+            Process::Listening(_) => State::Ready,
+        }
+    }
+}
+
+/// What a node carried in the ticks at whose end it was ready.
+#[derive(Clone, Copy, Debug, Default)]
+struct Carried {
+    // Integrals per unit of share, and over how long (ns).
+    loads: [f64; LOADS],
+    time: f64,
+}
+
+impl Carried {
+    fn add(&mut self, averages: &[f64; LOADS], share: f64, span: f64) {
+        self.time += span;
+        self.loads.iter_mut().zip(averages).for_each(|(sum, average)| *sum += average / share * span);
+    }
 }
 
 /// The books of all nodes.
@@ -61,16 +128,19 @@ pub struct NodeBooks {
     nodes: Vec<NodeGauges>,
     /// Nodes that belong to the cluster.
     pub desired: usize,
-    // Whether sessions are bound to nodes at all.
+    // Whether sessions are bound to nodes at all, and whether memory is modelled.
     binds: bool,
+    weighs: bool,
+    // Ready and warming nodes.
     ready: Gauge,
     ready_min: i64,
     /// What stands beside the nodes and makes their sessions' state anew.
     pub rebuilders: RebuilderBooks,
-    /// Means since the warm-up.
-    pub run: Means,
-    /// Means since the incident under way began.
-    pub incident: Means,
+    // Within the tick.
+    restarts: u64,
+    oom_kills: u64,
+    run: Means,
+    incident: Means,
     /// Peak-to-mean per tick of what is even when all is well: bound sessions, or busy time where nothing
     /// binds.
     pub peak_to_mean: Vec<(Instant, Instant, f64)>,
@@ -79,23 +149,26 @@ pub struct NodeBooks {
 }
 
 impl NodeBooks {
-    /// Books for nodes with these slots and shares, and for rebuild services with these slots.
-    pub fn new(nodes: &[(u32, f64)], rebuilders: &[u32], binds: bool, keep: bool) -> NodeBooks {
-        let gauges = |&(slots, share): &(u32, f64)| NodeGauges {
-            slots,
-            share,
-            ready: false,
+    /// Books for these nodes, none of which has a process, and for rebuild services with these slots.
+    pub fn new(nodes: &[Known], rebuilders: &[u32], binds: bool, keep: bool) -> NodeBooks {
+        let gauges = |&known: &Known| NodeGauges {
+            known,
+            process: Process::None,
+            drains: false,
             loads: [Gauge::default(); LOADS],
-            since_warmup: [0.0; LOADS],
-            ready_time: 0.0,
+            run: Carried::default(),
+            incident: Carried::default(),
         };
         NodeBooks {
             nodes: nodes.iter().map(gauges).collect(),
             desired: nodes.len(),
             binds,
+            weighs: nodes.iter().any(|node| node.weighs),
             ready: Gauge::default(),
             ready_min: i64::MAX,
             rebuilders: RebuilderBooks::new(rebuilders),
+            restarts: 0,
+            oom_kills: 0,
             run: Means::default(),
             incident: Means::default(),
             peak_to_mean: Vec::new(),
@@ -116,13 +189,47 @@ impl NodeBooks {
         gauge.change(value - gauge.value, left);
     }
 
-    /// A node begins or stops serving.
-    pub fn set_ready(&mut self, node: NodeId, ready: bool, left: Duration) {
-        self.nodes[node.index()].ready = ready;
-        self.ready.change(if ready { 1 } else { -1 }, left);
-        if !ready {
+    /// A node's process is started.
+    pub fn start(&mut self, node: NodeId, again: bool, left: Duration) {
+        self.restarts += u64::from(again);
+        self.alter(node, left, |node| node.process = Process::Starting);
+    }
+
+    /// A node's process listens, and is warm at `warm`.
+    pub fn listen(&mut self, node: NodeId, warm: Instant, left: Duration) {
+        self.alter(node, left, |node| node.process = Process::Listening(warm));
+    }
+
+    /// A node's process ends.
+    pub fn stop(&mut self, node: NodeId, left: Duration) {
+        self.alter(node, left, |node| node.process = Process::None);
+    }
+
+    /// A node is told to take nobody new, or no longer.
+    pub fn set_drains(&mut self, node: NodeId, drains: bool, left: Duration) {
+        self.alter(node, left, |node| node.drains = drains);
+    }
+
+    /// A process is killed for its memory.
+    pub fn count_oom_kill(&mut self) {
+        self.oom_kills += 1;
+    }
+
+    fn alter(&mut self, node: NodeId, left: Duration, alter: impl FnOnce(&mut NodeGauges)) {
+        let node = &mut self.nodes[node.index()];
+        let was_ready = node.is_ready();
+        alter(node);
+        let is_ready = node.is_ready();
+        self.ready.change(i64::from(is_ready) - i64::from(was_ready), left);
+        if was_ready {
             self.ready_min = self.ready_min.min(self.ready.value);
         }
+    }
+
+    /// An incident begins.
+    pub fn begin_incident(&mut self) {
+        self.incident = Means::default();
+        self.nodes.iter_mut().for_each(|node| node.incident = Carried::default());
     }
 
     /// Closes the tick that began at `from` for every node, and measures how even the load was.
@@ -130,68 +237,77 @@ impl NodeBooks {
         let length = now.since(from);
         let span = length.as_nanos() as f64;
         let mut loads: [Vec<f64>; LOADS] = Default::default();
-        let mut utilisations = Vec::new();
+        let (mut utilisations, mut memory_ratio_max) = (Vec::new(), None);
         for (index, node) in self.nodes.iter_mut().enumerate() {
             let averages = node.loads.each_mut().map(|load| load.turn(length) as f64 / span);
-            let utilisation = averages[Load::Busy as usize] / f64::from(node.slots);
+            let Known { slots, share, weighs, memory_max } = node.known;
+            let utilisation = averages[Load::Busy as usize] / f64::from(slots);
+            let memory = averages[Load::Memory as usize];
             if let Some(kept) = &mut self.kept {
-                let [sessions, connections, in_flight, _] = averages;
-                let (node, ready) = (index as u32, node.ready);
-                kept.push(NodeTick { from, node, ready, sessions, connections, in_flight, utilisation });
+                let [sessions, connections, in_flight, ..] = averages;
+                let (node, state, memory) = (index as u32, node.state(now), weighs.then_some(memory));
+                kept.push(NodeTick { from, node, state, sessions, connections, in_flight, utilisation, memory });
             }
-            if !node.ready {
+            if !node.is_ready() {
                 continue;
             }
             utilisations.push(utilisation);
-            loads.iter_mut().zip(averages).for_each(|(load, average)| load.push(average / node.share));
+            let ratio = memory_max.map(|max| memory / max as f64);
+            memory_ratio_max = [memory_ratio_max, ratio].into_iter().flatten().reduce(f64::max);
+            loads.iter_mut().zip(averages).for_each(|(load, average)| load.push(average / share));
+            node.incident.add(&averages, share, span);
             if from >= warmup {
-                node.ready_time += span;
-                for (sum, average) in node.since_warmup.iter_mut().zip(averages) {
-                    *sum += average / node.share * span;
-                }
+                node.run.add(&averages, share, span);
             }
         }
-        let figures = self.figures(span, length, &loads, &utilisations);
+        let spreads = self.spreads(&loads);
+        let figures = ClusterFigures {
+            ready_mean: self.ready.turn(length) as f64 / span,
+            ready_min: self.ready_min.min(self.ready.value) as f64,
+            utilisation_mean: mean(&utilisations),
+            utilisation_max: utilisations.iter().copied().reduce(f64::max),
+            memory_ratio_max,
+            restarts: std::mem::take(&mut self.restarts),
+            oom_kills: self.weighs.then_some(std::mem::take(&mut self.oom_kills)),
+            spreads,
+            rebuilders: self.rebuilders.turn(length),
+        };
         self.ready_min = self.ready.value;
         if from >= warmup {
             self.run.add(&figures);
         }
         self.incident.add(&figures);
-        let even = if self.binds { figures.sessions } else { figures.busy };
+        let even = spreads[if self.binds { Load::Sessions } else { Load::Busy } as usize];
         self.peak_to_mean.extend(even.mean.map(|measured| (from, now, measured.peak_to_mean)));
         figures
     }
 
-    fn figures(
-        &mut self,
-        span: f64,
-        length: Duration,
-        loads: &[Vec<f64>; LOADS],
-        utilisations: &[f64],
-    ) -> ClusterFigures {
-        let desired = self.desired;
-        let spread = |load: Load| {
-            let mean = imbalance(&loads[load as usize], desired);
+    fn spreads(&self, loads: &[Vec<f64>; LOADS]) -> [Spread; LOADS] {
+        let mut spreads = loads.each_ref().map(|load| {
+            let mean = imbalance(load, self.desired);
             Spread { mean, peak_to_fair_max: mean.map(|m| m.peak_to_fair), gini: None }
-        };
-        ClusterFigures {
-            ready_mean: self.ready.turn(length) as f64 / span,
-            ready_min: self.ready_min.min(self.ready.value) as f64,
-            utilisation_mean: mean(utilisations),
-            utilisation_max: utilisations.iter().copied().reduce(f64::max),
-            sessions: if self.binds { spread(Load::Sessions) } else { Spread::default() },
-            connections: spread(Load::Connections),
-            in_flight: spread(Load::InFlight),
-            busy: spread(Load::Busy),
-            rebuilders: self.rebuilders.turn(length),
+        });
+        if !self.binds {
+            spreads[Load::Sessions as usize] = Spread::default();
         }
+        spreads
     }
 
-    /// Gini coefficients of the nodes' averages since the warm-up.
-    pub fn ginis(&self) -> [Option<f64>; LOADS] {
+    /// What the cluster did since the warm-up; `None` when no tick has ended since.
+    pub fn run_figures(&self) -> Option<ClusterFigures> {
+        self.run.figures(self.ginis(|node| &node.run))
+    }
+
+    /// What the cluster did since the incident under way began.
+    pub fn incident_figures(&self) -> Option<ClusterFigures> {
+        self.incident.figures(self.ginis(|node| &node.incident))
+    }
+
+    /// Gini coefficients of the averages of the nodes that were ready in some tick.
+    fn ginis(&self, carried: fn(&NodeGauges) -> &Carried) -> [Option<f64>; LOADS] {
         std::array::from_fn(|load| {
-            let ready = self.nodes.iter().filter(|node| node.ready_time > 0.0);
-            gini(ready.map(|node| node.since_warmup[load] / node.ready_time).collect())
+            let ready = self.nodes.iter().map(carried).filter(|carried| carried.time > 0.0);
+            gini(ready.map(|carried| carried.loads[load] / carried.time).collect())
         })
     }
 }

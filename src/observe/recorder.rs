@@ -6,10 +6,10 @@
 use super::books::Books;
 use super::fact::{Ending, Fact};
 use super::histogram::{Quantiles, ResponseTimes};
+use super::imbalance::Load;
 use super::incident::{Distinct, Marks, OpenIncident, Peak, Shock};
-use super::means::Means;
-pub use super::nodes::NodeTick;
-use super::nodes::{Load, NodeBooks};
+use super::nodes::NodeBooks;
+pub use super::nodes::{Known, NodeTick, State};
 use super::recovery::{Limits, rebalance, recovery};
 use super::totals::{Counter, Totals};
 use super::window::{ClusterFigures, Traits, Window};
@@ -29,8 +29,8 @@ pub struct Setup {
     pub tick: Duration,
     /// By population: which figures apply to it.
     pub populations: Vec<Traits>,
-    /// By node: slots, and weight × speed relative to the others.
-    pub nodes: Vec<(u32, f64)>,
+    /// By node: what its figures are relative to.
+    pub nodes: Vec<Known>,
     /// By rebuild service: slots.
     pub rebuilders: Vec<u32>,
     /// What recovery means.
@@ -194,16 +194,29 @@ impl Recorder {
             Fact::AtRebuilder { service, waiting, busy } => {
                 self.nodes.rebuilders.set(usize::from(service), waiting, busy, left);
             }
-            Fact::NodeReady { node } => self.nodes.set_ready(node, true, left),
-            Fact::NodeDown { node } => self.nodes.set_ready(node, false, left),
-            Fact::Desired { nodes } => self.nodes.desired = nodes as usize,
             Fact::Completed { index } => {
-                let open = self.books.iter_mut().filter_map(|books| books.incident.as_mut());
-                for incident in open.filter(|incident| incident.index == index) {
+                for incident in self.open_incidents(index) {
                     (incident.cleared, incident.completed) = (now, Some(now));
                 }
             }
+            Fact::Cleared { index, at } => self.open_incidents(index).for_each(|incident| incident.cleared = at),
             Fact::Incident { index, cleared } => self.open_incident(now, left, index, cleared),
+            of_nodes => self.note_of_nodes(left, of_nodes),
+        }
+    }
+
+    /// The facts of the lives of nodes.
+    fn note_of_nodes(&mut self, left: Duration, fact: Fact) {
+        match fact {
+            Fact::NodeStarted { node, again } => self.nodes.start(node, again, left),
+            Fact::NodeListens { node, warm } => self.nodes.listen(node, warm, left),
+            Fact::NodeDown { node } => self.nodes.stop(node, left),
+            Fact::NodeDrains { node, drains } => self.nodes.set_drains(node, drains, left),
+            Fact::Memory { node, bytes } => {
+                self.nodes.set(node, Load::Memory, i64::try_from(bytes).unwrap_or(i64::MAX), left);
+            }
+            Fact::OutOfMemory { .. } => self.nodes.count_oom_kill(),
+            Fact::Desired { nodes } => self.nodes.desired = nodes as usize,
             _ => unreachable!("a frequent fact is noted where it comes in"),
         }
     }
@@ -255,6 +268,12 @@ impl Recorder {
                 change(incident);
             }
         }
+    }
+
+    /// The windows of the incident at this place in the plan, if it is under way.
+    fn open_incidents(&mut self, index: u16) -> impl Iterator<Item = &mut OpenIncident> {
+        let open = self.books.iter_mut().filter_map(|books| books.incident.as_mut());
+        open.filter(move |incident| incident.index == index)
     }
 
     fn drop_session(
@@ -321,7 +340,7 @@ impl Recorder {
         self.close_incident(now);
         self.sum_up(left);
         self.incident += 1;
-        self.nodes.incident = Means::default();
+        self.nodes.begin_incident();
         let scopes = self.books.len();
         for i in 0..scopes {
             let before = self.totals_at(i, left);
@@ -411,7 +430,7 @@ impl Recorder {
         let left = self.tick_end.since(now);
         self.sum_up(left);
         let all = self.books.len() - 1;
-        let cluster = self.nodes.incident.figures(None);
+        let cluster = self.nodes.incident_figures();
         for i in 0..=all {
             let Some(open) = self.books[i].incident.take() else { continue };
             let totals = &self.totals_at(i, left) - &open.before;
@@ -450,7 +469,7 @@ impl Recorder {
     pub fn finish(mut self) -> Recording {
         let end = self.setup.end;
         self.close_incident(end);
-        let cluster = self.nodes.run.figures(Some(self.nodes.ginis()));
+        let cluster = self.nodes.run_figures();
         let all = self.books.len() - 1;
         for i in 0..=all {
             let books = &self.books[i];

@@ -57,6 +57,7 @@ pub enum Counter {
     MovedOnce,
     /// Sessions that lost their state for the first time.
     LostOnce,
+    // New ones stand above: the last one says how many there are.
 }
 
 const COUNTERS: usize = Counter::LostOnce as usize + 1;

@@ -3,7 +3,7 @@
 //! A tick, an incident and a whole run are all windows; they differ only in length.
 
 use super::histogram::Quantiles;
-use super::imbalance::Imbalance;
+use super::imbalance::{LOADS, Spread};
 use super::incident::Shock;
 use super::rebuilders::RebuilderFigures;
 use super::totals::Totals;
@@ -74,25 +74,15 @@ pub struct ClusterFigures {
     pub utilisation_mean: Option<f64>,
     /// The same of the busiest node; in longer windows the largest tick.
     pub utilisation_max: Option<f64>,
-    /// Of bound sessions; empty where nothing binds. In longer windows the mean over the ticks, as below.
-    pub sessions: Spread,
-    /// Of connections that hang on nodes.
-    pub connections: Spread,
-    /// Of attempts at the nodes.
-    pub in_flight: Spread,
-    /// Of busy time.
-    pub busy: Spread,
+    /// Memory ÷ limit of the node that is nearest to it; in longer windows the largest tick. Empty without a limit.
+    pub memory_ratio_max: Option<f64>,
+    /// Processes that were started again.
+    pub restarts: u64,
+    /// Processes that were killed for their memory; empty where no memory is modelled.
+    pub oom_kills: Option<u64>,
+    /// How uneven each load was, by `Load`; in longer windows the mean over the ticks. Empty for sessions where
+    /// nothing binds, and for memory where none is modelled.
+    pub spreads: [Spread; LOADS],
     /// Of the rebuild services; `None` when there is none. In longer windows as utilisation.
     pub rebuilders: Option<RebuilderFigures>,
-}
-
-/// The imbalance of one quantity.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Spread {
-    /// Time mean of each measure; `None` where nothing was carried.
-    pub mean: Option<Imbalance>,
-    /// The largest `peak_to_fair` of any tick.
-    pub peak_to_fair_max: Option<f64>,
-    /// Gini coefficient of the nodes' averages; only for windows longer than a tick.
-    pub gini: Option<f64>,
 }

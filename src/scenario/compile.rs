@@ -221,6 +221,25 @@ impl Reading<'_> {
             let message = format!("the clients ask for {offered:.1} busy slots, and there are {slots}");
             self.warning(&["cluster"], message, "the queues will grow for as long as that lasts");
         }
+        self.warn_of_memory(plan);
+    }
+
+    /// Whether those who are there from the start fit, if they are spread evenly.
+    fn warn_of_memory(&mut self, plan: &Plan) {
+        let each = |holds: &dyn Fn(&Population) -> bool| {
+            let present: u64 = plan.populations.iter().filter(|people| holds(people)).map(Population::present).sum();
+            present / plan.desired() as u64
+        };
+        let sessions = each(&|people| matches!(people.state.kind, StateKind::Memory | StateKind::Cache));
+        let connections = each(&|people| plan.hangs(people));
+        let memories = plan.nodes[..plan.desired()].iter().filter_map(|node| node.spec.memory);
+        let needed = memories.filter_map(|memory| Some((memory.limit?, memory.taken(sessions, connections, 0))));
+        if let Some((limit, bytes)) = needed.into_iter().find(|(limit, bytes)| *bytes > limit.get()) {
+            let mib = bytes >> 20;
+            let message =
+                format!("those who are there at the start take {mib} MiB of each node, whose limit is {limit}");
+            self.warning(&["cluster"], message, "processes will be killed for their memory from the beginning");
+        }
     }
 }
 

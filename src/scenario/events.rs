@@ -8,10 +8,8 @@ use super::words::nearest;
 use crate::base::time::Instant;
 use crate::cluster::change::{self, Change, Order};
 use crate::cluster::fate::aim::{Aim, Part};
-use crate::cluster::fate::{Fault, Kind, Written};
+use crate::cluster::fate::{Fault, Written};
 use crate::cluster::plan::Node;
-
-const ADDED_MAX: u32 = 10_000;
 
 /// Adds the nodes that changes will bring, alike to the last one; returns how many.
 pub(super) fn add_spares(nodes: &mut Vec<Node>, changes: &[Change]) -> usize {
@@ -38,6 +36,7 @@ impl Reading<'_> {
         let written: Vec<(String, Written)> = read_each(node, self.problems, "fault");
         let mut faults = Vec::new();
         for (name, fault) in written {
+            let at = Instant::START + fault.at;
             let mut kinds = fault.kinds();
             if kinds.len() != 1 {
                 let message = match kinds.len() {
@@ -55,13 +54,10 @@ impl Reading<'_> {
                 let message = format!("fault.{name} lasts no time at all");
                 self.wrong(&["fault", &name], message, "write how long, or leave `lasts` out for good");
             }
-            if let Kind::Slow(params) = &kind
-                && !(params.speed.ratio() > 0.0 && params.speed.ratio() < 1.0)
-            {
-                let message = format!("fault.{name}: what is left of the speed must be above 0% and below 100%");
-                self.wrong(&["fault", &name, "slow", "speed"], message, "nodes that do no work at all are a `freeze`");
+            for (key, message, mend) in kind.faults() {
+                self.wrong(&["fault", &name, kind.name(), key], format!("fault.{name}: {message}"), mend);
             }
-            faults.push(Fault { name, at: Instant::START + fault.at, kind });
+            faults.push(Fault { name, at, kind });
         }
         // By name, so that the order of the text changes nothing.
         faults.sort_by(|a, b| a.name.cmp(&b.name));
@@ -145,6 +141,7 @@ impl Reading<'_> {
         let written: Vec<(String, change::Written)> = read_each(node, self.problems, "change");
         let mut changes = Vec::new();
         for (name, change) in written {
+            let at = Instant::START + change.at;
             let mut kinds = change.kinds();
             if kinds.len() != 1 {
                 let message = match kinds.len() {
@@ -158,29 +155,16 @@ impl Reading<'_> {
             if let (Some((nodes, zones)), Some(aim)) = (nodes, kind.aim()) {
                 self.check_aim(&["change", &name, kind.name(), "nodes"], aim, nodes, zones);
             }
-            self.check_change(&name, &kind);
-            if let (Some((nodes, zones)), change::Kind::Rolling(params)) = (nodes, &kind) {
-                self.check_order(&name, &params.order, nodes, zones);
+            for (key, message, mend) in kind.faults() {
+                self.wrong(&["change", &name, kind.name(), key], format!("change.{name}: {message}"), mend);
             }
-            changes.push(Change { name, at: Instant::START + change.at, kind });
+            if let (Some((nodes, zones)), Some(order)) = (nodes, kind.order()) {
+                self.check_order(&name, order, nodes, zones);
+            }
+            changes.push(Change { name, at, kind });
         }
         changes.sort_by(|a, b| a.name.cmp(&b.name));
         changes
-    }
-
-    fn check_change(&mut self, name: &str, kind: &change::Kind) {
-        match kind {
-            change::Kind::Rolling(params) => {
-                for (key, message, mend) in params.faults() {
-                    self.wrong(&["change", name, "rolling", key], format!("change.{name}: {message}"), mend);
-                }
-            }
-            change::Kind::ScaleOut(params) if !(1..=ADDED_MAX).contains(&params.nodes) => {
-                let message = format!("change.{name} adds {} nodes; from 1 to {ADDED_MAX} can be added", params.nodes);
-                self.wrong(&["change", name, "scale_out", "nodes"], message, "add fewer, or start with more");
-            }
-            _ => {}
-        }
     }
 
     /// The nodes whose turn comes first must exist, and come once.

@@ -11,8 +11,11 @@ use crate::cluster::balancer;
 use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::client::reconnect::Backoff;
 use crate::cluster::client::{Protocol, addresses, arrivals, closed};
+use crate::cluster::footprint::Memory;
+use crate::cluster::life::Restart;
 use crate::cluster::state::{Location, Rebuilder};
 use crate::cluster::station::Discipline;
+use crate::cluster::warm_up::WarmUp;
 use crate::cluster::{change, fate};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{self, Deserializer, IgnoredAny, Visitor};
@@ -129,6 +132,14 @@ pub struct Node {
     pub accept_max: u32,
     /// Connections that may hang on a node; one more is refused. Unlimited unless given.
     pub connections_max: Option<u32>,
+    /// How long a process takes from its start until it listens, whatever it is started after; default none.
+    pub start: Option<Law<Duration>>,
+    /// How much slower a process is after its start; not at all unless given.
+    pub warm_up: Option<WarmUp>,
+    /// What a process takes and may take; not modelled unless given.
+    pub memory: Option<Memory>,
+    /// When a process that has died of itself is started again; default as Kubernetes.
+    pub restart: Restart,
 }
 
 impl Default for Node {
@@ -140,6 +151,10 @@ impl Default for Node {
             handshake: None,
             accept_max: 4096,
             connections_max: None,
+            start: None,
+            warm_up: None,
+            memory: None,
+            restart: Restart::default(),
         }
     }
 }

@@ -34,7 +34,9 @@ pub const CHOICES: &[(&str, &[&str])] = &[
     ("clients.*.state.store.read", &[]),
     ("clients.*.state.store.write", &[]),
     ("cluster.node.handshake", &[]),
+    ("cluster.node.start", &[]),
     ("cluster.group.*.handshake", &[]),
+    ("cluster.group.*.start", &[]),
     ("state.memory.rebuild.service", &[]),
     ("state.cache.rebuild.service", &[]),
     ("state.store.read", &[]),
@@ -42,15 +44,8 @@ pub const CHOICES: &[(&str, &[&str])] = &[
     ("rebuild.*.service", &[]),
     ("fault.*", &["at"]),
     ("change.*", &["at"]),
-    ("change.*.drain.nodes", &[]),
-    ("change.*.maint.nodes", &[]),
-    ("change.*.scale_in.nodes", &[]),
-    ("fault.*.kill.nodes", &[]),
-    ("fault.*.lose.nodes", &[]),
-    ("fault.*.freeze.nodes", &[]),
-    ("fault.*.refuse.nodes", &[]),
-    ("fault.*.black_hole.nodes", &[]),
-    ("fault.*.slow.nodes", &[]),
+    ("change.*.*.nodes", &[]),
+    ("fault.*.*.nodes", &[]),
 ];
 
 /// Points of a sweep × variants; more is a mistake.

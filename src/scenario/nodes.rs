@@ -19,10 +19,16 @@ use super::address::{Address, after};
 use super::compile::Reading;
 use super::file;
 use super::{Choices, Node as Written, Table, load, read_node, set_path};
+use crate::base::dist::Law;
+use crate::base::time::Duration;
+use crate::cluster::footprint::Memory;
+use crate::cluster::life::Restart;
 use crate::cluster::plan::{Node, NodeSpec};
+use crate::cluster::warm_up::WarmUp;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -30,7 +36,8 @@ use toml::de::DeValue;
 const NODES_MAX: u32 = 100_000;
 const ZONES_MAX: u32 = 1_000;
 /// Slower or faster than this is another machine, or a mistake.
-const SPEEDS: std::ops::RangeInclusive<f64> = 0.001..=1_000.0;
+const SPEEDS: RangeInclusive<f64> = 0.001..=1_000.0;
+const MULTIPLIERS: RangeInclusive<f64> = 1.0..=1_000.0;
 
 /// The keys of a group that are not a node's.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -178,6 +185,16 @@ impl Reading<'_> {
             };
             nodes.extend((1..=share.count.min(NODES_MAX)).map(node));
         }
+        let without = |node: &&Node| node.spec.memory.is_none();
+        if let (Some(node), true) = (nodes.iter().find(without), nodes.iter().any(|node| !without(&node))) {
+            let group = node.group.clone().unwrap_or_default();
+            let message = format!("the memory of cluster.group.{group} is not modelled, but that of others is");
+            self.wrong(
+                &["cluster", "group", &group],
+                message,
+                "give it a memory, or write one for all in [cluster.node]",
+            );
+        }
         if nodes.len() > NODES_MAX as usize {
             let message = format!("the groups have {} nodes together; at most {NODES_MAX} fit", nodes.len());
             self.wrong(&["cluster", "group"], message, "lower their counts");
@@ -246,27 +263,72 @@ impl Reading<'_> {
 
     fn node(&mut self, node: &file::Node, path: &[&str]) -> Option<NodeSpec> {
         let below = |key: &'static str| -> Vec<&str> { path.iter().copied().chain([key]).collect() };
+        let before = self.problems.len();
         if node.concurrency == 0 {
             let message = "concurrency is zero: no request would ever be served";
             self.wrong(&below("concurrency"), message, "write 1 or more");
-            return None;
         }
         if node.connections_max == Some(0) {
             let message = "connections_max is zero: no stream could ever open";
             self.wrong(&below("connections_max"), message, "write 1 or more, or leave it out for any number");
         }
-        let handshake = match &node.handshake {
-            Some(law) => Some(self.law(law, &below("handshake"))?),
-            None => None,
-        };
-        Some(NodeSpec {
+        let mut law = |key, law: &Option<Law<Duration>>| law.as_ref().and_then(|law| self.law(law, &below(key)));
+        let (handshake, start) = (law("handshake", &node.handshake), law("start", &node.start));
+        if let Some(warm_up) = &node.warm_up {
+            self.check_warm_up(warm_up, &below("warm_up"));
+        }
+        if let Some(memory) = &node.memory {
+            self.check_memory(memory, &below("memory"));
+        }
+        self.check_restart(&node.restart, &below("restart"));
+        (self.problems.len() == before).then(|| NodeSpec {
             concurrency: node.concurrency,
             discipline: node.discipline,
             queue_max: node.queue_max.unwrap_or(u32::MAX),
             handshake,
             accept_max: node.accept_max,
             connections_max: node.connections_max.unwrap_or(u32::MAX),
+            start,
+            warm_up: node.warm_up,
+            memory: node.memory,
+            restart: node.restart,
         })
+    }
+
+    /// Notes what is wrong below a part of a node.
+    fn wrong_below(&mut self, path: &[&str], key: &str, message: &str, hint: &str) {
+        let full: Vec<&str> = path.iter().copied().chain([key]).collect();
+        self.wrong(&full, format!("{}: {message}", path.join(".")), hint);
+    }
+
+    fn check_warm_up(&mut self, warm_up: &WarmUp, path: &[&str]) {
+        if !MULTIPLIERS.contains(&warm_up.multiplier) {
+            let message = format!("multiplier must be from 1 to 1000, but is {}", warm_up.multiplier);
+            self.wrong_below(path, "multiplier", &message, "4 means that the first work takes four times as long");
+        }
+        if warm_up.lasts.is_zero() {
+            self.wrong_below(path, "lasts", "lasts is zero", "write how long, or leave warm_up out");
+        }
+    }
+
+    fn check_memory(&mut self, memory: &Memory, path: &[&str]) {
+        if let Some(limit) = memory.limit.filter(|limit| *limit <= memory.base) {
+            let message = format!("base ({}) reaches the limit ({limit}): no process would ever live", memory.base);
+            self.wrong_below(path, "limit", &message, "raise limit above base");
+        }
+    }
+
+    fn check_restart(&mut self, restart: &Restart, path: &[&str]) {
+        for (key, span) in [("base", restart.base), ("reset", restart.reset)] {
+            if span.is_zero() {
+                let message = format!("{key} is zero: a process could die and start again without end at one instant");
+                self.wrong_below(path, key, &message, "write a time such as \"10s\"");
+            }
+        }
+        if restart.cap < restart.base {
+            let message = format!("cap ({}) is less than base ({})", restart.cap, restart.base);
+            self.wrong_below(path, "cap", &message, "raise cap or lower base");
+        }
     }
 }
 

@@ -44,19 +44,7 @@ impl Reading<'_> {
         let closed = self.closed(name, clients);
         let arrivals = self.open(name, clients.arrivals.open.as_ref());
         let (length, arrivals) = (length?, arrivals?);
-        if matches!(length, client::Length::Requests(_)) && think.is_none() && pace.is_none() {
-            let message = format!("clients.{name} ask nothing: their requests never come, and no visit ends");
-            self.wrong(&path("requests"), message, "bound the visit by `length`, or add `think` or `pace`");
-        }
-        if think.as_ref().is_some_and(|think| think.mean() == 0.0) && service.mean() == 0.0 {
-            let message = "think and service are both zero: time would stand still";
-            self.wrong(&path("think"), message, "give one of them a positive mean");
-            return None;
-        }
-        if pace.as_ref().is_some_and(|pace| pace.mean() == 0.0) {
-            self.wrong(&path("pace"), "pace is zero: time would stand still", "give it a positive mean");
-            return None;
-        }
+        self.check_pauses(name, think.as_ref(), pace.as_ref(), &service)?;
         let cycle = client::mean_cycle(think.as_ref(), pace.as_ref(), &service);
         let initial = self.initial(name, clients, arrivals.initial_rate(), &length, cycle);
         Some(Population {
@@ -86,6 +74,27 @@ impl Reading<'_> {
             affinity: clients.affinity.as_ref().or(shared_affinity).cloned().unwrap_or_default().0,
             state: state?,
         })
+    }
+
+    /// Whether time passes between a client's requests; `None` when it would stand still.
+    fn check_pauses(
+        &mut self,
+        name: &str,
+        think: Option<&Sampler>,
+        pace: Option<&Sampler>,
+        service: &Sampler,
+    ) -> Option<()> {
+        if think.is_some_and(|think| think.mean() == 0.0) && service.mean() == 0.0 {
+            let message = "think and service are both zero: time would stand still";
+            self.wrong(&["clients", name, "think"], message, "give one of them a positive mean");
+            return None;
+        }
+        if pace.is_some_and(|pace| pace.mean() == 0.0) {
+            let message = "pace is zero: time would stand still";
+            self.wrong(&["clients", name, "pace"], message, "give it a positive mean");
+            return None;
+        }
+        Some(())
     }
 
     /// A law that may be left out; `None` when it is wrong.
@@ -131,6 +140,11 @@ impl Reading<'_> {
         match (&clients.length, &clients.requests) {
             (Some(Length::Forever), None) => Some(client::Length::Forever),
             (Some(Length::Time(law)), None) => self.law(law, &path("length")).map(client::Length::Time),
+            (None, Some(_)) if clients.think.is_none() && clients.pace.is_none() => {
+                let message = format!("clients.{name} ask nothing: their requests never come, and no visit ends");
+                self.wrong(&path("requests"), message, "bound the visit by `length`, or add `think` or `pace`");
+                None
+            }
             (None, Some(law)) => self.law(law, &path("requests")).map(client::Length::Requests),
             (Some(_), Some(_)) => {
                 let message = format!("clients.{name} has both `length` and `requests`");

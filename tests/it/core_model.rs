@@ -4,6 +4,7 @@
 use crate::lab::{causes, figure, incident, is_full, plan, run, simulate, whole};
 use rand::RngExt;
 use rayon::prelude::*;
+use std::panic::AssertUnwindSafe;
 use stickysim::base::cause::{Cause, Harm};
 use stickysim::base::draw::{Draw, Stream};
 use stickysim::cluster::Sim;
@@ -75,12 +76,24 @@ const MANNERS: Lines = &[
     "layer = \"l4\"\nredispatch = true",
     "retries = 1\nretry_pause = \"200ms\"\non_marked_down = \"shutdown_sessions\"",
     "connect_timeout = \"300ms\"\nserver_timeout = \"700ms\"\ntunnel_timeout = \"1s\"\ntcp_give_up = \"3s\"",
+    "instances = 3\nredispatch = true\non_marked_down = \"shutdown_sessions\"",
+    "instances = 2\nspread = \"request\"\nlayer = \"l4\"\nredispatch = true\nserver_timeout = \"400ms\"",
 ];
 const CHECKING: Lines = &[
     "health = { interval = \"300ms\", fall = 2, rise = 1 }",
     "health = { interval = \"500ms\", check = \"http\", timeout = \"200ms\" }",
 ];
 const NODES: Lines = &["", "queue_max = 3", "handshake = \"20ms\"\naccept_max = 4", "connections_max = 9"];
+const LIVES: Lines = &[
+    "",
+    "",
+    "start = \"400ms\"",
+    "start = { uniform = { min = \"100ms\", max = \"2s\" } }\nwarm_up = { multiplier = 4, lasts = \"1s\" }",
+    "memory = { limit = \"100KiB\", base = \"20KiB\", per_session = \"5KiB\", per_connection = \"3KiB\", per_request = \"2KiB\" }",
+    "memory = { limit = \"60KiB\", per_connection = \"9KiB\", per_request = \"4KiB\" }\nstart = \"300ms\"\n\
+     restart = { first = \"200ms\", base = \"300ms\", cap = \"1s\", reset = \"2s\" }",
+    "memory = { limit = \"50KiB\", per_session = \"6KiB\" }\nrestart = { base = \"1ms\", reset = \"1ms\" }",
+];
 const TROUBLE: Lines = &[
     "kill = { nodes = 1, lasts = \"1s\" }",
     "lose = { nodes = 1, lasts = \"3s\" }",
@@ -89,6 +102,10 @@ const TROUBLE: Lines = &[
     "refuse = { nodes = \"fullest\", lasts = \"2s\" }",
     "black_hole = { nodes = 1, lasts = \"2s\", looks_healthy = false }",
     "slow = { nodes = [\"n1\"], speed = \"20%\", lasts = \"3s\" }",
+    "lose = { nodes = [\"n1\"], lasts = \"1500ms\" }",
+    "crash_loop = { nodes = [\"n1\"], after = \"150ms\", lasts = \"3s\" }",
+    "kill = { nodes = [\"n1\", \"n2\"], lasts = \"2500ms\" }",
+    "freeze = { nodes = [\"n1\"], lasts = \"2500ms\" }",
     "kill = { nodes = { zone = \"z1\" }, lasts = \"2s\" }",
     "lose = { nodes = { zone = \"z2\" }, lasts = \"1s\" }",
     "freeze = { nodes = { share = \"100%\" }, lasts = \"1s\" }",
@@ -100,6 +117,7 @@ const CHANGES: Lines = &[
     "rolling = { surge_max = 1, how = \"maint\", restart = \"200ms\" }",
     "rolling = { batch = 2, how = \"maint\", restart = \"400ms\", order = \"reverse\" }",
     "rolling = { batch = 2, surge_max = 2, drain_timeout = \"300ms\", restart = \"200ms\", order = [\"n2\", \"n1\"] }",
+    "rolling = { unavailable_max = 2, how = \"maint\", pause = \"100ms\" }",
     "drain = { nodes = 1, timeout = \"1s\", lasts = \"3s\" }",
     "maint = { nodes = 1, lasts = \"2s\" }",
     "scale_out = { nodes = 2, start = \"300ms\" }",
@@ -122,10 +140,11 @@ fn mixed(n: u64, people: Lines) -> String {
     let draw = &mut Stream::new(n, "scenario", "").sequence();
     let mut text = format!(
         "duration = \"10s\"\nwarmup = \"1s\"\ntick = \"500ms\"\nrecovery_hold = \"1s\"\n[cluster]\nnodes = {}\nzones = 2\n\
-         [cluster.node]\nconcurrency = {}\n{}\n[balancer]\n{}\n{}\n{}\n{}\n{}\n{}\n",
+         [cluster.node]\nconcurrency = {}\n{}\n{}\n[balancer]\n{}\n{}\n{}\n{}\n{}\n{}\n",
         draw.random_range(2..6),
         draw.random_range(1..4),
         pick(NODES, draw),
+        pick(LIVES, draw),
         pick(BALANCING, draw),
         pick(REMEMBERING, draw),
         pick(MANNERS, draw),
@@ -186,14 +205,16 @@ fn the_books_balance_whatever_is_mixed() {
     (1..=cases).into_par_iter().for_each(|n| {
         let text = scenario(n);
         let plan = plan(&text);
-        let result = std::panic::catch_unwind(|| {
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| {
             let [a, b] = [1, 1].map(|seed| Sim::new(&plan, seed, true).run(|| false).unwrap().recording);
             assert_eq!(a.fingerprint, b.fingerprint, "not repeatable");
             assert!(
                 a.nodes.iter().all(|node| node.in_flight >= 0.0 && node.connections >= 0.0 && node.sessions >= 0.0)
             );
+            let limit = plan.nodes[0].known().memory_max.map_or(f64::INFINITY, |max| max as f64);
+            assert!(a.nodes.iter().all(|node| node.memory.is_none_or(|taken| (0.0..=limit).contains(&taken))));
             assert_eq!(wrong(&a), None);
-        });
+        }));
         assert!(result.is_ok(), "scenario {n}\n{text}");
     });
 }

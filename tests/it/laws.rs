@@ -119,6 +119,21 @@ const DISCIPLINE: Lines = &["", "discipline = \"processor_sharing\""];
 const QUEUE: Lines = &["", "", "queue_max = 0", "queue_max = 5"];
 const HANDSHAKE: Lines =
     &["", "", "handshake = \"5ms\"", "handshake = { exponential = { mean = \"80ms\" } }\naccept_max = 3"];
+const STARTING: Lines = &[
+    "",
+    "",
+    "start = \"600ms\"",
+    "start = { exponential = { mean = \"1s\" } }\nwarm_up = { multiplier = 5, lasts = \"2s\" }",
+    "warm_up = { multiplier = 2.5, lasts = \"700ms\" }",
+];
+const MEMORY: Lines = &[
+    "",
+    "",
+    "memory = { base = \"1MiB\", per_session = \"10KiB\" }",
+    "memory = { limit = \"1MiB\", base = \"900KiB\", per_session = \"9KiB\", per_request = \"5KiB\" }",
+    "memory = { limit = \"100KiB\", per_session = \"9KiB\", per_request = \"20KiB\" }\nrestart = { base = \"400ms\", reset = \"2s\" }",
+    "memory = { limit = \"64KiB\", per_request = \"16KiB\" }\nrestart = { first = \"300ms\" }",
+];
 const FAULT_AT: Lines = &["0s", "2s", "4500ms", "7s"];
 const LASTS: Lines = &["", ", lasts = \"1500ms\"", ", lasts = \"4s\""];
 
@@ -155,8 +170,8 @@ fn clients() -> impl Strategy<Value = String> {
 }
 
 fn scenes() -> impl Strategy<Value = Scene> {
-    let node = (select(DISCIPLINE), select(QUEUE), select(HANDSHAKE), 1u32..6)
-        .prop_map(|(a, b, c, slots)| format!("concurrency = {slots}\n{a}\n{b}\n{c}"));
+    let node = (select(DISCIPLINE), select(QUEUE), select(HANDSHAKE), select(STARTING), select(MEMORY), 1u32..6)
+        .prop_map(|(a, b, c, d, e, slots)| format!("concurrency = {slots}\n{a}\n{b}\n{c}\n{d}\n{e}"));
     let balancer = (select(AFFINITY), select(REDISPATCH), select(RETRIES), select(HEALTH))
         .prop_map(|(a, b, c, d)| [a, b, c, d].join("\n"));
     let faults = prop::collection::vec((select(FAULT_AT), 1u32..3, any::<bool>(), select(LASTS)), 0..4);
@@ -234,6 +249,10 @@ proptest! {
         let bound: f64 = nodes.iter().map(|node| node.sessions).sum();
         prop_assert!(bound <= last.totals.live_time as f64 / 5e8 + 1e-6, "{bound} bound, more than live\n{text}");
         prop_assert!(nodes.iter().all(|node| node.sessions >= 0.0 && node.in_flight >= 0.0), "{nodes:?}\n{text}");
+        let limit = plan.nodes[0].known().memory_max.unwrap_or(u64::MAX) as f64;
+        for node in &recording.nodes {
+            prop_assert!(node.memory.is_none_or(|taken| (0.0..=limit).contains(&taken)), "{node:?}\n{text}");
+        }
     }
 
     #[test]
@@ -310,7 +329,8 @@ fn scaled(unit: u32, balance: &str, below: &str) -> String {
     let ms = |n: u32| format!("\"{}ms\"", n * unit);
     format!(
         "duration = {}\nwarmup = {}\ntick = {}\nrecovery_hold = {}\n\
-         [cluster]\nnodes = 3\nnode = {{ concurrency = 2, queue_max = 9, handshake = {} }}\n\
+         [cluster]\nnodes = 3\nnode = {{ concurrency = 2, queue_max = 9, handshake = {}, start = {}, \
+         warm_up = {{ multiplier = 3, lasts = {} }} }}\n\
          [clients.web]\narrivals = {{ open = {{ rate = \"{}/s\" }}, initial = 10 }}\nlength = {}\nthink = {}\nservice = {}\n\
          request_timeout = {}\nretry = {{ attempts = 2, backoff = {{ fixed = {{ delay = {} }} }} }}\n\
          reconnect = {{ full_jitter = {{ base = {}, cap = {} }} }}\n\
@@ -321,6 +341,8 @@ fn scaled(unit: u32, balance: &str, below: &str) -> String {
         ms(1_000),
         ms(3_000),
         ms(7),
+        ms(600),
+        ms(3_000),
         40.0 / f64::from(unit),
         ms(3_000),
         ms(700),

@@ -7,6 +7,7 @@ mod core_model;
 mod docs;
 mod lab;
 mod laws;
+mod lives;
 mod oracles;
 mod people;
 mod predictions;

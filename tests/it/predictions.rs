@@ -88,3 +88,19 @@ fn one_dead_node_of_six_costs_a_sixth_of_the_sessions_or_none() {
     assert!(busy(sticky, 125, 165) > 0.99, "logging in again takes all that is left");
     near("work of logging in", figure(incident(sticky), "rebuild_work_s_total"), 335.0, 1.0);
 }
+
+#[test]
+fn impatient_people_keep_a_login_service_busy_with_their_own_past() {
+    let runs: Vec<Recording> = shipped("login-storm").par_iter().map(|cell| run(&cell.plan, 1)).collect();
+    let [patient, impatient, bounded, store] = &runs[..] else { panic!("{} variants", runs.len()) };
+    let at = |run: &Recording, second: usize, name: &str| figure(&run.ticks[2 * second + 1], name);
+    // 5,000 (1 − exp(−t/30)) have come and 90 t been served: the line is longest after 18.5 s, and gone after 42 s.
+    near("the longest line", figure(incident(patient), "rebuild_waiting_max"), 636.0, 80.0);
+    assert!(at(patient, 150, "rebuild_waiting_max") > 0.0 && at(patient, 170, "rebuild_waiting_max") == 0.0);
+    assert_eq!(incident(impatient).totals.total(Harm::Lost), 5_000);
+    near("still out", at(impatient, 599, "sessions_disconnected_mean") / 30_000.0, 0.13, 0.01);
+    near("though as many logins were done", at(impatient, 599, "rebuild_visits_total"), 90.0, 30.0);
+    assert_eq!(figure(incident(bounded), "rebuild_visits_total"), 5_000.0, "nobody is let in twice");
+    assert!(at(bounded, 170, "rebuild_waiting_max") == 0.0 && at(bounded, 170, "sessions_disconnected_mean") < 5.0);
+    assert_eq!(incident(store).totals.total(Harm::Lost), 0);
+}

@@ -103,7 +103,7 @@ fn the_next_batch_waits_for_the_slowest_of_the_last() {
 /// The nodes that are away so many seconds after the roll began.
 fn away(recording: &Recording, nodes: usize, second: usize) -> Vec<u32> {
     let rows = &recording.nodes[(60 + second) * nodes..][..nodes];
-    rows.iter().filter(|row| !row.ready).map(|row| row.node + 1).collect()
+    rows.iter().filter(|row| ["down", "starting"].contains(&row.state.name())).map(|row| row.node + 1).collect()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `drain` and `maint`: what an operator tells the balancer about nodes that go on running.
 
-use super::{Aim, LOOKS_EVERY, Step};
+use super::{Aim, LOOKS_EVERY, Step, Steps};
 use crate::base::cause::Cause;
 use crate::base::time::{Duration, Instant};
 use crate::cluster::Sim;
@@ -42,14 +42,38 @@ fn yes() -> bool {
     true
 }
 
+impl Steps for Drain {
+    fn name(&self) -> &'static str {
+        "drain"
+    }
+    fn aim(&self) -> Option<&Aim> {
+        Some(&self.nodes)
+    }
+    fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant> {
+        sim.drain(now, index, self)
+    }
+}
+
+impl Steps for Maint {
+    fn name(&self) -> &'static str {
+        "maint"
+    }
+    fn aim(&self) -> Option<&Aim> {
+        Some(&self.nodes)
+    }
+    fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant> {
+        sim.maintain(now, index, self)
+    }
+}
+
 impl Sim<'_> {
-    pub(super) fn drain(&mut self, now: Instant, index: usize, params: &Drain) -> Option<Instant> {
+    fn drain(&mut self, now: Instant, index: usize, params: &Drain) -> Option<Instant> {
         if self.rolls[index].is_new() {
             let nodes = self.aimed_by_change(index, &params.nodes);
             self.rolls[index].begin([]);
             let until = params.timeout.map_or(Instant::NEVER, |timeout| now + timeout);
             for node in nodes {
-                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Drain));
+                self.set_admin(now, node, Admin::Drain);
                 self.rolls[index].active.push((node, Step::Draining(until)));
             }
         }
@@ -58,7 +82,7 @@ impl Sim<'_> {
             let Step::Draining(until) = *step else { continue };
             if until <= now {
                 // Whoever is bound to it by a cookie or a table goes elsewhere, too.
-                self.balancers.each(|balancer| balancer.set_admin(*node, Admin::Maint));
+                self.set_admin(now, *node, Admin::Maint);
                 self.cut_all(now, *node, Cause::DrainTimeout);
             }
             if until <= now || self.is_empty(*node) {
@@ -70,12 +94,12 @@ impl Sim<'_> {
         self.until_ready(now, index, params.lasts, draining)
     }
 
-    pub(super) fn maintain(&mut self, now: Instant, index: usize, params: &Maint) -> Option<Instant> {
+    fn maintain(&mut self, now: Instant, index: usize, params: &Maint) -> Option<Instant> {
         if self.rolls[index].is_new() {
             let nodes = self.aimed_by_change(index, &params.nodes);
             self.rolls[index].begin([]);
             for node in nodes {
-                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Maint));
+                self.set_admin(now, node, Admin::Maint);
                 self.rolls[index].active.push((node, Step::Away(Instant::NEVER)));
                 if params.shutdown_sessions {
                     self.shut_down_sessions(now, node, None, Cause::Maintenance);
@@ -90,7 +114,7 @@ impl Sim<'_> {
         let ready = lasts.map_or(Instant::NEVER, |lasts| self.plan.changes[index].at + lasts);
         if ready <= now {
             for (node, _) in std::mem::take(&mut self.rolls[index].active) {
-                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Ready));
+                self.set_admin(now, node, Admin::Ready);
             }
             return None;
         }

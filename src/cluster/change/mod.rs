@@ -18,30 +18,31 @@ use crate::observe::Fact;
 pub use roll::{How, Order, Rolling, Rule, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
+use std::sync::Arc;
 
-/// What is changed.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Kind {
-    /// Every node is restarted, some at a time.
-    Rolling(roll::Params),
-    /// Nodes take nobody new for a while.
-    Drain(admin::Drain),
-    /// Nodes serve nobody for a while.
-    Maint(admin::Maint),
-    /// Nodes are added.
-    ScaleOut(scale::Out),
-    /// Nodes are taken away.
-    ScaleIn(scale::In),
-}
-
-impl Alternatives for Kind {
-    const NAMES: &'static [(&'static str, &'static str)] = &[
-        ("rolling", roll::MEANING),
-        ("drain", admin::DRAIN),
-        ("maint", admin::MAINT),
-        ("scale_out", scale::OUT),
-        ("scale_in", scale::IN),
-    ];
+/// A kind of change: what it does, step by step.
+pub trait Steps: Debug + Send + Sync {
+    /// Its key in a scenario.
+    fn name(&self) -> &'static str;
+    /// Whom it is aimed at, if it is aimed.
+    fn aim(&self) -> Option<&Aim> {
+        None
+    }
+    /// Whose turn comes first, if it takes turns.
+    fn order(&self) -> Option<&Order> {
+        None
+    }
+    /// How many nodes it adds to a cluster of `nodes`, at most.
+    fn spares(&self, _nodes: usize) -> usize {
+        0
+    }
+    /// What is wrong with the parameters: (key, message, how to mend it).
+    fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
+        Vec::new()
+    }
+    /// Begins the change at this place in the plan, or goes on with it; when to go on, or `None` when it is complete.
+    fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant>;
 }
 
 /// A change as written: when, and exactly one of the kinds.
@@ -65,16 +66,31 @@ pub struct Written {
 
 impl Written {
     /// The kinds that are given: one, in a sound scenario.
-    pub fn kinds(&self) -> Vec<Kind> {
+    pub fn kinds(self) -> Vec<Arc<dyn Steps>> {
         let kinds = [
-            self.rolling.clone().map(Kind::Rolling),
-            self.drain.clone().map(Kind::Drain),
-            self.maint.clone().map(Kind::Maint),
-            self.scale_out.map(Kind::ScaleOut),
-            self.scale_in.clone().map(Kind::ScaleIn),
+            self.rolling.map(steps),
+            self.drain.map(steps),
+            self.maint.map(steps),
+            self.scale_out.map(steps),
+            self.scale_in.map(steps),
         ];
         kinds.into_iter().flatten().collect()
     }
+}
+
+/// Of whatever kind: all are alike to the cluster.
+fn steps<K: Steps + 'static>(kind: K) -> Arc<dyn Steps> {
+    Arc::new(kind)
+}
+
+impl Alternatives for Written {
+    const NAMES: &'static [(&'static str, &'static str)] = &[
+        ("rolling", roll::MEANING),
+        ("drain", admin::DRAIN),
+        ("maint", admin::MAINT),
+        ("scale_out", scale::OUT),
+        ("scale_in", scale::IN),
+    ];
 }
 
 /// A change, ready to run.
@@ -85,39 +101,7 @@ pub struct Change {
     /// When it begins.
     pub at: Instant,
     /// What it does.
-    pub kind: Kind,
-}
-
-impl Kind {
-    /// Its key in a scenario.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Kind::Rolling(_) => "rolling",
-            Kind::Drain(_) => "drain",
-            Kind::Maint(_) => "maint",
-            Kind::ScaleOut(_) => "scale_out",
-            Kind::ScaleIn(_) => "scale_in",
-        }
-    }
-
-    /// Whom it is aimed at, if it is aimed.
-    pub fn aim(&self) -> Option<&Aim> {
-        match self {
-            Kind::Rolling(_) | Kind::ScaleOut(_) => None,
-            Kind::Drain(drain) => Some(&drain.nodes),
-            Kind::Maint(maint) => Some(&maint.nodes),
-            Kind::ScaleIn(scale) => Some(&scale.nodes),
-        }
-    }
-
-    /// How many nodes it adds to a cluster of `nodes`, at most.
-    pub fn spares(&self, nodes: usize) -> usize {
-        match self {
-            Kind::Rolling(rolling) if rolling.surge_max > 0 => nodes,
-            Kind::ScaleOut(scale) => scale.nodes as usize,
-            _ => 0,
-        }
-    }
+    pub kind: Arc<dyn Steps>,
 }
 
 /// Steps of a change look at the cluster so often while they wait for something.
@@ -132,14 +116,7 @@ impl Sim<'_> {
             let incident = (plan.faults.len() + index) as u16;
             self.recorder.note(now, Fact::Incident { index: incident, cleared: Instant::NEVER });
         }
-        let complete = match &change.kind {
-            Kind::Rolling(params) => self.roll(now, index, params),
-            Kind::Drain(params) => self.drain(now, index, params),
-            Kind::Maint(params) => self.maintain(now, index, params),
-            Kind::ScaleOut(params) => self.scale_out(now, index, params),
-            Kind::ScaleIn(params) => self.scale_in(now, index, params),
-        };
-        match complete {
+        match change.kind.go_on(self, now, index) {
             Some(next) => self.queue.at(next, event::change(index)),
             None => self.recorder.note(now, Fact::Completed { index: (plan.faults.len() + index) as u16 }),
         }
@@ -154,13 +131,27 @@ impl Sim<'_> {
 
     /// A node has left for good: its process stops, and the balancer forgets it.
     fn take_away(&mut self, now: Instant, node: NodeId, cause: Cause) {
-        self.balancers.each(|balancer| balancer.set_admin(node, Admin::Removed));
-        self.crash(now, node, cause);
+        self.set_admin(now, node, Admin::Removed);
+        self.take_down(now, node, cause);
     }
 
     /// Whether a node belongs to the cluster, up or not.
     pub(super) fn is_wanted(&self, node: NodeId) -> bool {
         self.wanted[node.index()]
+    }
+
+    /// The operator tells every balancer what is wanted of a node.
+    pub(super) fn set_admin(&mut self, now: Instant, node: NodeId, admin: Admin) {
+        self.balancers.each(|balancer| balancer.set_admin(node, admin));
+        self.recorder.note(now, Fact::NodeDrains { node, drains: admin != Admin::Ready });
+    }
+
+    /// Starts a node that was not there before, once; the balancer's checks begin with it.
+    pub(super) fn begin_node(&mut self, now: Instant, node: NodeId) {
+        if self.fleet.get(node).is_new() {
+            self.launch(now, node);
+            self.begin_checks(now, node);
+        }
     }
 
     /// A node belongs to the cluster from now on, or no longer.

@@ -1,15 +1,16 @@
 //! `rolling`: every node is restarted, a few at a time, in place or by new nodes that replace the old.
 //!
 //! A node in place goes through: drain (it takes nobody new, those bound to it are served on) until it is
-//! empty or `drain_timeout` is over → stop → away for `restart` → up → eligible in the balancer's view.
-//! With `surge_max` a new node is started and eligible first, and the old one then leaves for good. The
-//! next node's turn comes `pause` later.
+//! empty or `drain_timeout` is over → stop → away for `restart` → started (`cluster.node.start`) → up → eligible
+//! in the balancer's view. With `surge_max` a new node is started and eligible first, and the old one then leaves
+//! for good. The next node's turn comes `pause` later. A node that a fault keeps down when its turn comes is passed
+//! over: it will come back new.
 //!
 //! Turns overlap in one of two ways. By default so many nodes are under way at any time, and when one is done the
 //! next begins (Kubernetes' `maxUnavailable`). In batches so many leave together, and nobody begins before all of
 //! them are done (Ansible's `serial`, the rolling deployments of AWS Elastic Beanstalk).
 
-use super::LOOKS_EVERY;
+use super::{LOOKS_EVERY, Steps};
 use crate::base::cause::Cause;
 use crate::base::draw::Stream;
 use crate::base::id::NodeId;
@@ -42,8 +43,9 @@ pub struct Params {
     pub how: How,
     /// How long a drain waits for sessions to end; default 30 s (Kubernetes' grace period).
     pub drain_timeout: Duration,
-    /// How long a process is away, start-up included; default 5 s.
-    pub restart: Duration,
+    /// From the end of a process to the start of the next, which then takes `cluster.node.start`; default 5 s, or
+    /// none where `cluster.node.start` is given.
+    pub restart: Option<Duration>,
     /// Pause between a node's return, or that of the last of its batch, and the next turn; default none.
     pub pause: Duration,
     /// Whose turn comes first: a rule, or the names of those that do; default `forward`.
@@ -58,7 +60,7 @@ impl Default for Params {
             surge_max: 0,
             how: How::Drain,
             drain_timeout: Duration::from_secs(30),
-            restart: Duration::from_secs(5),
+            restart: None,
             pause: Duration::ZERO,
             order: Order::default(),
         }
@@ -66,30 +68,6 @@ impl Default for Params {
 }
 
 impl Params {
-    /// What contradicts itself: the key at fault, what is wrong, and how to mend it.
-    pub fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
-        let mut faults = Vec::new();
-        let mut fault = |key, message: String, mend| faults.push((key, message, mend));
-        match (self.batch, self.unavailable_max) {
-            (Some(0), _) => fault("batch", "a batch of 0 nodes moves nothing".into(), "write 1 or more"),
-            (Some(_), Some(_)) => {
-                let message = "`unavailable_max` and `batch` both say how many nodes are away at once";
-                fault("unavailable_max", message.into(), "leave one out: one by one as they are done, or together");
-            }
-            (Some(batch), None) if self.surge_max > 0 && self.surge_max < batch => {
-                let message =
-                    format!("a batch of {batch} needs as many new nodes, but surge_max is {}", self.surge_max);
-                fault("surge_max", message, "raise surge_max, or leave it out to restart in place");
-            }
-            (None, Some(0)) if self.surge_max == 0 => {
-                let message = "with unavailable_max and surge_max both 0 nothing can move";
-                fault("unavailable_max", message.into(), "set one of them to 1 or more");
-            }
-            _ => {}
-        }
-        faults
-    }
-
     /// Nodes whose turn it may be at once.
     fn at_once(&self) -> usize {
         let gliding = || self.surge_max.max(self.unavailable_max.unwrap_or(1)).max(1);
@@ -175,14 +153,16 @@ pub enum Rule {
 /// Where a node is in its turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// A new node is being started to replace this one: which, and when its process will be up.
+    /// A new node is to replace this one: which, and when its process is started.
     Replacing(NodeId, Instant),
-    /// That one is up, and the balancer does not know yet.
+    /// That one has been started, and the balancer does not know yet.
     Joining(NodeId),
     /// It is drained until then at most.
     Draining(Instant),
     /// Its process is away until then.
     Away(Instant),
+    /// Its process may run again, and does not listen yet.
+    Starting,
     /// It is up, and the balancer does not know yet.
     Unseen,
     /// It is done; the next turn may begin then.
@@ -211,9 +191,46 @@ impl Rolling {
     }
 }
 
+impl Steps for Params {
+    fn name(&self) -> &'static str {
+        "rolling"
+    }
+    fn spares(&self, nodes: usize) -> usize {
+        if self.surge_max > 0 { nodes } else { 0 }
+    }
+    fn order(&self) -> Option<&Order> {
+        Some(&self.order)
+    }
+    fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
+        let mut faults = Vec::new();
+        let mut fault = |key, message: String, mend| faults.push((key, message, mend));
+        match (self.batch, self.unavailable_max) {
+            (Some(0), _) => fault("batch", "a batch of 0 nodes moves nothing".into(), "write 1 or more"),
+            (Some(_), Some(_)) => {
+                let message = "`unavailable_max` and `batch` both say how many nodes are away at once";
+                fault("unavailable_max", message.into(), "leave one out: one by one as they are done, or together");
+            }
+            (Some(batch), None) if self.surge_max > 0 && self.surge_max < batch => {
+                let message =
+                    format!("a batch of {batch} needs as many new nodes, but surge_max is {}", self.surge_max);
+                fault("surge_max", message, "raise surge_max, or leave it out to restart in place");
+            }
+            (None, Some(0)) if self.surge_max == 0 => {
+                let message = "with unavailable_max and surge_max both 0 nothing can move";
+                fault("unavailable_max", message.into(), "set one of them to 1 or more");
+            }
+            _ => {}
+        }
+        faults
+    }
+    fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant> {
+        sim.roll(now, index, self)
+    }
+}
+
 impl Sim<'_> {
     /// Goes on with a roll; the next time to look, or `None` when all is done.
-    pub(super) fn roll(&mut self, now: Instant, index: usize, params: &Params) -> Option<Instant> {
+    fn roll(&mut self, now: Instant, index: usize, params: &Params) -> Option<Instant> {
         if self.rolls[index].is_new() {
             let order = self.turns(index, &params.order);
             self.rolls[index].begin(order);
@@ -230,12 +247,15 @@ impl Sim<'_> {
             && active.len() < params.at_once()
             && let Some(node) = self.rolls[index].waiting.pop_front()
         {
+            if self.fleet.get(node).is_kept_down() && params.surge_max == 0 {
+                continue;
+            }
             let mut step = self.begin_turn(now, node, params);
             self.advance_roll(now, node, &mut step, params.batch.is_none(), params);
             active.push((node, step));
         }
         let over = active.is_empty();
-        let next = active.iter().map(|(_, step)| next_look(now, *step)).min();
+        let next = active.iter().map(|&(node, step)| self.next_look(now, node, step)).min();
         self.rolls[index].active = active;
         if over { None } else { next }
     }
@@ -262,7 +282,7 @@ impl Sim<'_> {
         if params.surge_max > 0
             && let Some(fresh) = self.spares.pop_front()
         {
-            return Step::Replacing(fresh, now + params.restart);
+            return Step::Replacing(fresh, now + self.gap(node, params));
         }
         self.begin_leaving(now, node, params)
     }
@@ -270,11 +290,11 @@ impl Sim<'_> {
     fn begin_leaving(&mut self, now: Instant, node: NodeId, params: &Params) -> Step {
         match params.how {
             How::Drain => {
-                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Drain));
+                self.set_admin(now, node, Admin::Drain);
                 Step::Draining(now + params.drain_timeout)
             }
             How::Maint => {
-                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Maint));
+                self.set_admin(now, node, Admin::Maint);
                 self.shut_down_sessions(now, node, None, Cause::Maintenance);
                 Step::Draining(now)
             }
@@ -294,10 +314,12 @@ impl Sim<'_> {
     fn advance_roll(&mut self, now: Instant, node: NodeId, step: &mut Step, may_leave: bool, params: &Params) {
         loop {
             let next = match *step {
-                Step::Replacing(fresh, ready) if ready <= now => {
+                Step::Replacing(fresh, start) if start <= now => {
+                    self.begin_node(now, fresh);
+                    Step::Joining(fresh)
+                }
+                Step::Joining(fresh) if self.fleet.is_up(fresh) && !self.is_wanted(fresh) => {
                     self.want(now, fresh, true);
-                    self.come_up(now, fresh);
-                    self.begin_checks(now, fresh);
                     Step::Joining(fresh)
                 }
                 Step::Joining(fresh) if may_leave && self.balancers.all_believe_up(fresh) => {
@@ -308,16 +330,19 @@ impl Sim<'_> {
                     let cause =
                         if until <= now && params.how == How::Drain { Cause::DrainTimeout } else { Cause::Restart };
                     if self.is_wanted(node) {
-                        self.crash(now, node, cause);
+                        self.take_down(now, node, cause);
                     } else {
                         self.take_away(now, node, cause);
                     }
-                    Step::Away(now + params.restart)
+                    Step::Away(now + self.gap(node, params))
                 }
                 Step::Away(_) if !self.is_wanted(node) => Step::Done(now + params.pause),
                 Step::Away(until) if until <= now => {
-                    self.come_up(now, node);
-                    self.balancers.each(|balancer| balancer.set_admin(node, Admin::Ready));
+                    self.release(now, node);
+                    Step::Starting
+                }
+                Step::Starting if self.fleet.is_up(node) => {
+                    self.set_admin(now, node, Admin::Ready);
                     Step::Unseen
                 }
                 Step::Unseen if self.balancers.all_believe_up(node) => Step::Done(now + params.pause),
@@ -330,6 +355,12 @@ impl Sim<'_> {
         }
     }
 
+    /// How long a node is without a process before the next is started.
+    fn gap(&self, node: NodeId, params: &Params) -> Duration {
+        let says_start = self.plan.nodes[node.index()].spec.start.is_some();
+        params.restart.unwrap_or(if says_start { Duration::ZERO } else { Duration::from_secs(5) })
+    }
+
     /// Whether nobody is left on a node.
     pub(super) fn is_empty(&self, node: NodeId) -> bool {
         let remembered = self.plan.populations.iter().any(|people| people.affinity.binds());
@@ -337,14 +368,18 @@ impl Sim<'_> {
             && self.at_node.count(node) == 0
             && (!remembered || self.bound_to[node.index()] == 0)
     }
-}
 
-/// When a step can go on: at a known time, or at the next look.
-fn next_look(now: Instant, step: Step) -> Instant {
-    match step {
-        Step::Away(until) | Step::Done(until) => until.max(now + Duration::from_nanos(1)),
-        Step::Replacing(_, ready) if ready > now => ready,
-        Step::Draining(until) => until.min(now + LOOKS_EVERY),
-        Step::Replacing(..) | Step::Joining(_) | Step::Unseen => now + LOOKS_EVERY,
+    /// When a step can go on: at a known time, or at the next look.
+    fn next_look(&self, now: Instant, node: NodeId, step: Step) -> Instant {
+        let look = now + LOOKS_EVERY;
+        let back_at = |node: NodeId| self.fleet.get(node).back_at().unwrap_or(look);
+        match step {
+            Step::Away(until) | Step::Done(until) => until.max(now + Duration::from_nanos(1)),
+            Step::Replacing(_, start) if start > now => start,
+            Step::Joining(fresh) => back_at(fresh),
+            Step::Draining(until) => until.min(look),
+            Step::Starting => back_at(node),
+            Step::Replacing(..) | Step::Unseen => look,
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! `scale_out` and `scale_in`: more nodes, and fewer, by hand.
 
-use super::{Aim, LOOKS_EVERY, Step};
+use super::{Aim, LOOKS_EVERY, Step, Steps};
 use crate::base::cause::Cause;
 use crate::base::time::{Duration, Instant};
 use crate::cluster::Sim;
@@ -13,13 +13,17 @@ pub const OUT: &str = "nodes are added; they take part when the balancer's check
 /// One line for `stickysim list change`.
 pub const IN: &str = "nodes are drained and taken away for good";
 
+/// More at once are a mistake.
+const ADDED_MAX: u32 = 10_000;
+
 /// Parameters of `scale_out`.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Out {
     /// How many nodes are added; from 1 to 10,000.
     pub nodes: u32,
-    /// How long they take to start; default none.
+    /// How long until their processes are started, for machines and images to be there; they listen
+    /// `cluster.node.start` later. Default none.
     #[serde(default)]
     pub start: Duration,
 }
@@ -39,25 +43,55 @@ fn half_a_minute() -> Duration {
     Duration::from_secs(30)
 }
 
+impl Steps for Out {
+    fn name(&self) -> &'static str {
+        "scale_out"
+    }
+    fn spares(&self, _: usize) -> usize {
+        self.nodes as usize
+    }
+    fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
+        if (1..=ADDED_MAX).contains(&self.nodes) {
+            return Vec::new();
+        }
+        let message = format!("{} nodes are added, but from 1 to {ADDED_MAX} can be", self.nodes);
+        vec![("nodes", message, "add fewer, or start with more")]
+    }
+    fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant> {
+        sim.scale_out(now, index, self)
+    }
+}
+
+impl Steps for In {
+    fn name(&self) -> &'static str {
+        "scale_in"
+    }
+    fn aim(&self) -> Option<&Aim> {
+        Some(&self.nodes)
+    }
+    fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant> {
+        sim.scale_in(now, index, self)
+    }
+}
+
 impl Sim<'_> {
-    pub(super) fn scale_out(&mut self, now: Instant, index: usize, params: &Out) -> Option<Instant> {
-        let up_at = self.plan.changes[index].at + params.start;
+    fn scale_out(&mut self, now: Instant, index: usize, params: &Out) -> Option<Instant> {
+        let starts = self.plan.changes[index].at + params.start;
         if self.rolls[index].is_new() {
             self.rolls[index].begin([]);
             for _ in 0..params.nodes {
                 let Some(fresh) = self.spares.pop_front() else { break };
                 self.want(now, fresh, true);
-                self.rolls[index].active.push((fresh, Step::Away(up_at)));
+                self.rolls[index].active.push((fresh, Step::Away(starts)));
             }
         }
-        if up_at > now {
-            return Some(up_at);
+        if starts > now {
+            return Some(starts);
         }
         let mut active = std::mem::take(&mut self.rolls[index].active);
         for (node, step) in &mut active {
             if matches!(step, Step::Away(_)) {
-                self.come_up(now, *node);
-                self.begin_checks(now, *node);
+                self.begin_node(now, *node);
                 *step = Step::Unseen;
             }
         }
@@ -66,14 +100,14 @@ impl Sim<'_> {
         (!seen).then_some(now + LOOKS_EVERY)
     }
 
-    pub(super) fn scale_in(&mut self, now: Instant, index: usize, params: &In) -> Option<Instant> {
+    fn scale_in(&mut self, now: Instant, index: usize, params: &In) -> Option<Instant> {
         let until = self.plan.changes[index].at + params.drain_timeout;
         if self.rolls[index].is_new() {
             let nodes = self.aimed_by_change(index, &params.nodes);
             self.rolls[index].begin([]);
             for node in nodes {
                 self.want(now, node, false);
-                self.balancers.each(|balancer| balancer.set_admin(node, Admin::Drain));
+                self.set_admin(now, node, Admin::Drain);
                 self.rolls[index].active.push((node, Step::Draining(until)));
             }
         }

@@ -1,10 +1,8 @@
 //! `black_hole`: the node answers every request with an error at once. Being quick it looks idle, and an
 //! algorithm that looks at loads sends it ever more.
 
-use super::Aim;
-use crate::base::id::NodeId;
+use super::{Aim, Harm, Ills};
 use crate::base::time::Duration;
-use crate::cluster::Sim;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -28,9 +26,19 @@ fn yes() -> bool {
     true
 }
 
-impl Sim<'_> {
-    pub(super) fn answer_errors(&mut self, node: NodeId, params: &Params) {
-        let node = self.fleet.node(node);
-        (node.answers_errors, node.hides_errors) = (true, params.looks_healthy);
+impl Harm for Params {
+    fn name(&self) -> &'static str {
+        "black_hole"
+    }
+    fn aim(&self) -> &Aim {
+        &self.nodes
+    }
+    fn lasts(&self) -> Option<Duration> {
+        self.lasts
+    }
+    fn ail(&self, ills: &mut Ills) {
+        // Of several, the one that health checks see counts.
+        ills.hides_errors = self.looks_healthy && (ills.hides_errors || !ills.answers_errors);
+        ills.answers_errors = true;
     }
 }

@@ -1,17 +1,36 @@
 //! `freeze`: the process stands still (a stuck garbage collection, a full disk, SIGSTOP). The kernel still
 //! accepts connections, nothing is answered, and whatever was queued goes on when the process does.
 
+use super::{Aim, Harm, Ills, Params};
 use crate::base::id::NodeId;
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::cluster::{Sim, event};
 
 /// One line for `stickysim list fault`.
 pub const MEANING: &str = "processes stand still: the kernel accepts, nothing is answered, queues are kept";
 
+/// `freeze`.
+#[derive(Clone, Debug)]
+pub struct Freeze(pub Params);
+
+impl Harm for Freeze {
+    fn name(&self) -> &'static str {
+        "freeze"
+    }
+    fn aim(&self) -> &Aim {
+        &self.0.nodes
+    }
+    fn lasts(&self) -> Option<Duration> {
+        self.0.lasts
+    }
+    fn ail(&self, ills: &mut Ills) {
+        ills.is_frozen = true;
+    }
+}
+
 impl Sim<'_> {
     pub(super) fn freeze(&mut self, now: Instant, id: NodeId) {
         let node = self.fleet.node(id);
-        node.is_frozen = true;
         node.work.freeze(now);
         node.accept.freeze(now);
         self.expect_notices(now, id);
@@ -19,9 +38,6 @@ impl Sim<'_> {
 
     pub(super) fn thaw(&mut self, now: Instant, id: NodeId) {
         let node = self.fleet.node(id);
-        if !std::mem::replace(&mut node.is_frozen, false) {
-            return;
-        }
         node.work.thaw(now);
         node.accept.thaw(now);
         node.accept.rearm(now, event::accept(id), &mut self.queue);

@@ -2,9 +2,14 @@
 //!
 //! Fate is drawn from streams keyed by the fault's name, so every variant suffers the same bad luck. To
 //! add a fault: write its file here, then its lines below.
+//!
+//! `kill` and `lose` end a process and hold it until they are over (`cluster/life.rs`). The others make something
+//! of a node for as long as they are in force: of its process, and then they end with it, or of its host, and then
+//! the next process has it too. What several make of one node is worked out anew whenever one begins or ends.
 
 pub mod aim;
 mod black_hole;
+mod crash_loop;
 mod freeze;
 mod kill;
 mod lose;
@@ -16,37 +21,62 @@ use crate::base::choice::Alternatives;
 use crate::base::draw::Stream;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
+use crate::observe::Fact;
 use aim::{Aim, Part};
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
+use std::sync::Arc;
 
-/// What goes wrong.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Kind {
-    /// Processes crash.
-    Kill(Params),
-    /// Hosts are gone without a word.
-    Lose(Params),
-    /// Processes stand still.
-    Freeze(Params),
-    /// No new connections are taken.
-    Refuse(Params),
-    /// Errors at once.
-    BlackHole(black_hole::Params),
-    /// Work takes longer.
-    Slow(slow::Params),
+/// A kind of fault: what it does to a node when it begins and when it is over.
+///
+/// To a running cluster all kinds are alike, so that one file says everything of a kind but its key.
+pub trait Harm: Debug + Send + Sync {
+    /// Its key in a scenario.
+    fn name(&self) -> &'static str;
+    /// Whom it hits.
+    fn aim(&self) -> &Aim;
+    /// How long it lasts; `None` for good.
+    fn lasts(&self) -> Option<Duration>;
+    /// What is wrong with the parameters: (key, message, how to mend it).
+    fn faults(&self) -> Vec<(&'static str, &'static str, &'static str)> {
+        Vec::new()
+    }
+    /// What it makes of a node for as long as it is in force.
+    fn ail(&self, _ills: &mut Ills) {}
+    /// Whether it lies in the host, or in what a process is started with, so that the next process has it too.
+    fn is_of_host(&self) -> bool {
+        false
+    }
+    /// It begins at `node`: what it does beside that.
+    fn begin(&self, _sim: &mut Sim, _now: Instant, _node: NodeId) {}
+    /// It is over at `node`: what it undoes beside that.
+    fn end(&self, _sim: &mut Sim, _now: Instant, _node: NodeId) {}
 }
 
-impl Alternatives for Kind {
-    const NAMES: &'static [(&'static str, &'static str)] = &[
-        ("kill", kill::MEANING),
-        ("lose", lose::MEANING),
-        ("freeze", freeze::MEANING),
-        ("refuse", refuse::MEANING),
-        ("black_hole", black_hole::MEANING),
-        ("slow", slow::MEANING),
-    ];
+/// What the faults in force make of a node.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Ills {
+    /// Its process stands still: the kernel accepts, nothing is answered, queues are kept.
+    pub is_frozen: bool,
+    /// It takes no new connections; those it has live on.
+    pub refuses: bool,
+    /// It answers every request with an error at once.
+    pub answers_errors: bool,
+    /// Whether health checks see nothing of that.
+    pub hides_errors: bool,
+    /// What is left of its speed; in (0, 1].
+    pub speed: f64,
+    /// How long its process listens before it dies; `None` for ever.
+    pub dies_after: Option<Duration>,
+}
+
+impl Default for Ills {
+    fn default() -> Ills {
+        let (is_frozen, refuses, answers_errors, hides_errors) = (false, false, false, false);
+        Ills { is_frozen, refuses, answers_errors, hides_errors, speed: 1.0, dies_after: None }
+    }
 }
 
 /// Whom, and for how long.
@@ -77,21 +107,41 @@ pub struct Written {
     pub black_hole: Option<black_hole::Params>,
     /// Work takes longer.
     pub slow: Option<slow::Params>,
+    /// Processes crash again and again.
+    pub crash_loop: Option<crash_loop::Params>,
 }
 
 impl Written {
     /// The kinds that are given: one, in a sound scenario.
-    pub fn kinds(&self) -> Vec<Kind> {
+    pub fn kinds(self) -> Vec<Arc<dyn Harm>> {
         let kinds = [
-            self.kill.clone().map(Kind::Kill),
-            self.lose.clone().map(Kind::Lose),
-            self.freeze.clone().map(Kind::Freeze),
-            self.refuse.clone().map(Kind::Refuse),
-            self.black_hole.clone().map(Kind::BlackHole),
-            self.slow.clone().map(Kind::Slow),
+            self.kill.map(|params| harm(kill::Kill(params))),
+            self.lose.map(|params| harm(lose::Lose(params))),
+            self.freeze.map(|params| harm(freeze::Freeze(params))),
+            self.refuse.map(|params| harm(refuse::Refuse(params))),
+            self.black_hole.map(harm),
+            self.slow.map(harm),
+            self.crash_loop.map(harm),
         ];
         kinds.into_iter().flatten().collect()
     }
+}
+
+/// Of whatever kind: all are alike to the cluster.
+fn harm<K: Harm + 'static>(kind: K) -> Arc<dyn Harm> {
+    Arc::new(kind)
+}
+
+impl Alternatives for Written {
+    const NAMES: &'static [(&'static str, &'static str)] = &[
+        ("kill", kill::MEANING),
+        ("lose", lose::MEANING),
+        ("freeze", freeze::MEANING),
+        ("refuse", refuse::MEANING),
+        ("black_hole", black_hole::MEANING),
+        ("slow", slow::MEANING),
+        ("crash_loop", crash_loop::MEANING),
+    ];
 }
 
 /// A fault, ready to run.
@@ -102,55 +152,26 @@ pub struct Fault {
     /// When it begins.
     pub at: Instant,
     /// What it does.
-    pub kind: Kind,
-}
-
-impl Kind {
-    /// Its key in a scenario.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Kind::Kill(_) => "kill",
-            Kind::Lose(_) => "lose",
-            Kind::Freeze(_) => "freeze",
-            Kind::Refuse(_) => "refuse",
-            Kind::BlackHole(_) => "black_hole",
-            Kind::Slow(_) => "slow",
-        }
-    }
-
-    /// How long it lasts; `None` for good.
-    pub fn lasts(&self) -> Option<Duration> {
-        match self {
-            Kind::Kill(params) | Kind::Lose(params) | Kind::Freeze(params) | Kind::Refuse(params) => params.lasts,
-            Kind::BlackHole(params) => params.lasts,
-            Kind::Slow(params) => params.lasts,
-        }
-    }
-
-    /// Its aim.
-    pub fn aim(&self) -> &Aim {
-        match self {
-            Kind::Kill(params) | Kind::Lose(params) | Kind::Freeze(params) | Kind::Refuse(params) => &params.nodes,
-            Kind::BlackHole(params) => &params.nodes,
-            Kind::Slow(params) => &params.nodes,
-        }
-    }
+    pub kind: Arc<dyn Harm>,
 }
 
 impl Sim<'_> {
     /// Begins the fault at this place in the plan.
     pub(super) fn begin_fault(&mut self, now: Instant, index: usize) {
         let fault = &self.plan.faults[index];
-        let victims = self.aimed(&fault.name, fault.kind.aim(), |sim, node| sim.fleet.is_up(node));
+        let aim = fault.kind.aim();
+        // A name or a zone means nodes whatever they are doing; a number means nodes that are up.
+        let victims = self.aimed(&fault.name, aim, |sim, node| match aim {
+            Aim::Names(_) | Aim::Part(Part::Zone(_)) => sim.is_wanted(node) || sim.fleet.is_up(node),
+            _ => sim.fleet.is_up(node),
+        });
         self.victims_of[index] = victims.clone();
         for node in victims {
-            match &fault.kind {
-                Kind::Kill(_) => self.kill(now, node),
-                Kind::Lose(_) => self.lose(now, node),
-                Kind::Freeze(_) => self.freeze(now, node),
-                Kind::Refuse(_) => self.refuse(node),
-                Kind::BlackHole(params) => self.answer_errors(node, params),
-                Kind::Slow(_) => self.set_speed(now, node),
+            fault.kind.begin(self, now, node);
+            // Without a process there is nothing that could befall it.
+            if fault.kind.is_of_host() || self.fleet.is_up(node) {
+                self.fleet.node(node).suffers.push(index as u16);
+                self.suffer(now, node);
             }
         }
         if let Some(lasts) = fault.kind.lasts() {
@@ -160,33 +181,56 @@ impl Sim<'_> {
 
     /// Ends it again.
     pub(super) fn end_fault(&mut self, now: Instant, index: usize) {
+        let kind = &self.plan.faults[index].kind;
+        let mut back_at = None;
         for node in std::mem::take(&mut self.victims_of[index]) {
-            match &self.plan.faults[index].kind {
-                Kind::Slow(_) => self.set_speed(now, node),
-                kind if self.suffers(node, kind) => {}
-                Kind::Kill(_) | Kind::Lose(_) => {
-                    // What was taken away meanwhile stays away.
-                    if self.is_wanted(node) {
-                        self.come_up(now, node);
-                    }
-                }
-                Kind::Freeze(_) => self.thaw(now, node),
-                Kind::Refuse(_) => self.fleet.node(node).refuses = false,
-                Kind::BlackHole(_) => self.fleet.node(node).answers_errors = false,
-            }
+            kind.end(self, now, node);
+            self.fleet.node(node).suffers.retain(|&other| usize::from(other) != index);
+            self.suffer(now, node);
+            back_at = back_at.max(self.fleet.get(node).back_at());
+        }
+        // What it did is over when the last of its processes is back.
+        if let Some(at) = back_at {
+            self.recorder.note(now, Fact::Cleared { index: index as u16, at });
         }
     }
 
-    /// Whether a fault of this kind holds a node.
-    fn suffers(&self, node: NodeId, kind: &Kind) -> bool {
-        let same = |fault: &Fault| std::mem::discriminant(&fault.kind) == std::mem::discriminant(kind);
-        let mut holding = self.plan.faults.iter().zip(&self.victims_of);
-        holding.any(|(fault, victims)| same(fault) && victims.contains(&node))
+    /// Makes of a node what the faults in force on it say.
+    fn suffer(&mut self, now: Instant, id: NodeId) {
+        let mut ills = Ills::default();
+        let node = self.fleet.node(id);
+        node.suffers.iter().for_each(|&index| self.plan.faults[usize::from(index)].kind.ail(&mut ills));
+        let before = std::mem::replace(&mut node.ills, ills);
+        match (before.is_frozen, ills.is_frozen) {
+            (false, true) => self.freeze(now, id),
+            (true, false) => self.thaw(now, id),
+            _ => {}
+        }
+        if before.speed != ills.speed {
+            self.set_speed(now, id, ills.speed * self.plan.nodes[id.index()].speed);
+        }
+        match (before.dies_after, ills.dies_after) {
+            (None, Some(_)) => self.doom(id, now),
+            (Some(_), None) => self.fleet.node(id).dies_at = Instant::NEVER,
+            _ => {}
+        }
+    }
+
+    /// A node's process has ended, and with it what lay in it alone. Nothing is thawed: it will never go on.
+    pub(super) fn outlive(&mut self, id: NodeId) {
+        let faults = &self.plan.faults;
+        let node = self.fleet.node(id);
+        if node.suffers.is_empty() {
+            return;
+        }
+        node.suffers.retain(|&index| faults[usize::from(index)].kind.is_of_host());
+        node.ills = Ills::default();
+        node.suffers.iter().for_each(|&index| faults[usize::from(index)].kind.ail(&mut node.ills));
     }
 
     /// The nodes that the fault or change called `name` is aimed at, out of those that `may` be hit: the same in
     /// every variant that has the same of those.
-    pub(super) fn aimed(&self, name: &str, aim: &Aim, may: fn(&Self, NodeId) -> bool) -> Vec<NodeId> {
+    pub(super) fn aimed(&self, name: &str, aim: &Aim, may: impl Fn(&Self, NodeId) -> bool) -> Vec<NodeId> {
         let nodes = self.fleet.ids().filter(|&node| may(self, node));
         match aim {
             Aim::Names(names) => nodes.filter(|&node| names.contains(&self.plan.nodes[node.index()].name)).collect(),

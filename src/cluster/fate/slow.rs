@@ -1,6 +1,9 @@
 //! `slow`: a gray failure. The node works, at a fraction of its speed, and every check is content.
+//!
+//! It is the host that is slow (a throttled processor, a failing disk, a loud neighbour), so a process that is
+//! started again on it is slow too. Several of them multiply.
 
-use super::{Aim, Kind};
+use super::{Aim, Harm, Ills};
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::base::units::Share;
@@ -23,17 +26,34 @@ pub struct Params {
     pub speed: Share,
 }
 
-impl Sim<'_> {
-    /// A node works, and lets clients in, at what its faults leave of its own speed.
-    pub(super) fn set_speed(&mut self, now: Instant, id: NodeId) {
-        let mut speed = self.plan.nodes[id.index()].speed;
-        for (fault, victims) in self.plan.faults.iter().zip(&self.victims_of) {
-            if let Kind::Slow(params) = &fault.kind
-                && victims.contains(&id)
-            {
-                speed *= params.speed.ratio();
-            }
+impl Harm for Params {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+    fn aim(&self) -> &Aim {
+        &self.nodes
+    }
+    fn lasts(&self) -> Option<Duration> {
+        self.lasts
+    }
+    fn faults(&self) -> Vec<(&'static str, &'static str, &'static str)> {
+        if self.speed.ratio() > 0.0 && self.speed.ratio() < 1.0 {
+            return Vec::new();
         }
+        let message = "what is left of the speed must be above 0% and below 100%";
+        vec![("speed", message, "nodes that do no work at all are a `freeze`")]
+    }
+    fn ail(&self, ills: &mut Ills) {
+        ills.speed *= self.speed.ratio();
+    }
+    fn is_of_host(&self) -> bool {
+        true
+    }
+}
+
+impl Sim<'_> {
+    /// A node works, and lets clients in, at this speed from now on.
+    pub(super) fn set_speed(&mut self, now: Instant, id: NodeId, speed: f64) {
         let node = self.fleet.node(id);
         node.work.set_speed(now, speed);
         node.accept.set_speed(now, speed);

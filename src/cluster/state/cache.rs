@@ -3,7 +3,7 @@
 //! Nothing can be lost; what a crash or a move costs is the work of filling the cache anew, also for the
 //! first request of a session.
 
-use super::{Keep, Look, Rebuild};
+use super::{Gone, Keep, Look, Rebuild};
 use crate::base::id::{NodeId, SessionId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,13 +24,33 @@ pub struct Params {
 pub struct Cache {
     // By slot: (node, its incarnation when the entry was made). An entry of an earlier life is gone.
     entries: Vec<Vec<(NodeId, u32)>>,
-    // By node: how often it has lost its memory.
-    incarnations: Vec<u32>,
+    nodes: Vec<Shelf>,
+}
+
+/// What one node holds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shelf {
+    // How often it has lost its memory.
+    incarnation: u32,
+    // Entries made since.
+    entries: u32,
 }
 
 impl Cache {
     fn incarnation(&self, node: NodeId) -> u32 {
-        self.incarnations.get(node.index()).copied().unwrap_or(0)
+        self.nodes.get(node.index()).map_or(0, |shelf| shelf.incarnation)
+    }
+
+    fn shelf(&mut self, node: NodeId) -> &mut Shelf {
+        if node.index() >= self.nodes.len() {
+            self.nodes.resize(node.index() + 1, Shelf::default());
+        }
+        &mut self.nodes[node.index()]
+    }
+
+    fn of(&self, session: SessionId) -> impl Iterator<Item = NodeId> {
+        let entries = self.entries.get(session.index()).into_iter().flatten();
+        entries.filter(|entry| entry.1 == self.incarnation(entry.0)).map(|entry| entry.0)
     }
 }
 
@@ -48,21 +68,31 @@ impl Keep for Cache {
         let incarnation = self.incarnation(node);
         let entries = &mut self.entries[session.index()];
         match entries.iter_mut().find(|entry| entry.0 == node) {
+            Some(entry) if entry.1 == incarnation => return,
             Some(entry) => entry.1 = incarnation,
             None => entries.push((node, incarnation)),
         }
+        self.shelf(node).entries += 1;
     }
 
-    fn forget_node(&mut self, node: NodeId, _lost: &mut Vec<u32>) {
-        if node.index() >= self.incarnations.len() {
-            self.incarnations.resize(node.index() + 1, 0);
-        }
-        self.incarnations[node.index()] += 1;
+    fn forget_node(&mut self, node: NodeId, _: Gone, _lost: &mut Vec<u32>) {
+        let shelf = self.shelf(node);
+        *shelf = Shelf { incarnation: shelf.incarnation + 1, entries: 0 };
+    }
+
+    fn copies(&self, node: NodeId) -> usize {
+        self.nodes.get(node.index()).map_or(0, |shelf| shelf.entries as usize)
+    }
+
+    fn holders(&self, session: SessionId, nodes: &mut Vec<NodeId>) {
+        nodes.extend(self.of(session));
     }
 
     fn end(&mut self, session: SessionId) {
-        if let Some(entries) = self.entries.get_mut(session.index()) {
-            entries.clear();
+        let Some(entries) = self.entries.get_mut(session.index()) else { return };
+        for (node, incarnation) in entries.drain(..) {
+            let shelf = &mut self.nodes[node.index()];
+            shelf.entries -= u32::from(shelf.incarnation == incarnation);
         }
     }
 }
@@ -78,7 +108,22 @@ mod tests {
         cache.keep(alice, a);
         assert_eq!((cache.look(alice, a), cache.look(alice, b)), (Look::Here, Look::Missing));
         cache.keep(alice, b);
-        cache.forget_node(a, &mut Vec::new());
+        cache.forget_node(a, Gone::Process, &mut Vec::new());
         assert_eq!((cache.look(alice, a), cache.look(alice, b)), (Look::Missing, Look::Here));
+    }
+
+    #[test]
+    fn each_node_counts_the_entries_that_it_has() {
+        let (alice, bob, a, b) = (SessionId(3), SessionId(4), NodeId(0), NodeId(1));
+        let mut cache = Cache::default();
+        for (session, node) in [(alice, a), (alice, a), (alice, b), (bob, a)] {
+            cache.keep(session, node);
+        }
+        assert_eq!((cache.copies(a), cache.copies(b)), (2, 1));
+        cache.forget_node(a, Gone::Process, &mut Vec::new());
+        cache.keep(bob, a);
+        assert_eq!((cache.copies(a), cache.copies(b)), (1, 1));
+        [alice, bob].into_iter().for_each(|session| cache.end(session));
+        assert_eq!((cache.copies(a), cache.copies(b)), (0, 0));
     }
 }

@@ -3,7 +3,7 @@
 //! It dies with the process. A request served elsewhere makes a new copy there, and the old one, although
 //! it still exists, is not current any more: the user has logged in again.
 
-use super::{Keep, Lifetime, Look, OnMissing, Rebuild};
+use super::{Gone, Keep, Lifetime, Look, OnMissing, Rebuild};
 use crate::base::id::{NodeId, SessionId};
 use crate::base::time::Duration;
 use crate::cluster::residents::Residents;
@@ -73,7 +73,7 @@ impl Keep for Memory {
         self.set_without(session.0, Without::Told);
     }
 
-    fn forget_node(&mut self, node: NodeId, lost: &mut Vec<u32>) {
+    fn forget_node(&mut self, node: NodeId, _: Gone, lost: &mut Vec<u32>) {
         let before = lost.len();
         self.copies.take(node, lost);
         lost[before..].iter().for_each(|&session| self.set_without(session, Without::Lost));
@@ -90,6 +90,14 @@ impl Keep for Memory {
             self.give_up(session);
         }
         had
+    }
+
+    fn copies(&self, node: NodeId) -> usize {
+        self.copies.count(node)
+    }
+
+    fn holders(&self, session: SessionId, nodes: &mut Vec<NodeId>) {
+        nodes.extend(self.copies.node(session.0));
     }
 
     fn fetch(&self, session: SessionId) {
@@ -125,7 +133,7 @@ mod tests {
         memory.keep(ALICE, A);
         assert_eq!((memory.look(ALICE, A), memory.look(ALICE, B)), (Look::Here, Look::Elsewhere));
         let mut lost = Vec::new();
-        memory.forget_node(A, &mut lost);
+        memory.forget_node(A, Gone::Process, &mut lost);
         assert_eq!(lost, [ALICE.0]);
         assert_eq!(memory.look(ALICE, A), Look::Missing);
     }

@@ -150,6 +150,15 @@ pub enum Look {
     Elsewhere,
 }
 
+/// What of a node is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Gone {
+    /// Its process.
+    Process,
+    /// Its host.
+    Host,
+}
+
 /// The books of one place for one population.
 pub trait Keep: Send {
     /// What `node` finds for `session`.
@@ -160,12 +169,19 @@ pub trait Keep: Send {
     fn tell(&mut self, _session: SessionId) {}
     /// The copy elsewhere is given up, before it is made again.
     fn give_up(&mut self, _session: SessionId) {}
-    /// `node` has lost its memory; sessions whose last current copy is gone are appended to `lost`.
-    fn forget_node(&mut self, _node: NodeId, _lost: &mut Vec<u32>) {}
+    /// `node` has lost its memory, and with its host also what it had on disk; sessions whose last current copy is
+    /// gone are appended to `lost`.
+    fn forget_node(&mut self, _node: NodeId, _gone: Gone, _lost: &mut Vec<u32>) {}
     /// `session`'s state is thrown away; whether there was any.
     fn expire(&mut self, _session: SessionId) -> bool {
         false
     }
+    /// How many sessions' state `node` holds in its memory.
+    fn copies(&self, _node: NodeId) -> usize {
+        0
+    }
+    /// Appends the nodes that hold `session`'s state in their memory.
+    fn holders(&self, _session: SessionId, _nodes: &mut Vec<NodeId>) {}
     /// Hints that `session` will be looked for soon.
     fn fetch(&self, _session: SessionId) {}
     /// `session` is over.

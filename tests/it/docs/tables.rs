@@ -87,9 +87,10 @@ fn files() -> String {
 fn choices() -> String {
     use stickysim::cluster::balancer::affinity::Affinity;
     use stickysim::cluster::balancer::balance::Algorithm;
+    use stickysim::cluster::client::Protocol;
     use stickysim::cluster::client::reconnect::Backoff;
-    use stickysim::cluster::fate::Kind;
     use stickysim::cluster::state::Location;
+    use stickysim::cluster::{change, fate};
     let mut text = table(&["where", "name", "meaning"]);
     let mut each = |place: &str, names: &[(&str, &str)]| {
         names.iter().for_each(|(name, meaning)| row(&mut text, &[code(place), code(name), (*meaning).to_owned()]));
@@ -98,7 +99,9 @@ fn choices() -> String {
     each("balancer.affinity", Affinity::NAMES);
     each("state", Location::NAMES);
     each("reconnect, retry.backoff", Backoff::NAMES);
-    each("fault.<name>", Kind::NAMES);
+    each("protocol", Protocol::NAMES);
+    each("fault.<name>", fate::Written::NAMES);
+    each("change.<name>", change::Written::NAMES);
     text + "\n"
 }
 
@@ -115,7 +118,8 @@ fn laws() -> String {
 }
 
 /// The sections in the order in which they are explained; plain keys come before them.
-const SECTIONS: [&str; 9] = ["cluster", "balancer", "state", "rebuild", "clients", "fault", "slo", "variant", "sweep"];
+const SECTIONS: [&str; 10] =
+    ["cluster", "balancer", "state", "rebuild", "clients", "fault", "change", "slo", "variant", "sweep"];
 
 /// The table of scenario keys. Each definition is spelt out where it is met first; laws have a table of
 /// their own.
@@ -216,6 +220,7 @@ impl Keys<'_> {
                 "LawOfDuration" => "[law](#laws) of durations".into(),
                 "LawOfNumber" => "[law](#laws) of numbers".into(),
                 "Duration" | "Rate" | "Share" | "Number" => name.to_lowercase(),
+                "Bytes" => "size".into(),
                 name => self.kind(&self.schema["$defs"][name]),
             };
         }
