@@ -249,6 +249,8 @@ impl Members {
 }
 
 #[cfg(test)]
+mod moves;
+#[cfg(test)]
 mod reality;
 
 #[cfg(test)]
@@ -258,12 +260,29 @@ pub(super) mod tests {
     use crate::base::draw::{mix, name_key};
     use crate::cluster::plan::default_address;
 
-    /// Every algorithm in the list, with its defaults.
-    fn every() -> impl Iterator<Item = (&'static str, Algorithm)> {
-        Algorithm::NAMES.iter().map(|&(name, _)| {
+    /// Ways of algorithms that differ in more than a number.
+    const WAYS: [(&str, &str); 12] = [
+        ("roundrobin, nginx", r#"{"roundrobin": {"order": "nginx"}}"#),
+        ("random, replacement", r#"{"random": {"replacement": true}}"#),
+        ("ring, bounded", r#"{"ring": {"points": 20, "balance_factor": 105}}"#),
+        ("rendezvous, bounded", r#"{"rendezvous": {"balance_factor": 105}}"#),
+        ("maglev, tiny", r#"{"maglev": {"table_size": 2}}"#),
+        ("haproxy_hash, consistent", r#"{"haproxy_hash": {"type": "consistent"}}"#),
+        ("haproxy_hash, bounded", r#"{"haproxy_hash": {"type": "consistent", "balance_factor": 105}}"#),
+        ("haproxy_random, bounded", r#"{"haproxy_random": {"draws": 3, "balance_factor": 105}}"#),
+        ("nginx_hash, consistent", r#"{"nginx_hash": {"consistent": true}}"#),
+        ("envoy_ring_hash, tiny", r#"{"envoy_ring_hash": {"ring_size_min": 1, "ring_size_max": 2}}"#),
+        ("envoy_ring_hash, bounded", r#"{"envoy_ring_hash": {"function": "murmur_hash_2", "balance_factor": 105}}"#),
+        ("envoy_maglev, bounded", r#"{"envoy_maglev": {"table_size": 251, "balance_factor": 105}}"#),
+    ];
+
+    /// Every algorithm in the list with its defaults, and its ways.
+    pub fn every() -> impl Iterator<Item = (&'static str, Algorithm)> {
+        let named = Algorithm::NAMES.iter().map(|&(name, _)| {
             let choice: Choice<Algorithm> = serde_json::from_value(name.into()).expect(name);
             (name, choice.0)
-        })
+        });
+        named.chain(WAYS.map(|(name, way)| (name, serde_json::from_str(way).expect(name))))
     }
 
     /// The node n1 (0), n2 (1) … of weight 1.

@@ -2,7 +2,8 @@
 //!
 //! A directory by the upper bits of a hash says where to begin, so that a point is found in constant time however
 //! many there are. A node that is not eligible keeps its points, and a walk passes over them, which is the same as
-//! if they were gone: most changes cost nothing. Points of new nodes are merged in, on the next use.
+//! if they were gone: most changes cost nothing, and a walk is longer in proportion while many are out. Points of new
+//! nodes are merged in, on the next use.
 
 use crate::base::id::NodeId;
 
