@@ -96,6 +96,11 @@ impl Params {
         }
     }
 
+    /// Whether a server that starts slowly has fewer points.
+    pub fn ramps(&self) -> bool {
+        self.kind == Kind::Consistent
+    }
+
     /// How keys are hashed.
     fn hash(&self) -> Hash {
         let is_bare = self.kind == Kind::Consistent && self.function.is_none();
@@ -219,15 +224,15 @@ impl Balance for Consistent {
     }
 }
 
-/// HAProxy's ring: 16 points per server and unit of weight; a hash belongs to the nearest.
+/// HAProxy's ring: 16 points per server and unit of weight, fewer while it starts slowly; a hash belongs to the
+/// nearest.
 #[derive(Debug)]
 pub(super) struct Ring {
     circle: Circle<u32>,
     bound: Option<Bound>,
 }
 
-/// Points per server and unit of weight, and numbers set apart for the points of one server.
-const POINTS: u32 = 16;
+/// Numbers set apart for the points of one server.
 const RANGE: u32 = 4_096;
 
 impl Ring {
@@ -237,7 +242,7 @@ impl Ring {
     }
 
     pub(super) fn join(&mut self, member: Member) {
-        self.circle.join(member.id, member.weight);
+        self.circle.join(member.id, member.sixteenths());
         if let Some(bound) = &mut self.bound {
             bound.join(member);
         }
@@ -272,7 +277,7 @@ impl Ring {
         }
         self.circle.settle(|node, weight, points| {
             let first = (node.0 + 1).wrapping_mul(RANGE);
-            points.extend((0..POINTS * weight).map(|j| (avalanche(first.wrapping_add(j)), node)));
+            points.extend((0..weight).map(|j| (avalanche(first.wrapping_add(j)), node)));
         });
         let avoid = avoid.filter(|_| self.circle.count() > 1);
         let walk = self.circle.walk(self.circle.nearest(hash));
