@@ -66,7 +66,8 @@ impl Reading<'_> {
         }
         if !balancer.balance.0.ramps() {
             let message = "slow_start has no effect: this balance algorithm does not heed weights that grow";
-            let hint = "roundrobin, leastconn and random do, as in the products";
+            let hint =
+                "roundrobin, leastconn, random, haproxy_random and a consistent haproxy_hash do, as in the products";
             self.warning(&["balancer", "slow_start"], message, hint);
         }
     }

@@ -24,8 +24,11 @@ pub fn marked_down_after(text: &str, seed: u64) -> Option<f64> {
     Some((cut.from.as_secs_f64() + cut.to.as_secs_f64()) / 2.0 - 20.0)
 }
 
-/// The earliest and the latest of so many seconds, over many phases of the checks.
-fn earliest_and_latest(after: impl Fn(u64) -> Option<f64> + Send + Sync) -> Option<(f64, f64)> {
+/// The earliest and the latest of so many seconds, if it happens at all.
+type Found = Option<(f64, f64)>;
+
+/// When something happens, over many phases of the checks.
+fn earliest_and_latest(after: impl Fn(u64) -> Option<f64> + Send + Sync) -> Found {
     let times: Vec<Option<f64>> = (1..=40).into_par_iter().map(after).collect();
     let times: Vec<f64> = times.into_iter().collect::<Option<_>>()?;
     let least = times.iter().copied().fold(f64::MAX, f64::min);
@@ -46,7 +49,7 @@ fn a_node_is_found_down_when_its_checks_say_so() {
         "by = \"host\", interval = \"10s\", timeout = \"1s\", rise = 1, from = \"begin\", check = \"http\"";
     let probe_dies = format!("{PROBE}, host_grace = \"40s\"");
     // (checks, trouble, earliest, latest): n failed checks after the first come (n − 1) intervals later.
-    let table: [(&str, &str, Option<(f64, f64)>); 15] = [
+    let table: [(&str, &str, Found); 15] = [
         ("", "refuse", Some((4.0, 6.0))),
         ("interval = \"1s\"", "refuse", Some((2.0, 3.0))),
         ("interval = \"1s\", fall = 1", "refuse", Some((0.0, 1.0))),

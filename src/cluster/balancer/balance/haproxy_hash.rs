@@ -289,6 +289,7 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
+    use super::super::WHOLE;
     use super::super::tests::{ask, asking, member};
     use super::*;
 
@@ -325,6 +326,25 @@ mod tests {
         (0..4).map(NodeId).for_each(|node| bounded.load(node, if node == home { 0 } else { 50 }));
         assert_eq!(bounded.pick(&ask(6)), Some(home));
         assert_ne!(bounded.pick(&Ask { avoid: Some(home), ..ask(6) }), Some(home));
+    }
+
+    #[test]
+    fn a_server_that_starts_slowly_has_some_of_its_points_and_gets_no_others() {
+        let mut ring = Params { kind: Kind::Consistent, ..Params::default() }.start();
+        (0..4).for_each(|n| ring.joined(member(n)));
+        let homes = |ring: &mut dyn Balance| (0..4_000).map(|key| ring.pick(&ask(key)).unwrap()).collect::<Vec<_>>();
+        let full = homes(&mut *ring);
+        let mut before = 0;
+        for sixteenths in [1, 4, 8, 16] {
+            ring.joined(Member { share: sixteenths * (WHOLE / 16), ..member(2) });
+            let slow = homes(&mut *ring);
+            let mine = slow.iter().filter(|&&node| node == NodeId(2)).count();
+            assert!(mine > before, "{mine} keys with {sixteenths} points, {before} with fewer");
+            before = mine;
+            let others = full.iter().zip(&slow).filter(|(was, _)| **was != NodeId(2));
+            assert!(others.clone().all(|(was, is)| was == is), "a point less moves the keys of that server only");
+        }
+        assert_eq!(homes(&mut *ring), full);
     }
 
     #[test]

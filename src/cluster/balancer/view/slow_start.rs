@@ -12,8 +12,9 @@
 //!   whenever a node is eligible again, but not when no other node takes part at full weight (ALB: the first
 //!   targets of a group do not ramp; NGINX: not with one server).
 //!
-//! Nodes that are there when the run begins are at full weight. Only `roundrobin`, `leastconn` and `random` heed
-//! weights that change; the hashes of NGINX, Envoy and HAProxy's maps do not ramp in the products either.
+//! Nodes that are there when the run begins are at full weight. `roundrobin`, `leastconn`, `random`, `haproxy_random`
+//! and the consistent `haproxy_hash` heed weights that change; the hashes of NGINX and Envoy and HAProxy's maps do not
+//! ramp in the products either.
 
 use super::super::balance::WHOLE;
 use crate::base::choice::{Alternatives, Choice};
