@@ -4,8 +4,10 @@
 //! then hear of what it found. An agent is lost with its host; somebody else notices that, after `host_grace`.
 
 use super::balancer::OnMarkedDown;
-use super::balancer::view::active::{By, Check, From, Outcome, Verdict};
+use super::balancer::instances::ProcessId;
+use super::balancer::view::active::{By, Check, From, Outcome, Start, Verdict};
 use super::balancer::view::{Change, Word};
+use super::plan::Plan;
 use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::draw::Stream;
@@ -37,13 +39,11 @@ enum Answer {
 
 impl Sim<'_> {
     /// What agents on hosts find out, by node; nothing when balancers check for themselves.
-    pub(super) fn agents(plan: &super::Plan) -> Vec<Verdict> {
+    pub(super) fn agents(plan: &Plan) -> Vec<Verdict> {
         let health = &plan.balancer.health;
         let count = if health.by == By::Host { plan.nodes.len() } else { 0 };
-        let start = super::balancer::view::active::Start::FullyUp;
-        (0..count)
-            .map(|node| Verdict::new(health, if node < plan.desired() { start } else { health.begun() }))
-            .collect()
+        let start = |node| if node < plan.desired() { Start::FullyUp } else { health.begun() };
+        (0..count).map(|node| Verdict::new(health, start(node))).collect()
     }
 
     /// Health checks of a node begin at a random point of the interval, as products spread them.
@@ -124,7 +124,7 @@ impl Sim<'_> {
         let change = self.balancers[serving].checked(now, node, outcome);
         let gap = self.balancers[serving].next_check(node);
         self.check_again(now, instance, node, gap);
-        self.await_view(serving);
+        self.await_view(now, serving);
         if change == Change::Down {
             self.marked_down(now, serving, node);
         }
@@ -163,7 +163,7 @@ impl Sim<'_> {
     }
 
     /// A balancer has marked a node down, which may cut sessions.
-    pub(super) fn marked_down(&mut self, now: Instant, via: super::ProcessId, node: NodeId) {
+    pub(super) fn marked_down(&mut self, now: Instant, via: ProcessId, node: NodeId) {
         if self.plan.balancer.on_marked_down == OnMarkedDown::ShutdownSessions {
             self.shut_down_sessions(now, node, Some(via), Cause::MarkedDown);
         }

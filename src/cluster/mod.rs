@@ -215,7 +215,7 @@ impl<'p> Sim<'p> {
             self.balancers.each(|balancer| balancer.hold_back(node));
         }
         for instance in 0..self.balancers.count() {
-            self.await_view(self.balancers.serving(instance));
+            self.await_view(Instant::START, self.balancers.serving(instance));
         }
         self.recorder.note(Instant::START, Fact::Desired { nodes: self.plan.desired() as u32 });
         for (index, change) in self.plan.changes.iter().enumerate() {

@@ -4,9 +4,9 @@
 //! becomes of attempts is told only to balancers that judge nodes by it.
 
 use super::balancer::instances::ProcessId;
+use super::balancer::view::Word;
 use super::balancer::view::active::{By, Check};
 use super::balancer::view::passive::Seen;
-use super::balancer::view::{Change, Word};
 use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::draw::Stream;
@@ -23,15 +23,10 @@ impl Sim<'_> {
     }
 
     fn learn_from(&mut self, now: Instant, via: ProcessId, node: NodeId, seen: Seen) {
-        let lesson = self.balancers[via].saw(now, node, seen);
-        self.await_view(via);
-        if lesson.hurry
-            && let Some(instance) = self.balancers.instance_of(via)
-        {
+        let hurry = self.balancers[via].saw(now, node, seen);
+        self.await_view(now, via);
+        if hurry && let Some(instance) = self.balancers.instance_of(via) {
             self.check_soon(now, instance, node);
-        }
-        if lesson.change == Change::Down {
-            self.marked_down(now, via, node);
         }
     }
 
@@ -82,7 +77,8 @@ impl Sim<'_> {
                 now + law.duration(&mut luck.at(u64::from(node.0), nth))
             });
             self.balancers[process].say(due, node, word);
-            self.pass_view(now, process);
+            self.balancers[process].pass(now);
+            self.await_view(now, process);
         }
     }
 
@@ -94,9 +90,10 @@ impl Sim<'_> {
         }
     }
 
-    /// Sets the timer to when the view of a balancer changes by itself.
-    pub(super) fn await_view(&mut self, process: ProcessId) {
-        let due = self.balancers[process].due();
+    /// Sets the timer to when the view of a balancer changes by itself. What a node's failure has brought about is told
+    /// then, too: sessions are not cut in the middle of something else.
+    pub(super) fn await_view(&mut self, now: Instant, process: ProcessId) {
+        let due = self.balancers[process].due().max(now);
         if due < self.plan.end {
             self.balancers[process].watch.set(due, event::view(process), &mut self.queue);
         }
@@ -104,17 +101,13 @@ impl Sim<'_> {
 
     /// The view of a balancer changes by itself.
     pub(super) fn on_view(&mut self, now: Instant, process: ProcessId) {
-        if self.balancers[process].watch.fires(now, event::view(process), &mut self.queue) {
-            self.pass_view(now, process);
+        if !self.balancers[process].watch.fires(now, event::view(process), &mut self.queue) {
+            return;
         }
-    }
-
-    fn pass_view(&mut self, now: Instant, process: ProcessId) {
-        if self.balancers[process].due() <= now {
-            for node in self.balancers[process].pass(now) {
-                self.marked_down(now, process, node);
-            }
+        self.balancers[process].pass(now);
+        while let Some(node) = self.balancers[process].found_down() {
+            self.marked_down(now, process, node);
         }
-        self.await_view(process);
+        self.await_view(now, process);
     }
 }

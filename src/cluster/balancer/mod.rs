@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use view::active::{Health, Outcome, Start};
 use view::passive::{Passive, Seen};
 use view::slow_start::SlowStart;
-use view::{Change, Lesson, View, Word};
+use view::{Change, View, Word};
 
 use super::client::Layer;
 
@@ -260,14 +260,14 @@ impl Balancer {
         self.view.next_check(node)
     }
 
-    /// Takes in what was seen of an attempt at `node`.
-    pub fn saw(&mut self, now: Instant, node: NodeId, seen: Seen) -> Lesson {
-        let lesson = self.view.saw(now, node, seen);
+    /// Takes in what was seen of an attempt at `node`; whether its next check should come soon.
+    pub fn saw(&mut self, now: Instant, node: NodeId, seen: Seen) -> bool {
+        let hurry = self.view.saw(now, node, seen);
         self.tell();
         while let Some((node, parts)) = self.view.weakened() {
             self.balance.weakened(node, parts);
         }
-        lesson
+        hurry
     }
 
     /// A node is not there yet, nor configured.
@@ -282,19 +282,23 @@ impl Balancer {
         self.view.say(due, node, word);
     }
 
-    /// When the view changes by itself.
+    /// When the view changes by itself, or has something to tell: at once if that time is past.
     pub fn due(&self) -> Instant {
         self.view.due()
     }
 
-    /// Lets the view change by itself until now; the nodes that are found down by it.
-    pub fn pass(&mut self, now: Instant) -> Vec<NodeId> {
-        let down = self.view.pass(now);
+    /// A node that was found down by something else than a check.
+    pub fn found_down(&mut self) -> Option<NodeId> {
+        self.view.found_down()
+    }
+
+    /// Lets the view change by itself until now.
+    pub fn pass(&mut self, now: Instant) {
+        self.view.pass(now);
         self.tell();
         while let Some(node) = self.view.removed() {
             self.balance.gone(node);
         }
-        down
     }
 
     /// Tells the algorithm whose eligibility or weight has changed.

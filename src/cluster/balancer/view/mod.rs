@@ -51,15 +51,6 @@ pub enum Change {
     Down,
 }
 
-/// What follows from an attempt, beside what the view keeps to itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Lesson {
-    /// What it did to the verdict on the node.
-    pub change: Change,
-    /// Whether the node's next check should come soon.
-    pub hurry: bool,
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Opinion {
     verdict: Verdict,
@@ -95,6 +86,8 @@ pub struct View {
     changed: VecDeque<NodeId>,
     weakened: Vec<(NodeId, u32)>,
     removed: Vec<NodeId>,
+    // Found down by something else than a check, and not told yet.
+    found_down: Vec<NodeId>,
     acts: Vec<Act>,
 }
 
@@ -119,6 +112,7 @@ impl View {
             changed: (0..nodes as u32).map(NodeId).collect(),
             weakened: Vec::new(),
             removed: Vec::new(),
+            found_down: Vec::new(),
             acts: Vec::new(),
         };
         view.alarm = view.panic.alarm(view.healthy, view.served);
@@ -201,16 +195,16 @@ impl View {
         self.opinions[node.index()].verdict.interval(&self.health)
     }
 
-    /// Takes in what was seen of an attempt at `node`.
-    pub fn saw(&mut self, now: Instant, node: NodeId, seen: Seen) -> Lesson {
-        let Some(rule) = &mut self.rule else { return Lesson::default() };
+    /// Takes in what was seen of an attempt at `node`; whether its next check should come soon.
+    pub fn saw(&mut self, now: Instant, node: NodeId, seen: Seen) -> bool {
+        let Some(rule) = &mut self.rule else { return false };
         rule.saw(now, node, seen, &mut self.acts);
         self.act(now)
     }
 
-    /// Does what the passive rule has said.
-    fn act(&mut self, now: Instant) -> Lesson {
-        let mut lesson = Lesson::default();
+    /// Does what the passive rule has said; whether a check should come soon.
+    fn act(&mut self, now: Instant) -> bool {
+        let mut hurry = false;
         let mut acts = std::mem::take(&mut self.acts);
         for act in acts.drain(..) {
             match act {
@@ -218,14 +212,17 @@ impl View {
                 Act::Readmit(node) => self.revise(now, node, |_, opinion| opinion.ejected = false),
                 Act::Weaken(node, parts) => self.weakened.push((node, parts)),
                 Act::Strike(node, blow) => {
-                    lesson.hurry = true;
-                    lesson.change = self.revise(now, node, |health, opinion| opinion.verdict.struck(health, blow));
+                    hurry = true;
+                    let change = self.revise(now, node, |health, opinion| opinion.verdict.struck(health, blow));
+                    if change == Change::Down {
+                        self.found_down.push(node);
+                    }
                 }
-                Act::Hurry(_) => lesson.hurry = true,
+                Act::Hurry(_) => hurry = true,
             }
         }
         self.acts = acts;
-        lesson
+        hurry
     }
 
     /// Something is said of `node` that this balancer will hear at `due`, and not before what was said before.
@@ -234,7 +231,7 @@ impl View {
     }
 
     /// Takes in what was said of `node`.
-    fn hear(&mut self, now: Instant, node: NodeId, word: Word) -> Change {
+    fn hear(&mut self, now: Instant, node: NodeId, word: Word) {
         match word {
             Word::Joined => {
                 if let Some(rule) = &mut self.rule {
@@ -244,9 +241,13 @@ impl View {
                     opinion.verdict = Verdict::new(health, health.newcomer());
                     (opinion.belongs, opinion.ejected) = (true, false);
                 });
-                Change::None
             }
-            Word::Ready(ready) => self.revise(now, node, |health, opinion| opinion.verdict.set_up(health, ready)),
+            Word::Ready(ready) => {
+                let change = self.revise(now, node, |health, opinion| opinion.verdict.set_up(health, ready));
+                if change == Change::Down {
+                    self.found_down.push(node);
+                }
+            }
             Word::Admin(admin) => {
                 self.revise(now, node, |health, opinion| {
                     // A server that leaves maintenance is taken to be up until a check fails (HAProxy).
@@ -261,25 +262,29 @@ impl View {
                         rule.counts(node, false);
                     }
                 }
-                Change::None
             }
         }
     }
 
-    /// When the view changes by itself.
+    /// When the view changes by itself, or has something to tell: at once if that time is past.
     pub fn due(&self) -> Instant {
+        if !self.found_down.is_empty() {
+            return Instant::START;
+        }
         let rule = self.rule.as_ref().map_or(Instant::NEVER, |rule| rule.due());
         let ramps = self.ramps.as_ref().map_or(Instant::NEVER, Ramps::due);
         self.words.due().min(rule).min(ramps)
     }
 
-    /// Lets pass what happens by itself until now; the nodes that are found down by it.
-    pub fn pass(&mut self, now: Instant) -> Vec<NodeId> {
-        let mut down = Vec::new();
+    /// A node that was found down by something else than a check.
+    pub fn found_down(&mut self) -> Option<NodeId> {
+        self.found_down.pop()
+    }
+
+    /// Lets pass what happens by itself until now.
+    pub fn pass(&mut self, now: Instant) {
         while let Some((node, word)) = self.words.heard(now) {
-            if self.hear(now, node, word) == Change::Down {
-                down.push(node);
-            }
+            self.hear(now, node, word);
         }
         if let Some(rule) = self.rule.as_mut().filter(|rule| rule.due() <= now) {
             rule.woken(now, &mut self.acts);
@@ -288,7 +293,6 @@ impl View {
         while let Some(node) = self.ramps.as_mut().and_then(|ramps| ramps.step(now)) {
             self.changed.push_back(node);
         }
-        down
     }
 
     /// Changes the opinion of one node, and everything that hangs on it.

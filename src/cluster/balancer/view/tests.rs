@@ -96,8 +96,7 @@ fn failing_open_takes_all_for_healthy_once_none_is() {
 fn an_ejected_node_is_alive_but_gets_nobody() {
     let passive = spec(json!({"passive": "nginx"}));
     let mut view = view(&passive);
-    let lesson = view.saw(at(0), NodeId(1), Seen::NotConnected);
-    assert_eq!(lesson, Lesson::default());
+    assert!(!view.saw(at(0), NodeId(1), Seen::NotConnected), "no check can tell");
     assert_eq!(told(&mut view), [16, 0, 16, 16]);
     assert_eq!(view.weakened(), Some((NodeId(1), 1)));
     assert!(view.is_up(NodeId(1)) && !view.takes_bound(NodeId(1)));
@@ -112,10 +111,10 @@ fn an_ejected_node_is_alive_but_gets_nobody() {
 fn errors_that_mark_a_node_down_are_undone_by_checks_alone() {
     let written = json!({"passive": {"observe": {"error_limit": 2, "on_error": "mark_down"}}});
     let mut view = view(&spec(written));
-    assert_eq!(view.saw(at(0), NodeId(1), Seen::NotConnected), Lesson::default());
-    let lesson = view.saw(at(0), NodeId(1), Seen::NotConnected);
-    assert_eq!(lesson, Lesson { change: Change::Down, hurry: true });
-    assert_eq!(view.due(), Instant::NEVER);
+    assert!(!view.saw(at(0), NodeId(1), Seen::NotConnected));
+    assert!(view.saw(at(0), NodeId(1), Seen::NotConnected), "the next check comes soon");
+    assert_eq!((told(&mut view), view.due()), ([16, 0, 16, 16], Instant::START));
+    assert_eq!((view.found_down(), view.found_down(), view.due()), (Some(NodeId(1)), None, Instant::NEVER));
     recover(&mut view, 0, 1);
     assert_eq!(told(&mut view), [16; 4]);
 }
@@ -168,7 +167,8 @@ fn an_agents_word_is_the_verdict() {
     let mut view = view(&Spec { health: Health { by: By::Host, ..Health::default() }, ..Spec::default() });
     view.say(at(700), NodeId(0), Word::Ready(false));
     assert_eq!((view.due(), told(&mut view)), (at(700), [16; 4]));
-    assert_eq!(view.pass(at(700)), [NodeId(0)]);
+    view.pass(at(700));
+    assert_eq!((view.found_down(), view.found_down()), (Some(NodeId(0)), None));
     assert_eq!(told(&mut view), [0, 16, 16, 16]);
     // Leaving maintenance proves nothing where an agent speaks.
     say(&mut view, 800, 0, Word::Admin(Admin::Maint));
