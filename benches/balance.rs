@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use stickysim::base::choice::Alternatives;
 use stickysim::base::draw::{mix, name_key};
 use stickysim::base::id::NodeId;
-use stickysim::cluster::balancer::balance::{Algorithm, Ask, Asker, Balance, Key, Member};
+use stickysim::cluster::balancer::balance::{Algorithm, Ask, Asker, Balance, Key, Member, WHOLE};
 use stickysim::cluster::plan::default_address;
 
 fn main() {
@@ -42,7 +42,7 @@ impl Case {
     fn member(&self, index: u32) -> Member {
         let weight = if self.weighted { 1 + index % 4 } else { 1 };
         let name = name_key(&format!("n{}", index + 1));
-        Member { id: NodeId(index), weight, name, address: default_address(index) }
+        Member { id: NodeId(index), weight, name, address: default_address(index), share: WHOLE }
     }
 
     fn start(&self, nodes: u32) -> Box<dyn Balance> {

@@ -6,6 +6,8 @@ use crate::base::choice::Alternatives;
 use crate::base::dist;
 use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::balancer::balance::Algorithm;
+use crate::cluster::balancer::view::passive::Passive;
+use crate::cluster::balancer::view::slow_start::Shape;
 use crate::cluster::client::Protocol;
 use crate::cluster::client::reconnect::Backoff;
 use crate::cluster::state::Location;
@@ -28,6 +30,10 @@ enum What {
     Balance,
     /// What keeps a session on its node (`balancer.affinity`).
     Affinity,
+    /// What attempts prove about nodes (`balancer.passive`).
+    Passive,
+    /// How a node that comes back gets its weight (`balancer.slow_start.shape`).
+    SlowStart,
     /// Where session state lives (`[state]`).
     State,
     /// What can go wrong (`[fault.<name>]`).
@@ -72,6 +78,8 @@ impl What {
             What::Preset => return show_presets(text),
             What::Balance => named::<Algorithm>(),
             What::Affinity => named::<Affinity>(),
+            What::Passive => named::<Passive>(),
+            What::SlowStart => named::<Shape>(),
             What::State => named::<Location>(),
             What::Fault => named::<fate::Written>(),
             What::Change => named::<change::Written>(),

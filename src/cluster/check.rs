@@ -1,12 +1,19 @@
-//! The balancer's health checks: begun at regular times, answered at once or not before their timeout.
+//! Health checks: begun at regular times, answered at once or not before their timeout.
+//!
+//! Every balancer checks every node for itself, or an agent on the node's host does so for all balancers, which
+//! then hear of what it found. An agent is lost with its host; somebody else notices that, after `host_grace`.
 
 use super::balancer::OnMarkedDown;
-use super::balancer::view::{Change, Check};
+use super::balancer::instances::ProcessId;
+use super::balancer::view::active::{By, Check, From, Outcome, Start, Verdict};
+use super::balancer::view::{Change, Word};
+use super::plan::Plan;
 use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::draw::Stream;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
+use crate::engine::Timer;
 use rand::RngExt;
 
 /// A node's check under way.
@@ -14,24 +21,43 @@ use rand::RngExt;
 pub struct Checker {
     began: Instant,
     awaits: bool,
+    // How many there have been.
+    count: u64,
+    timer: Timer,
+    // Since when the agent that should check has been silent, if it is.
+    silent: Option<Instant>,
 }
 
 /// What a check meets.
 enum Answer {
     Good,
     Bad,
+    Error,
     /// Nothing, until the check gives up.
     Nothing,
 }
 
 impl Sim<'_> {
+    /// What agents on hosts find out, by node; nothing when balancers check for themselves.
+    pub(super) fn agents(plan: &Plan) -> Vec<Verdict> {
+        let health = &plan.balancer.health;
+        let count = if health.by == By::Host { plan.nodes.len() } else { 0 };
+        let start = |node| if node < plan.desired() { Start::FullyUp } else { health.begun() };
+        (0..count).map(|node| Verdict::new(health, start(node))).collect()
+    }
+
     /// Health checks of a node begin at a random point of the interval, as products spread them.
     pub(super) fn begin_checks(&mut self, now: Instant, node: NodeId) {
-        let interval = self.plan.balancer.health.interval.as_nanos();
-        for instance in 0..self.balancers.count() {
+        let health = &self.plan.balancer.health;
+        if health.check == Check::None {
+            return;
+        }
+        let interval = health.interval.as_nanos();
+        let checkers = if health.by == By::Host { 1 } else { self.balancers.count() };
+        for instance in 0..checkers {
             let luck = Stream::new(self.seed, "check phase", &format!("lb{}", instance + 1));
             let phase = Duration::from_nanos(luck.at(u64::from(node.0), 0).random_range(0..interval));
-            self.queue.at(now + phase, event::probe(self.check_of(instance, node)));
+            self.check_at(now + phase, self.check_of(instance, node));
         }
     }
 
@@ -39,20 +65,33 @@ impl Sim<'_> {
         instance * self.plan.nodes.len() + node.index()
     }
 
+    fn check_at(&mut self, due: Instant, index: usize) {
+        self.checks[index].timer.set(due, event::probe(index), &mut self.queue);
+    }
+
     /// A check is due, or has waited long enough for its answer.
     pub(super) fn on_check(&mut self, now: Instant, index: usize) {
-        let (instance, node) = (index / self.plan.nodes.len(), NodeId((index % self.plan.nodes.len()) as u32));
-        let health = self.plan.balancer.health;
-        if std::mem::replace(&mut self.checks[index].awaits, false) {
-            return self.take_check(now, instance, node, false);
+        if !self.checks[index].timer.fires(now, event::probe(index), &mut self.queue) {
+            return;
         }
+        let (instance, node) = (index / self.plan.nodes.len(), NodeId((index % self.plan.nodes.len()) as u32));
+        let health = &self.plan.balancer.health;
+        if std::mem::replace(&mut self.checks[index].awaits, false) {
+            return self.take_check(now, instance, node, Outcome::Failed);
+        }
+        if health.by == By::Host && self.fleet.get(node).is_silent() {
+            return self.miss_agent(now, node);
+        }
+        self.checks[index].silent = None;
         self.checks[index].began = now;
+        self.checks[index].count += 1;
         match self.answer(node, health.check) {
-            Answer::Good => self.take_check(now, instance, node, true),
-            Answer::Bad => self.take_check(now, instance, node, false),
+            Answer::Good => self.take_check(now, instance, node, Outcome::Good),
+            Answer::Bad => self.take_check(now, instance, node, Outcome::Failed),
+            Answer::Error => self.take_check(now, instance, node, Outcome::Error),
             Answer::Nothing => {
                 self.checks[index].awaits = true;
-                self.queue.at(now + health.patience(), event::probe(index));
+                self.check_at(now + health.patience(), index);
             }
         }
     }
@@ -67,25 +106,97 @@ impl Sim<'_> {
         }
         match check {
             Check::Http if node.ills.is_frozen => Answer::Nothing,
-            Check::Http if node.ills.answers_errors && !node.ills.hides_errors => Answer::Bad,
+            Check::Http if node.ills.answers_errors && !node.ills.hides_errors => Answer::Error,
             _ => Answer::Good,
         }
     }
 
-    /// The result of a check changes the view of one instance, and the view may cut sessions.
-    fn take_check(&mut self, now: Instant, instance: usize, node: NodeId, good: bool) {
-        let (serving, index) = (self.balancers.serving(instance), self.check_of(instance, node));
-        let change = self.balancers[serving].checked(node, good);
-        // Checks begin at regular times; one that took longer makes the next wait for its turn.
+    /// A check changes the view of one instance, or what the agent says to all.
+    fn take_check(&mut self, now: Instant, instance: usize, node: NodeId, outcome: Outcome) {
+        let health = &self.plan.balancer.health;
+        if health.by == By::Host {
+            let change = self.agents[node.index()].checked(health, outcome);
+            let gap = self.agents[node.index()].interval(health);
+            self.check_again(now, instance, node, gap);
+            return self.announce(now, node, change);
+        }
+        let serving = self.balancers.serving(instance);
+        let change = self.balancers[serving].checked(now, node, outcome);
         let gap = self.balancers[serving].next_check(node);
-        let mut next = self.checks[index].began + gap;
+        self.check_again(now, instance, node, gap);
+        self.await_view(now, serving);
+        if change == Change::Down {
+            self.marked_down(now, serving, node);
+        }
+    }
+
+    /// The next check comes `gap` after the beginning or the end of this one, a little sooner or later if so wished.
+    fn check_again(&mut self, now: Instant, instance: usize, node: NodeId, gap: Duration) {
+        let health = &self.plan.balancer.health;
+        let index = self.check_of(instance, node);
+        let gap = match health.spread.ratio() {
+            0.0 => gap,
+            spread => {
+                let luck = Stream::new(self.seed, "check spread", &format!("lb{}", instance + 1));
+                let mut draw = luck.at(u64::from(node.0), self.checks[index].count);
+                let by = draw.random_range(-spread..=spread);
+                Duration::from_nanos_f64((gap.as_nanos() as f64 * (1.0 + by)).max(1.0))
+            }
+        };
+        let mut next = if health.from == From::End { now } else { self.checks[index].began } + gap;
+        // A check that took longer than the interval makes the next wait for its turn.
         while next < now {
             next += gap;
         }
-        // A check that has just given up at its successor's time still lets it begin now.
-        self.queue.at(next, event::probe(index));
-        if change == Change::Down && self.plan.balancer.on_marked_down == OnMarkedDown::ShutdownSessions {
-            self.shut_down_sessions(now, node, Some(serving), Cause::MarkedDown);
+        self.check_at(next, index);
+    }
+
+    /// The next check of a node comes within the fast interval, if there is one.
+    pub(super) fn check_soon(&mut self, now: Instant, instance: usize, node: NodeId) {
+        let index = self.check_of(instance, node);
+        if let Some(fast) = self.plan.balancer.health.fast_interval
+            && !self.checks[index].awaits
+            && now + fast < self.checks[index].timer.due()
+        {
+            self.check_at(now + fast, index);
+        }
+    }
+
+    /// A balancer has marked a node down, which may cut sessions.
+    pub(super) fn marked_down(&mut self, now: Instant, via: ProcessId, node: NodeId) {
+        if self.plan.balancer.on_marked_down == OnMarkedDown::ShutdownSessions {
+            self.shut_down_sessions(now, node, Some(via), Cause::MarkedDown);
+        }
+    }
+
+    /// The agent on a silent host says nothing; after a while it is taken for dead.
+    fn miss_agent(&mut self, now: Instant, node: NodeId) {
+        let health = &self.plan.balancer.health;
+        let checker = &mut self.checks[node.index()];
+        let since = *checker.silent.get_or_insert(now);
+        checker.began = now;
+        let dead = since + health.host_grace;
+        let next = now + health.interval;
+        self.check_at(if now < dead { next.min(dead) } else { next }, node.index());
+        if now >= dead {
+            let change = self.agents[node.index()].set_up(health, false);
+            self.announce(now, node, change);
+        }
+    }
+
+    /// The agent on a host notices that its process has ended.
+    pub(super) fn process_ended(&mut self, now: Instant, node: NodeId) {
+        if let Some(verdict) = self.agents.get_mut(node.index()) {
+            let was_up = verdict.is_up();
+            *verdict = Verdict::new(&self.plan.balancer.health, self.plan.balancer.health.begun());
+            self.announce(now, node, if was_up { Change::Down } else { Change::None });
+        }
+    }
+
+    /// What an agent has found is told to all balancers.
+    fn announce(&mut self, now: Instant, node: NodeId, change: Change) {
+        if change != Change::None {
+            self.tell_balancers(now, node, Word::Ready(change == Change::Up));
         }
     }
 }

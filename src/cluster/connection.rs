@@ -5,6 +5,7 @@
 
 use super::Sim;
 use super::balancer::instances::ProcessId;
+use super::balancer::view::passive::Seen;
 use super::client::Protocol;
 use super::request::{Attempt, Kind, Stage};
 use super::session::Session;
@@ -78,6 +79,7 @@ impl Sim<'_> {
             return self.enter(now, id, node);
         }
         self.attempts[id].placed = false; // The connection keeps the place.
+        self.saw(now, via, node, Seen::Opened);
         self.link(now, session, via, node);
         self.learn(now, session, via, node);
         self.bind(now, session, node, moved_by);
@@ -130,9 +132,11 @@ impl Sim<'_> {
     pub(super) fn unlink(&mut self, now: Instant, id: SessionId) -> Option<NodeId> {
         let node = self.linked.node(id.0)?;
         self.linked.unbind(id.0);
-        self.balancers[self.linked_via[id.index()]].done(node);
         let host = self.fleet.node(node);
         host.stale = host.stale.saturating_sub(u32::from(host.incarnation != self.sessions[id].incarnation));
+        let via = self.linked_via[id.index()];
+        self.balancers[via].done(node);
+        self.saw(now, via, node, Seen::Closed);
         self.recorder.note(now, Fact::Linked { node, by: -1 });
         self.weigh(now, node);
         Some(node)

@@ -3,6 +3,7 @@
 //! Measurement first: a tick owns its first instant and not its last, so what happens at its end belongs to
 //! the next. Then fate, then work done, then what clients do, then what gives up.
 
+use super::balancer::instances::ProcessId;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
 use crate::engine::Event;
 
@@ -12,6 +13,8 @@ pub const TICK: u8 = 0;
 pub const FAULT: u8 = 1;
 /// A change begins or goes on.
 pub const CHANGE: u8 = 12;
+/// The view of a balancer changes by itself.
+pub const VIEW: u8 = 13;
 /// A node finishes work.
 pub const WORK: u8 = 2;
 /// A node has let a client in.
@@ -84,6 +87,11 @@ pub const fn session(session: SessionId) -> Event {
 /// A health check: its place among those of all instances and nodes.
 pub const fn probe(check: usize) -> Event {
     Event::new(PROBE, check as u32)
+}
+
+/// A balancer process whose view changes by itself.
+pub const fn view(process: ProcessId) -> Event {
+    Event::new(VIEW, process.0 as u32)
 }
 
 /// The next arrival of a population.

@@ -188,6 +188,7 @@ impl Sim<'_> {
         for session in severed.into_iter().map(SessionId) {
             self.after_cut(now, session);
         }
+        self.process_ended(now, node);
     }
 
     /// A node's host is gone: its work and memory too, but nobody hears of it.
@@ -229,6 +230,7 @@ impl Sim<'_> {
         let node = self.fleet.node(id);
         node.hosts_lost -= 1;
         if !node.is_silent() {
+            self.process_ended(now, id);
             self.reset_old_connections(now, id);
         }
         self.release(now, id);
@@ -271,6 +273,7 @@ impl Sim<'_> {
 
     /// An attempt loses its node; it has been taken off the node's books.
     pub(super) fn cut_attempt(&mut self, now: Instant, node: NodeId, id: AttemptId, cause: Cause) {
+        self.saw_failure(now, id, cause);
         self.give_place_back(id);
         self.recorder.note(now, Fact::InFlight { node, by: -1 });
         if self.attempts[id].stage.is_at_service() {

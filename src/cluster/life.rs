@@ -118,6 +118,7 @@ impl Sim<'_> {
         node.dies_at = Instant::NEVER;
         let dies_after = node.ills.dies_after;
         self.recorder.note(now, Fact::NodeListens { node: id, warm });
+        self.announce_listening(now, id);
         if let Some(after) = dies_after {
             self.doom(id, now + after);
         }

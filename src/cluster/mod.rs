@@ -22,6 +22,7 @@ pub mod request;
 pub mod residents;
 mod routing;
 pub mod session;
+mod sight;
 mod silence;
 pub mod state;
 pub mod station;
@@ -35,6 +36,7 @@ use crate::observe::recorder::{Recording, Setup};
 use crate::observe::window::Traits;
 use crate::observe::{Fact, Recorder};
 use balancer::instances::{Instances, ProcessId};
+use balancer::view::active::Verdict;
 use change::Rolling;
 use check::Checker;
 use client::Streams;
@@ -79,11 +81,19 @@ pub struct Sim<'p> {
     warms: bool,
     // By instance and node:
     checks: Vec<Checker>,
+    // By node, when agents on hosts check:
+    agents: Vec<Verdict>,
+    // Whether balancers judge nodes by what becomes of attempts.
+    judges: bool,
     // By node:
     notices: Vec<Notices>,
     watches: Vec<Timer>,
     bound_to: Vec<u32>,
     wanted: Vec<bool>,
+    // How much has been said of it.
+    said: Vec<u64>,
+    // Nodes that will be added when they listen.
+    awaited: Vec<NodeId>,
     // Nodes that are not part of the cluster yet.
     spares: VecDeque<NodeId>,
     // By change:
@@ -146,10 +156,14 @@ impl<'p> Sim<'p> {
             weighs: plan.nodes.iter().any(|node| node.spec.memory.is_some()),
             warms: plan.nodes.iter().any(|node| node.spec.warm_up.is_some()),
             checks: vec![Checker::default(); plan.nodes.len() * usize::from(plan.balancer.instances)],
+            agents: Sim::agents(plan),
+            judges: plan.balancer.passive.0.watches(),
             notices: plan.nodes.iter().map(|_| Notices::default()).collect(),
             watches: vec![Timer::new(); plan.nodes.len()],
             bound_to: vec![0; plan.nodes.len()],
             wanted: (0..plan.nodes.len()).map(|i| i < plan.desired()).collect(),
+            said: vec![0; plan.nodes.len()],
+            awaited: Vec::new(),
             spares: (plan.desired()..plan.nodes.len()).map(|i| NodeId(i as u32)).collect(),
             rolls: plan.changes.iter().map(|_| Rolling::default()).collect(),
             victims_of: vec![Vec::new(); plan.faults.len()],
@@ -200,6 +214,9 @@ impl<'p> Sim<'p> {
         for node in self.spares.iter().copied() {
             self.balancers.each(|balancer| balancer.hold_back(node));
         }
+        for instance in 0..self.balancers.count() {
+            self.await_view(Instant::START, self.balancers.serving(instance));
+        }
         self.recorder.note(Instant::START, Fact::Desired { nodes: self.plan.desired() as u32 });
         for (index, change) in self.plan.changes.iter().enumerate() {
             self.queue.at(change.at, event::change(index));
@@ -232,6 +249,7 @@ impl<'p> Sim<'p> {
             event::PROBE => self.on_check(now, index as usize),
             event::FAULT if index & event::LIFE != 0 => self.on_life(now, NodeId(index & !event::LIFE)),
             event::FAULT => self.on_fault(now, index as usize),
+            event::VIEW => self.on_view(now, ProcessId(index as u16)),
             event::CHANGE => self.on_change(now, index as usize),
             kind => unreachable!("an event of kind {kind}"),
         }

@@ -4,7 +4,7 @@
 
 use super::balancer;
 use super::balancer::affinity::Affinity;
-use super::balancer::balance::Member;
+use super::balancer::balance::{Member, WHOLE};
 use super::change::Change;
 use super::client::{Layer, Population, Protocol};
 use super::fate::Fault;
@@ -44,6 +44,8 @@ pub struct Plan {
     pub balancer: balancer::Spec,
     /// What stands beside the nodes: rebuild services in the order of their names, then external stores.
     pub services: Vec<Service>,
+    /// How long balancers take to learn of what others know; at once if not given.
+    pub propagation: Option<Sampler>,
     /// What goes wrong, in the order of their names.
     pub faults: Vec<Fault>,
     /// What we change ourselves, in the order of their names.
@@ -178,6 +180,7 @@ impl Plan {
             weight: node.weight,
             name: name_key(&node.name),
             address: node.address.unwrap_or_else(|| default_address(position)),
+            share: WHOLE,
         };
         (0..).zip(&self.nodes).map(member).collect()
     }

@@ -5,6 +5,7 @@
 //! A client that leaves does not take its work with it: the attempt goes on without a session.
 
 use super::balancer::instances::ProcessId;
+use super::balancer::view::passive::Seen;
 use super::client::happens;
 use super::station::Offer;
 use super::{Sim, event};
@@ -268,6 +269,9 @@ impl Sim<'_> {
 
     /// The request reaches the application.
     pub(super) fn enter(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+        if self.attempts[id].placed {
+            self.saw(now, self.attempts[id].via, node, Seen::Connected);
+        }
         if self.fleet.node(node).ills.answers_errors {
             return self.fail_at_node(now, id, Cause::BadAnswer);
         }
@@ -387,7 +391,10 @@ impl Sim<'_> {
 
     /// The reply leaves the node; the client, if it is still there, has it.
     pub(super) fn reply(&mut self, now: Instant, id: AttemptId) {
-        let Attempt { node, via, moved_by, intended, .. } = self.attempts[id];
+        let Attempt { node, via, moved_by, intended, placed, .. } = self.attempts[id];
+        if placed {
+            self.saw(now, via, node, Seen::Answered);
+        }
         self.leave_node(now, id);
         let session = self.part(id);
         self.attempts.free(id);
@@ -418,6 +425,7 @@ impl Sim<'_> {
 
     /// The node answers an attempt with an error, or never.
     pub(super) fn fail_at_node(&mut self, now: Instant, id: AttemptId, cause: Cause) {
+        self.saw_failure(now, id, cause);
         self.leave_node(now, id);
         self.fail(now, id, cause);
     }

@@ -2,6 +2,7 @@
 
 use super::balancer::Route;
 use super::balancer::instances::ProcessId;
+use super::balancer::view::passive::Seen;
 use super::client::Caller;
 use super::request::{Attempt, Kind, Stage};
 use super::{Sim, event};
@@ -47,6 +48,7 @@ impl Sim<'_> {
     fn connect(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         // A connection that is not there yet counts already, as a server's place does in HAProxy.
         self.take_place(id, node);
+        self.saw(now, self.attempts[id].via, node, Seen::Tried);
         let target = self.fleet.get(node);
         if target.is_silent() {
             let attempt = &mut self.attempts[id];
@@ -110,6 +112,7 @@ impl Sim<'_> {
     /// `node` did not take the connection.
     fn on_refused(&mut self, now: Instant, id: AttemptId, node: NodeId, cause: Cause) {
         self.give_place_back(id);
+        self.saw(now, self.attempts[id].via, node, Seen::NotConnected);
         let attempt = &mut self.attempts[id];
         attempt.refusals = attempt.refusals.saturating_add(1);
         attempt.moved_by = cause;
@@ -132,7 +135,10 @@ impl Sim<'_> {
             Stage::Connecting => self.on_refused(now, id, node, Cause::ConnectTimeout),
             Stage::Silent if attempt.placed => self.fail_at_node(now, id, Cause::NoAnswer),
             Stage::Route | Stage::Gone | Stage::Cut | Stage::Orphaned => {}
-            _ => self.give_up(now, id, Cause::NoAnswer),
+            _ => {
+                self.saw_failure(now, id, Cause::NoAnswer);
+                self.give_up(now, id, Cause::NoAnswer);
+            }
         }
     }
 

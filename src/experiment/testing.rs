@@ -100,6 +100,7 @@ fn plan(nodes: usize, sticky: bool) -> Plan {
         nodes: (1..=nodes).map(node).collect(),
         zones: vec!["z1".into()],
         populations: vec![population("api", sticky), population("web", sticky)],
+        propagation: None,
         balancer: balancer::Spec {
             balance: Choice(algorithm),
             redispatch: true,

@@ -2,14 +2,16 @@
 
 use super::compile::Reading;
 use super::{Node, read_node};
+use crate::base::dist::Sampler;
 use crate::cluster::balancer::Spec;
 
 const RETRIES_MAX: u32 = 100;
 const INSTANCES_MAX: u16 = 100;
 
 impl Reading<'_> {
-    pub(super) fn balancer(&mut self) -> Option<Spec> {
-        let Some(node) = self.table.get("balancer") else { return Some(Spec::default()) };
+    /// What is written, and how long balancers take to learn of what others know.
+    pub(super) fn balancer(&mut self) -> Option<(Spec, Option<Sampler>)> {
+        let Some(node) = self.table.get("balancer") else { return Some((Spec::default(), None)) };
         let balancer: Spec = read_node(node, self.problems, "balancer")?;
         let faults = [("balance", balancer.balance.0.faults()), ("affinity", balancer.affinity.0.faults())];
         for (choice, faults) in faults {
@@ -18,19 +20,8 @@ impl Reading<'_> {
                 self.wrong(&path, message, "correct it or leave it out");
             }
         }
-        let health = balancer.health;
-        for (key, interval) in [("interval", Some(health.interval)), ("fast_interval", health.fast_interval)] {
-            if interval.is_some_and(|interval| interval.is_zero()) {
-                let message = format!("health.{key} is zero: checks would never end");
-                self.wrong(&["balancer", "health", key], message, "write a time such as \"2s\"");
-            }
-        }
-        for (key, number) in [("rise", health.rise), ("fall", health.fall)] {
-            if number == 0 {
-                let message = format!("health.{key} is zero, but a verdict needs at least one check");
-                self.wrong(&["balancer", "health", key], message, "write 1 or more");
-            }
-        }
+        self.check_health(&balancer.health);
+        self.check_view(&balancer);
         for (key, timeout) in [
             ("connect_timeout", Some(balancer.connect_timeout)),
             ("server_timeout", balancer.server_timeout),
@@ -54,7 +45,11 @@ impl Reading<'_> {
             let message = format!("instances must be from 1 to {INSTANCES_MAX}, but is {}", balancer.instances);
             self.wrong(&["balancer", "instances"], message, "1 is the default");
         }
-        Some(balancer)
+        let propagation = match &balancer.propagation {
+            Some(law) => Some(self.law(law, &["balancer", "propagation"])?),
+            None => None,
+        };
+        Some((balancer, propagation))
     }
 }
 

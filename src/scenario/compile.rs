@@ -57,10 +57,10 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
     let shared = reading.place(state, &["state"], &mut services);
     let mut populations = Vec::new();
     for (name, clients) in written {
-        let shared_affinity = balancer.as_ref().map(|balancer| &balancer.affinity);
+        let shared_affinity = balancer.as_ref().map(|(balancer, _)| &balancer.affinity);
         populations.extend(reading.population(&name, &clients, shared_affinity, &shared, &mut services));
     }
-    let (root, (mut nodes, zones), balancer) = (root?, nodes?, balancer?);
+    let (root, (mut nodes, zones), (balancer, propagation)) = (root?, nodes?, balancer?);
     let spares = add_spares(&mut nodes, &changes);
     reading.check_addresses(&nodes);
     // By name, so that the order of the text changes nothing.
@@ -72,6 +72,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         nodes,
         zones,
         populations,
+        propagation,
         balancer,
         services: services.ready,
         faults,

@@ -22,6 +22,7 @@ pub mod read;
 mod rebuilders;
 pub mod slo;
 pub mod source;
+mod view;
 mod words;
 
 #[cfg(test)]

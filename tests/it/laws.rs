@@ -93,6 +93,25 @@ const HEALTH: Lines = &[
     "health = { interval = \"200ms\", fall = 2, rise = 1 }",
     "health = { interval = \"1s\", fast_interval = \"100ms\" }",
     "health = { interval = \"1h\" }",
+    "health = { interval = \"300ms\", from = \"begin\", check = \"http\", timeout = \"100ms\", spread = \"20%\", start = \"down\" }",
+    "health = { interval = \"250ms\", by = \"host\", check = \"http\", rise = 1, fall = 2, host_grace = \"1s\" }",
+    "health = { interval = \"400ms\", down_interval = \"1s\", start = \"up\" }\npassive = { observe = { layer = \"l7\", error_limit = 3, on_error = \"mark_down\" } }",
+    "health = { interval = \"1s\", fast_interval = \"50ms\" }\npassive = { observe = { error_limit = 1, on_error = \"sudden_death\" } }",
+    "health.check = \"none\"\npassive = { nginx = { fail_timeout = \"2s\", errors = true } }",
+    "passive = { nginx = { max_fails = 3, fail_timeout = \"1s\" } }",
+    "health.check = \"none\"\npassive = { outlier = { errors = 2, interval = \"700ms\", base_ejection = \"1s\", max_ejection = \"50%\", jitter = \"300ms\" } }",
+    "health.interval = \"500ms\"\npassive = { outlier = { interval = \"1s\", success_rate_requests = 5, success_rate_nodes = 2, success_rate_stdev = 0.5 } }",
+];
+/// What is made of a view: the alarm, what is told late, who comes back slowly, who waits how long.
+const VIEWING: Lines = &[
+    "",
+    "panic_threshold = \"50%\"",
+    "fail_open = true",
+    "propagation = { exponential = { mean = \"400ms\" } }\ninstances = 3\nspread = \"request\"",
+    "slow_start.lasts = \"3s\"",
+    "slow_start = { lasts = \"2s\", shape = { envoy = { aggression = 0.5 } } }\npropagation = \"200ms\"",
+    "slow_start = { lasts = \"4s\", shape = \"linear\" }\npanic_threshold = \"100%\"",
+    "server_timeout = \"150ms\"\ninstances = 2",
 ];
 const STATE: Lines = &[
     "",
@@ -172,8 +191,8 @@ fn clients() -> impl Strategy<Value = String> {
 fn scenes() -> impl Strategy<Value = Scene> {
     let node = (select(DISCIPLINE), select(QUEUE), select(HANDSHAKE), select(STARTING), select(MEMORY), 1u32..6)
         .prop_map(|(a, b, c, d, e, slots)| format!("concurrency = {slots}\n{a}\n{b}\n{c}\n{d}\n{e}"));
-    let balancer = (select(AFFINITY), select(REDISPATCH), select(RETRIES), select(HEALTH))
-        .prop_map(|(a, b, c, d)| [a, b, c, d].join("\n"));
+    let balancer = (select(AFFINITY), select(REDISPATCH), select(RETRIES), select(HEALTH), select(VIEWING))
+        .prop_map(|(a, b, c, d, e)| [a, b, c, d, e].join("\n"));
     let faults = prop::collection::vec((select(FAULT_AT), 1u32..3, any::<bool>(), select(LASTS)), 0..4);
     let clients = prop::collection::vec(clients(), 1..4);
     let state = (select(STATE), select(LOGIN)).prop_map(|(state, login)| format!("{state}\n{login}"));

@@ -61,6 +61,11 @@ impl Instances {
         self.current[instance]
     }
 
+    /// The instance that a process serves at, if it still serves.
+    pub fn instance_of(&self, process: ProcessId) -> Option<usize> {
+        self.current.iter().position(|&current| current == process)
+    }
+
     /// The process that a session meets with its `nth` request.
     #[inline]
     pub fn met_by(&self, who: u64, nth: u32) -> ProcessId {

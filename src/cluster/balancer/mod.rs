@@ -10,14 +10,20 @@ pub mod view;
 
 use crate::base::cause::Cause;
 use crate::base::choice::Choice;
+use crate::base::dist::Law;
 use crate::base::id::{NodeId, PopulationId};
 use crate::base::time::{Duration, Instant};
+use crate::base::units::Share;
+use crate::engine::Timer;
 use affinity::{Affinity, Remember};
-use balance::{Algorithm, Ask, Balance, Member};
+use balance::{Algorithm, Ask, Balance, Member, WHOLE};
 use instances::Spread;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use view::{Admin, Change, Health, View};
+use view::active::{Health, Outcome, Start};
+use view::passive::{Passive, Seen};
+use view::slow_start::SlowStart;
+use view::{Change, View, Word};
 
 use super::client::Layer;
 
@@ -68,6 +74,18 @@ pub struct Spec {
     pub on_marked_down: OnMarkedDown,
     /// Health checks.
     pub health: Health,
+    /// How long a balancer takes to learn of what others know: that a node joins or leaves, is drained or in
+    /// maintenance, and, with `health.by = "host"`, whether it is ready. Drawn for each balancer and change; at
+    /// once unless given.
+    pub propagation: Option<Law<Duration>>,
+    /// What attempts prove about nodes; default `none`.
+    pub passive: Choice<Passive>,
+    /// While fewer than this share of the nodes is healthy, new requests go to all; default 0%, never (Envoy: 50%).
+    pub panic_threshold: Share,
+    /// Whether all nodes are used when none is healthy; default no (ALB and NLB: yes).
+    pub fail_open: bool,
+    /// A node that comes back gets its weight little by little; at once unless given.
+    pub slow_start: Option<SlowStart>,
 }
 
 /// What happens to the sessions of a node that is marked down.
@@ -99,6 +117,11 @@ impl Default for Spec {
             tcp_give_up: Duration::from_secs(15 * 60),
             on_marked_down: OnMarkedDown::Keep,
             health: Health::default(),
+            propagation: None,
+            passive: Choice(Passive::default()),
+            panic_threshold: Share::new(0.0),
+            fail_open: false,
+            slow_start: None,
         }
     }
 }
@@ -109,6 +132,10 @@ pub struct Balancer {
     view: View,
     balance: Box<dyn Balance>,
     members: Vec<Member>,
+    // By node: the share of its weight that the algorithm goes by; 0 when it is not eligible.
+    told: Vec<u32>,
+    /// Wakes it when its view changes by itself.
+    pub watch: Timer,
     in_flight: Vec<u32>,
     // What is remembered: the first for all populations without an affinity of their own.
     memories: Vec<Box<dyn Remember>>,
@@ -126,9 +153,8 @@ impl Balancer {
         seed: u64,
         instance: &str,
     ) -> Balancer {
-        let mut balance = spec.balance.0.start(seed, instance);
-        members.iter().for_each(|&member| balance.joined(member));
-        let view = View::new(spec.health, members.len());
+        let balance = spec.balance.0.start(seed, instance);
+        let view = View::new(spec, members.len(), Start::FullyUp, seed, instance);
         let shared = affinities.iter().find(|(_, own)| !own);
         let mut memories = vec![shared.map_or_else(|| Affinity::default().start(), |(affinity, _)| affinity.start())];
         let mut memory_of = Vec::new();
@@ -137,8 +163,11 @@ impl Balancer {
             memories.extend(own.then(|| affinity.start()));
             memory_of.push((place, memories[place].learns()));
         }
-        let in_flight = vec![0; members.len()];
-        Balancer { spec: spec.clone(), view, balance, members, in_flight, memories, memory_of }
+        let (told, in_flight) = (vec![0; members.len()], vec![0; members.len()]);
+        let (spec, watch) = (spec.clone(), Timer::new());
+        let mut balancer = Balancer { spec, view, balance, members, told, watch, in_flight, memories, memory_of };
+        balancer.tell();
+        balancer
     }
 
     /// The node that `population`'s affinity proposes for a request whose client presents `presented`.
@@ -220,42 +249,72 @@ impl Balancer {
     }
 
     /// Takes in the result of a health check.
-    pub fn checked(&mut self, node: NodeId, good: bool) -> Change {
-        let took_new = self.view.takes_new(node);
-        let change = self.view.checked(node, good);
-        self.tell(node, took_new);
+    pub fn checked(&mut self, now: Instant, node: NodeId, outcome: Outcome) -> Change {
+        let change = self.view.checked(now, node, outcome);
+        self.tell();
         change
     }
 
-    /// How long from the beginning of one health check to that of the next.
+    /// How long from one health check to the next.
     pub fn next_check(&self, node: NodeId) -> Duration {
         self.view.next_check(node)
     }
 
-    /// A node is not there yet: it is believed to be down until checks say otherwise, and is configured then.
+    /// Takes in what was seen of an attempt at `node`; whether its next check should come soon.
+    pub fn saw(&mut self, now: Instant, node: NodeId, seen: Seen) -> bool {
+        let hurry = self.view.saw(now, node, seen);
+        self.tell();
+        while let Some((node, parts)) = self.view.weakened() {
+            self.balance.weakened(node, parts);
+        }
+        hurry
+    }
+
+    /// A node is not there yet, nor configured.
     pub fn hold_back(&mut self, node: NodeId) {
-        let took_new = self.view.takes_new(node);
         self.view.hold_back(node);
-        self.tell(node, took_new);
+        self.tell();
         self.balance.gone(node);
     }
 
-    /// An operator sets what is wanted of a node.
-    pub fn set_admin(&mut self, node: NodeId, admin: Admin) {
-        let took_new = self.view.takes_new(node);
-        self.view.set_admin(node, admin);
-        self.tell(node, took_new);
-        if admin == Admin::Removed {
+    /// Something is said of `node` that this balancer will hear at `due`.
+    pub fn say(&mut self, due: Instant, node: NodeId, word: Word) {
+        self.view.say(due, node, word);
+    }
+
+    /// When the view changes by itself, or has something to tell: at once if that time is past.
+    pub fn due(&self) -> Instant {
+        self.view.due()
+    }
+
+    /// A node that was found down by something else than a check.
+    pub fn found_down(&mut self) -> Option<NodeId> {
+        self.view.found_down()
+    }
+
+    /// Lets the view change by itself until now.
+    pub fn pass(&mut self, now: Instant) {
+        self.view.pass(now);
+        self.tell();
+        while let Some(node) = self.view.removed() {
             self.balance.gone(node);
         }
     }
 
-    /// Tells the algorithm when a node's eligibility has changed.
-    fn tell(&mut self, node: NodeId, took_new: bool) {
-        match (took_new, self.view.takes_new(node)) {
-            (false, true) => self.balance.joined(self.members[node.index()]),
-            (true, false) => self.balance.left(node),
-            _ => {}
+    /// Tells the algorithm whose eligibility or weight has changed.
+    fn tell(&mut self) {
+        while let Some(node) = self.view.changed() {
+            let mut share = self.view.share(node);
+            if share > 0 && !self.spec.balance.0.ramps() {
+                share = WHOLE;
+            }
+            if std::mem::replace(&mut self.told[node.index()], share) == share {
+                continue;
+            }
+            match share {
+                0 => self.balance.left(node),
+                share => self.balance.joined(Member { share, ..self.members[node.index()] }),
+            }
         }
     }
 }
@@ -266,6 +325,7 @@ mod replay;
 #[cfg(test)]
 mod tests {
     use super::balance::tests::ask;
+    use super::view::Admin;
     use super::*;
     use crate::base::choice::Choice;
 
@@ -275,13 +335,19 @@ mod tests {
         let members = vec![balance::tests::member(0), balance::tests::member(1)];
         let mut balancer = Balancer::new(&spec, members, &[], 1, "lb1");
         for _ in 0..3 {
-            balancer.checked(NodeId(0), false);
+            balancer.checked(Instant::START, NodeId(0), Outcome::Failed);
         }
         balancer
     }
 
     const A: NodeId = NodeId(0);
     const B: NodeId = NodeId(1);
+
+    /// An operator's word on A.
+    fn hear(balancer: &mut Balancer, admin: Admin) {
+        balancer.say(Instant::START, A, Word::Admin(admin));
+        balancer.pass(Instant::START);
+    }
 
     #[test]
     fn a_session_whose_node_is_down_goes_elsewhere_only_with_redispatch() {
@@ -302,13 +368,13 @@ mod tests {
             leave(&mut balancer);
             before.iter().zip(homes(&mut balancer)).filter(|(was, is)| *was != is).count()
         };
-        let down = moved(|balancer| balancer.set_admin(A, Admin::Maint));
+        let down = moved(|balancer| hear(balancer, Admin::Maint));
         assert!((60..140).contains(&down), "its own tenth: {down} of 1,000");
         let drained: fn(&mut Balancer) = |balancer| {
-            balancer.set_admin(A, Admin::Drain);
-            balancer.set_admin(A, Admin::Removed);
+            hear(balancer, Admin::Drain);
+            hear(balancer, Admin::Removed);
         };
-        for away in [drained, |balancer| balancer.set_admin(A, Admin::Removed), |balancer| balancer.hold_back(A)] {
+        for away in [drained, |balancer| hear(balancer, Admin::Removed), |balancer| balancer.hold_back(A)] {
             let moved = moved(away);
             assert!((850..950).contains(&moved), "nine of ten: {moved} of 1,000");
         }

@@ -7,7 +7,7 @@ mod admin;
 mod roll;
 mod scale;
 
-use super::balancer::view::Admin;
+use super::balancer::view::{Admin, Word};
 use super::fate::aim::Aim;
 use super::{Sim, event};
 use crate::base::cause::Cause;
@@ -142,7 +142,7 @@ impl Sim<'_> {
 
     /// The operator tells every balancer what is wanted of a node.
     pub(super) fn set_admin(&mut self, now: Instant, node: NodeId, admin: Admin) {
-        self.balancers.each(|balancer| balancer.set_admin(node, admin));
+        self.tell_balancers(now, node, Word::Admin(admin));
         self.recorder.note(now, Fact::NodeDrains { node, drains: admin != Admin::Ready });
     }
 
@@ -150,7 +150,7 @@ impl Sim<'_> {
     pub(super) fn begin_node(&mut self, now: Instant, node: NodeId) {
         if self.fleet.get(node).is_new() {
             self.launch(now, node);
-            self.begin_checks(now, node);
+            self.introduce(now, node);
         }
     }
 

@@ -306,7 +306,7 @@ impl Sim<'_> {
     fn is_joining(&self, step: Step) -> bool {
         match step {
             Step::Replacing(..) => true,
-            Step::Joining(fresh) => !self.balancers.all_believe_up(fresh),
+            Step::Joining(fresh) => !self.is_found_up(fresh),
             _ => false,
         }
     }
@@ -322,7 +322,7 @@ impl Sim<'_> {
                     self.want(now, fresh, true);
                     Step::Joining(fresh)
                 }
-                Step::Joining(fresh) if may_leave && self.balancers.all_believe_up(fresh) => {
+                Step::Joining(fresh) if may_leave && self.is_found_up(fresh) => {
                     self.want(now, node, false);
                     self.begin_leaving(now, node, params)
                 }
@@ -345,7 +345,7 @@ impl Sim<'_> {
                     self.set_admin(now, node, Admin::Ready);
                     Step::Unseen
                 }
-                Step::Unseen if self.balancers.all_believe_up(node) => Step::Done(now + params.pause),
+                Step::Unseen if self.is_found_up(node) => Step::Done(now + params.pause),
                 _ => return,
             };
             *step = next;

@@ -95,7 +95,7 @@ impl Sim<'_> {
                 *step = Step::Unseen;
             }
         }
-        let seen = active.iter().all(|&(node, _)| self.balancers.all_believe_up(node));
+        let seen = active.iter().all(|&(node, _)| self.is_found_up(node));
         self.rolls[index].active = active;
         (!seen).then_some(now + LOOKS_EVERY)
     }

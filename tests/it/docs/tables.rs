@@ -87,6 +87,8 @@ fn files() -> String {
 fn choices() -> String {
     use stickysim::cluster::balancer::affinity::Affinity;
     use stickysim::cluster::balancer::balance::Algorithm;
+    use stickysim::cluster::balancer::view::passive::Passive;
+    use stickysim::cluster::balancer::view::slow_start::Shape;
     use stickysim::cluster::client::Protocol;
     use stickysim::cluster::client::reconnect::Backoff;
     use stickysim::cluster::state::Location;
@@ -97,6 +99,8 @@ fn choices() -> String {
     };
     each("balancer.balance", Algorithm::NAMES);
     each("balancer.affinity", Affinity::NAMES);
+    each("balancer.passive", Passive::NAMES);
+    each("balancer.slow_start.shape", Shape::NAMES);
     each("state", Location::NAMES);
     each("reconnect, retry.backoff", Backoff::NAMES);
     each("protocol", Protocol::NAMES);

@@ -96,6 +96,11 @@ impl Params {
         }
     }
 
+    /// Whether a server that starts slowly has fewer points.
+    pub fn ramps(&self) -> bool {
+        self.kind == Kind::Consistent
+    }
+
     /// How keys are hashed.
     fn hash(&self) -> Hash {
         let is_bare = self.kind == Kind::Consistent && self.function.is_none();
@@ -219,15 +224,15 @@ impl Balance for Consistent {
     }
 }
 
-/// HAProxy's ring: 16 points per server and unit of weight; a hash belongs to the nearest.
+/// HAProxy's ring: 16 points per server and unit of weight, fewer while it starts slowly; a hash belongs to the
+/// nearest.
 #[derive(Debug)]
 pub(super) struct Ring {
     circle: Circle<u32>,
     bound: Option<Bound>,
 }
 
-/// Points per server and unit of weight, and numbers set apart for the points of one server.
-const POINTS: u32 = 16;
+/// Numbers set apart for the points of one server.
 const RANGE: u32 = 4_096;
 
 impl Ring {
@@ -237,7 +242,7 @@ impl Ring {
     }
 
     pub(super) fn join(&mut self, member: Member) {
-        self.circle.join(member.id, member.weight);
+        self.circle.join(member.id, member.sixteenths());
         if let Some(bound) = &mut self.bound {
             bound.join(member);
         }
@@ -272,7 +277,7 @@ impl Ring {
         }
         self.circle.settle(|node, weight, points| {
             let first = (node.0 + 1).wrapping_mul(RANGE);
-            points.extend((0..POINTS * weight).map(|j| (avalanche(first.wrapping_add(j)), node)));
+            points.extend((0..weight).map(|j| (avalanche(first.wrapping_add(j)), node)));
         });
         let avoid = avoid.filter(|_| self.circle.count() > 1);
         let walk = self.circle.walk(self.circle.nearest(hash));
@@ -284,6 +289,7 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
+    use super::super::WHOLE;
     use super::super::tests::{ask, asking, member};
     use super::*;
 
@@ -320,6 +326,25 @@ mod tests {
         (0..4).map(NodeId).for_each(|node| bounded.load(node, if node == home { 0 } else { 50 }));
         assert_eq!(bounded.pick(&ask(6)), Some(home));
         assert_ne!(bounded.pick(&Ask { avoid: Some(home), ..ask(6) }), Some(home));
+    }
+
+    #[test]
+    fn a_server_that_starts_slowly_has_some_of_its_points_and_gets_no_others() {
+        let mut ring = Params { kind: Kind::Consistent, ..Params::default() }.start();
+        (0..4).for_each(|n| ring.joined(member(n)));
+        let homes = |ring: &mut dyn Balance| (0..4_000).map(|key| ring.pick(&ask(key)).unwrap()).collect::<Vec<_>>();
+        let full = homes(&mut *ring);
+        let mut before = 0;
+        for sixteenths in [1, 4, 8, 16] {
+            ring.joined(Member { share: sixteenths * (WHOLE / 16), ..member(2) });
+            let slow = homes(&mut *ring);
+            let mine = slow.iter().filter(|&&node| node == NodeId(2)).count();
+            assert!(mine > before, "{mine} keys with {sixteenths} points, {before} with fewer");
+            before = mine;
+            let others = full.iter().zip(&slow).filter(|(was, _)| **was != NodeId(2));
+            assert!(others.clone().all(|(was, is)| was == is), "a point less moves the keys of that server only");
+        }
+        assert_eq!(homes(&mut *ring), full);
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Params {
 pub struct Random {
     draws: u32,
     ring: Ring,
-    // By node: in hand, and weight.
+    // By node: in hand, and weight in sixteenths.
     loads: Vec<(u32, u32)>,
     generator: u32,
 }
@@ -97,7 +97,7 @@ impl Random {
 
 impl Balance for Random {
     fn joined(&mut self, member: Member) {
-        self.seat(member.id).1 = member.weight;
+        self.seat(member.id).1 = member.sixteenths();
         self.ring.join(member);
     }
 

@@ -4,7 +4,7 @@
 //! The tie rule is HAProxy's: its tree holds the servers by load, and a server whose load changes goes to
 //! the end of its new level. While all weights are equal each level is a linked list, so every step takes
 //! constant time; otherwise a sorted set stands in, in HAProxy's order: key 0 for an idle node, else
-//! (in flight + 1) · 256 ÷ weight, rounded down. So an idle node beats any busy one, whatever their weights
+//! (in flight + 1) · 4096 ÷ weight in sixteenths, rounded down. So an idle node beats any busy one, whatever their weights
 //! (haproxy `src/lb_fwlc.c`, 2.6).
 
 use super::{Ask, Balance, Member};
@@ -48,7 +48,7 @@ pub struct LeastConn {
     // No eligible node has less.
     lowest: usize,
     members: u32,
-    // The weight of all nodes, until they differ.
+    // The weight of all nodes in sixteenths, until they differ.
     weight: u32,
     sorted: Option<Sorted>,
 }
@@ -64,7 +64,7 @@ struct Sorted {
 
 impl Sorted {
     fn append(&mut self, node: u32, link: &Link) {
-        let key = if link.load == 0 { 0 } else { (u64::from(link.load) + 1) * 256 / u64::from(link.weight) };
+        let key = if link.load == 0 { 0 } else { (u64::from(link.load) + 1) * 4096 / u64::from(link.weight) };
         let place = (u32::try_from(key).unwrap_or(u32::MAX), self.queued);
         self.queued += 1;
         if node as usize >= self.place.len() {
@@ -155,16 +155,16 @@ impl LeastConn {
 
 impl Balance for LeastConn {
     fn joined(&mut self, member: Member) {
-        let node = member.id;
+        let (node, weight) = (member.id, member.sixteenths());
         self.grow(node);
         if self.weight == 0 {
-            self.weight = member.weight;
+            self.weight = weight;
         }
-        if self.weight != member.weight && self.sorted.is_none() {
+        if self.weight != weight && self.sorted.is_none() {
             self.sort();
         }
         let was = self.links[node.index()];
-        if was.member && was.weight == member.weight {
+        if was.member && was.weight == weight {
             return;
         }
         if was.member {
@@ -173,7 +173,7 @@ impl Balance for LeastConn {
             self.members += 1;
         }
         let link = &mut self.links[node.index()];
-        (link.member, link.weight) = (true, member.weight);
+        (link.member, link.weight) = (true, weight);
         self.append(node.0);
     }
 

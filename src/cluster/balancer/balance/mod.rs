@@ -141,6 +141,17 @@ impl Algorithm {
         }
     }
 
+    /// Whether it heeds a weight that grows while a node starts slowly.
+    pub fn ramps(&self) -> bool {
+        match self {
+            Algorithm::Roundrobin(_) | Algorithm::Random(_) | Algorithm::Leastconn(_) | Algorithm::HaproxyRandom(_) => {
+                true
+            }
+            Algorithm::HaproxyHash(params) => params.ramps(),
+            _ => false,
+        }
+    }
+
     /// What is wrong with the parameters: (key, message).
     pub fn faults(&self) -> Vec<(&'static str, String)> {
         match self {
@@ -212,6 +223,24 @@ pub struct Member {
     pub name: u64,
     /// Where it listens: what some products hash in place of a name.
     pub address: SocketAddrV4,
+    /// How much of its weight counts at present, in parts of [`WHOLE`]; at least 1, less than all while it starts
+    /// slowly.
+    pub share: u32,
+}
+
+/// All of a weight, in the parts that a slow start counts in.
+pub const WHOLE: u32 = 4096;
+
+impl Member {
+    /// The weight that counts at present, in parts of [`WHOLE`].
+    pub fn parts(&self) -> u32 {
+        self.weight * self.share
+    }
+
+    /// The same in sixteenths, as HAProxy counts weights; at least one.
+    pub fn sixteenths(&self) -> u32 {
+        (self.parts() / (WHOLE / 16)).max(1)
+    }
 }
 
 /// The contract of a balance algorithm over one pool of nodes.
@@ -224,6 +253,8 @@ pub trait Balance: Send {
     fn left(&mut self, node: NodeId);
     /// `node`, which is not eligible, is no longer configured at all: what was kept for its return is given up.
     fn gone(&mut self, _node: NodeId) {}
+    /// `node` has failed an attempt: 1/`parts` of its weight is not counted until it has had turns enough.
+    fn weakened(&mut self, _node: NodeId, _parts: u32) {}
     /// `node` now has `in_flight` attempts from this balancer.
     fn load(&mut self, _node: NodeId, _in_flight: u32) {}
     /// The node for one attempt; `None` when nobody is eligible.
@@ -288,7 +319,7 @@ pub(super) mod tests {
     /// The node n1 (0), n2 (1) … of weight 1.
     pub fn member(index: u32) -> Member {
         let name = name_key(&format!("n{}", index + 1));
-        Member { id: NodeId(index), weight: 1, name, address: default_address(index) }
+        Member { id: NodeId(index), weight: 1, name, address: default_address(index), share: WHOLE }
     }
 
     /// All its parts have this hash.

@@ -121,7 +121,7 @@ impl Random {
 impl Balance for Random {
     fn joined(&mut self, member: Member) {
         self.grow(member.id);
-        self.weights[member.id.index()] = member.weight;
+        self.weights[member.id.index()] = member.parts();
         self.members.join(member.id);
         self.weigh();
     }

@@ -4,7 +4,7 @@
 //! Where the choice is a function of key and servers alone, not one key may differ.
 
 use super::tests::{ask, asking};
-use super::{Algorithm, Balance, Member};
+use super::{Algorithm, Balance, Member, WHOLE};
 use super::{envoy_maglev, envoy_ring_hash, haproxy_hash, nginx_hash};
 use crate::base::draw::name_key;
 use crate::base::hash::{avalanche, crc32, djb2, jump, murmur2, sdbm, wt6, xxh64};
@@ -135,6 +135,7 @@ fn servers(map: &Map, column: &Column) -> (Vec<Member>, BTreeMap<NodeId, u32>) {
         weight: map.weights.as_ref().map_or(1, |weights| weights[number as usize - 1]),
         name: name_key(&format!("s{number:02}")),
         address: SocketAddrV4::new(*map.address.ip(), map.address.port() + number as u16 - 1),
+        share: WHOLE,
     };
     let members: Vec<Member> = (0..).zip(&numbers).map(member).collect();
     let named = members.iter().map(|member| member.id).zip(numbers).collect();
@@ -268,7 +269,7 @@ fn every_key_goes_to_the_port_that_the_product_chose() {
         let mut balance = for_texts(&serde_json::from_str(algorithm).unwrap());
         for (&(port, weight), position) in hosts.iter().zip(0..) {
             let address = SocketAddrV4::new([127, 0, 0, 1].into(), port);
-            balance.joined(Member { id: NodeId(position), weight, name: u64::from(port), address });
+            balance.joined(Member { id: NodeId(position), weight, name: u64::from(port), address, share: WHOLE });
         }
         let chosen: Vec<u16> =
             keys.iter().map(|key| hosts[balance.by_text(key.as_bytes()).unwrap().index()].0).collect();

@@ -205,7 +205,7 @@ impl RoundRobin {
 
 impl Balance for RoundRobin {
     fn joined(&mut self, member: Member) {
-        let (node, weight) = (member.id.0, u64::from(member.weight) * SCALE);
+        let (node, weight) = (member.id.0, u64::from(member.sixteenths()));
         if member.id.index() >= self.seats.len() {
             self.seats.resize(member.id.index() + 1, Seat::default());
         }

@@ -9,9 +9,6 @@
 use super::super::Member;
 use crate::base::id::NodeId;
 
-/// HAProxy counts weights in sixteenths.
-const SCALE: u64 = 16;
-
 /// The smallest and largest factor [%]: at 100 % or below not even an even load would fit.
 const FACTORS: std::ops::RangeInclusive<u32> = 101..=100_000;
 
@@ -62,7 +59,7 @@ impl Bound {
     /// A node is eligible.
     pub fn join(&mut self, member: Member) {
         self.leave(member.id);
-        let weight = u64::from(member.weight) * SCALE;
+        let weight = u64::from(member.sixteenths());
         let seat = self.seat(member.id);
         let is_new = std::mem::replace(&mut seat.weight, weight) != weight;
         seat.is_eligible = true;
