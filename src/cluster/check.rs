@@ -7,6 +7,7 @@ use crate::base::cause::Cause;
 use crate::base::draw::Stream;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
+use crate::observe::trace::Happening;
 use rand::RngExt;
 
 /// A node's check under way.
@@ -76,6 +77,9 @@ impl Sim<'_> {
     fn take_check(&mut self, now: Instant, instance: usize, node: NodeId, good: bool) {
         let (serving, index) = (self.balancers.serving(instance), self.check_of(instance, node));
         let change = self.balancers[serving].checked(node, good);
+        if change != Change::None {
+            self.recorder.trace.note(now, Happening::Marked { node, up: change == Change::Up });
+        }
         // Checks begin at regular times; one that took longer makes the next wait for its turn.
         let gap = self.balancers[serving].next_check(node);
         let mut next = self.checks[index].began + gap;

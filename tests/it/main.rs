@@ -13,6 +13,7 @@ mod people;
 mod predictions;
 mod presets;
 mod program;
+mod reality;
 mod rebuilding;
 mod reconnect;
 mod rolling;

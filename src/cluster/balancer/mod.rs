@@ -261,7 +261,7 @@ impl Balancer {
 }
 
 #[cfg(test)]
-mod replay;
+mod evenness;
 
 #[cfg(test)]
 mod tests {
