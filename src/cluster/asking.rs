@@ -8,6 +8,7 @@ use crate::base::id::{AttemptId, SessionId};
 use crate::base::time::Instant;
 use crate::observe::Fact;
 use crate::observe::fact::Ending;
+use crate::observe::trace::Happening;
 
 impl Sim<'_> {
     /// A request is due.
@@ -116,8 +117,11 @@ impl Sim<'_> {
                 self.attempts[id].timer.set(now + wait, super::event::attempt(id), &mut self.queue);
             }
             _ => {
+                let after = now.since(attempt.intended);
                 self.part(id);
                 self.attempts.free(id);
+                let who = self.sessions[session].name();
+                self.recorder.trace.note(now, Happening::Failed { who, cause, after });
                 self.request_failed(now, session, cause);
             }
         }

@@ -14,6 +14,7 @@ use crate::base::draw::Stream;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::engine::Timer;
+use crate::observe::trace::Happening;
 use rand::RngExt;
 
 /// A node's check under way.
@@ -122,6 +123,7 @@ impl Sim<'_> {
         }
         let serving = self.balancers.serving(instance);
         let change = self.balancers[serving].checked(now, node, outcome);
+        self.note_mark(now, node, change);
         let gap = self.balancers[serving].next_check(node);
         self.check_again(now, instance, node, gap);
         self.await_view(now, serving);
@@ -193,8 +195,15 @@ impl Sim<'_> {
         }
     }
 
+    fn note_mark(&mut self, now: Instant, node: NodeId, change: Change) {
+        if change != Change::None {
+            self.recorder.trace.note(now, Happening::Marked { node, up: change == Change::Up });
+        }
+    }
+
     /// What an agent has found is told to all balancers.
     fn announce(&mut self, now: Instant, node: NodeId, change: Change) {
+        self.note_mark(now, node, change);
         if change != Change::None {
             self.tell_balancers(now, node, Word::Ready(change == Change::Up));
         }

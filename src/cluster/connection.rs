@@ -14,6 +14,7 @@ use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
 use crate::base::time::Instant;
 use crate::observe::Fact;
 use crate::observe::fact::Ending;
+use crate::observe::trace::Happening;
 
 impl Sim<'_> {
     /// Whether a population's connections hang on nodes.
@@ -37,6 +38,7 @@ impl Sim<'_> {
         let population = session.population;
         session.failures = session.failures.saturating_add(1);
         let failures = u32::from(session.failures);
+        self.recorder.trace.note(now, Happening::NotOpened { who: session.name(), cause });
         // A client that never got in is cut off from its first failure on.
         if session.set_connected(false) {
             self.recorder.note(now, Fact::Dropped { population, session: id, cause });
@@ -119,7 +121,9 @@ impl Sim<'_> {
         if !is_stream {
             session.counted = 0;
         }
+        let who = session.name();
         self.recorder.note(now, Fact::Linked { node, by: 1 });
+        self.recorder.trace.note(now, Happening::Opened { who, node });
         self.weigh(now, node);
     }
 
@@ -138,6 +142,7 @@ impl Sim<'_> {
         self.balancers[via].done(node);
         self.saw(now, via, node, Seen::Closed);
         self.recorder.note(now, Fact::Linked { node, by: -1 });
+        self.recorder.trace.note(now, Happening::Closed { who: self.sessions[id].name(), node });
         self.weigh(now, node);
         Some(node)
     }

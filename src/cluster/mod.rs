@@ -172,6 +172,12 @@ impl<'p> Sim<'p> {
         }
     }
 
+    /// The same run with a trace of what happened to whom.
+    pub fn traced(mut self) -> Sim<'p> {
+        self.recorder.trace.keep();
+        self
+    }
+
     /// Runs to the end. `stop` is asked once a tick; when it says yes there is no outcome.
     pub fn run(mut self, stop: impl Fn() -> bool) -> Option<Outcome> {
         self.begin();

@@ -14,6 +14,7 @@ use crate::base::id::{AttemptId, NONE, NodeId, PopulationId, SessionId};
 use crate::base::time::{Duration, Instant};
 use crate::engine::Timer;
 use crate::observe::Fact;
+use crate::observe::trace::Happening;
 
 /// What an attempt is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -399,6 +400,8 @@ impl Sim<'_> {
         let session = self.part(id);
         self.attempts.free(id);
         if let Some(session) = session {
+            let (who, after) = (self.sessions[session].name(), now.since(intended));
+            self.recorder.trace.note(now, Happening::Answered { who, node, after });
             self.learn(now, session, via, node);
             self.bind(now, session, node, moved_by);
             self.close_if_used_up(now, session);

@@ -14,6 +14,7 @@ use crate::engine::Timer;
 use crate::engine::prefetch::prefetch;
 use crate::observe::Fact;
 use crate::observe::fact::Ending;
+use crate::observe::trace::{Happening, Who};
 
 /// The record of a session: one cache line.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +51,11 @@ const CONNECTED: u8 = 2;
 const ADMITTED: u8 = 4;
 
 impl Session {
+    /// What it is called.
+    pub fn name(&self) -> Who {
+        Who { population: self.population, ordinal: self.who }
+    }
+
     /// Whether it is not cut off.
     pub fn is_connected(&self) -> bool {
         self.flags & CONNECTED != 0
@@ -245,6 +251,7 @@ impl Sim<'_> {
             self.queue.at(end, event::session(session));
         }
         self.recorder.note(now, Fact::Started { population, session, initial });
+        self.recorder.trace.note(now, Happening::Began { who: Who { population, ordinal: who } });
         session
     }
 
@@ -313,6 +320,7 @@ impl Sim<'_> {
         self.change_state(now, population, id, |keeper| keeper.end(id));
         let ending = if ending == Ending::GaveUp && never_admitted { Ending::Refused } else { ending };
         self.recorder.note(now, Fact::Ended { population, session: id, ending, connected });
+        self.recorder.trace.note(now, Happening::Ended { who: self.sessions[id].name() });
         self.sessions.free.push(id);
         self.go_away(now, population, self.sessions[id].who);
         // Last: a slot that this frees may let others fail, and none of them may be this session's any more.
@@ -332,6 +340,7 @@ impl Sim<'_> {
             self.recorder.note(now, Fact::Moved { population, session: id, cause });
         }
         self.count_bound(now, node, 1);
+        self.recorder.trace.note(now, Happening::Bound { who: self.sessions[id].name(), node });
     }
 
     fn count_bound(&mut self, now: Instant, node: NodeId, by: i8) {

@@ -17,6 +17,7 @@ pub mod recorder;
 pub mod recovery;
 pub mod slo;
 pub mod totals;
+pub mod trace;
 pub mod window;
 
 pub use fact::Fact;

@@ -12,6 +12,7 @@ use super::nodes::NodeBooks;
 pub use super::nodes::{Known, NodeTick, State};
 use super::recovery::{Limits, rebalance, recovery};
 use super::totals::{Counter, Totals};
+use super::trace::{Trace, Tracer};
 use super::window::{ClusterFigures, Traits, Window};
 use crate::base::cause::{Cause, Harm};
 use crate::base::draw::mix;
@@ -52,6 +53,8 @@ pub struct Recording {
     pub runs: Vec<(Scope, Window)>,
     /// One per tick and node, when asked for.
     pub nodes: Vec<NodeTick>,
+    /// What happened to whom, when asked for.
+    pub trace: Trace,
     /// A hash of every fact and its time, in order.
     pub fingerprint: u64,
 }
@@ -75,6 +78,8 @@ pub struct Recorder {
     marks: Vec<Marks>,
     incident: u16,
     nodes: NodeBooks,
+    /// What happens to whom, if that is kept.
+    pub trace: Tracer,
     recording: Recording,
 }
 
@@ -93,6 +98,7 @@ impl Recorder {
             marks: Vec::new(),
             incident: 0,
             nodes,
+            trace: Tracer::default(),
             recording: Recording::default(),
         }
     }
@@ -480,6 +486,7 @@ impl Recorder {
             self.recording.runs.push((self.scope(i), window));
         }
         self.recording.nodes = self.nodes.kept.take().unwrap_or_default();
+        self.recording.trace = self.trace.finish();
         self.recording
     }
 }

@@ -67,6 +67,7 @@ const BALANCING: Lines = &[
     "balance = { haproxy_random = { draws = 3, balance_factor = 150 } }",
     "balance = { nginx_hash = { key = \"header\" } }",
     "balance = \"nginx_ip_hash\"",
+    "balance = \"nginx_least_conn\"",
     "balance = { envoy_maglev = { table_size = 251 } }",
     "balance = \"ring\"",
 ];

@@ -18,10 +18,17 @@ pub fn is_full() -> bool {
 /// The cells of a scenario that must be sound; `sets` are patches as on the command line.
 #[track_caller]
 pub fn cells(text: &str, sets: &[String]) -> Vec<Cell> {
+    cells_at(Path::new("x.toml"), text, sets)
+}
+
+/// The same of a scenario that may name files in its folder.
+#[track_caller]
+pub fn cells_at(path: &Path, text: &str, sets: &[String]) -> Vec<Cell> {
     let (mut sources, mut problems) = (Sources::new(), Problems::new());
     let overrides = Overrides { sets: sets.to_vec(), variants: Vec::new() };
-    let layer = sources.read_from("x.toml", text.as_bytes(), &mut problems).expect("text is UTF-8");
-    let loaded = load_layer(layer, Path::new("x.toml"), &overrides, &mut sources, &mut problems);
+    let name = path.display().to_string();
+    let layer = sources.read_from(&name, text.as_bytes(), &mut problems).expect("text is UTF-8");
+    let loaded = load_layer(layer, path, &overrides, &mut sources, &mut problems);
     loaded.unwrap_or_else(|| panic!("in\n{text}\n{}", problems.render(&sources, false))).cells
 }
 

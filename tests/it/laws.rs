@@ -82,6 +82,7 @@ const BALANCE: Lines = &[
     "balance = \"haproxy_random\"",
     "balance = { nginx_hash = { consistent = true } }",
     "balance = \"nginx_ip_hash\"",
+    "balance = \"nginx_least_conn\"",
     "balance = { envoy_ring_hash = { balance_factor = 120 } }",
     "balance = { envoy_maglev = { table_size = 251, balance_factor = 120 } }",
 ];

@@ -14,6 +14,7 @@ mod people;
 mod predictions;
 mod presets;
 mod program;
+mod reality;
 mod rebuilding;
 mod reconnect;
 mod rolling;

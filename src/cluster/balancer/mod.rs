@@ -320,7 +320,7 @@ impl Balancer {
 }
 
 #[cfg(test)]
-mod replay;
+mod evenness;
 
 #[cfg(test)]
 mod tests {

@@ -17,6 +17,7 @@ mod leastconn;
 mod maglev;
 mod nginx_hash;
 mod nginx_ip_hash;
+mod nginx_least_conn;
 mod parts;
 mod random;
 mod rendezvous;
@@ -62,6 +63,8 @@ pub enum Algorithm {
     NginxHash(nginx_hash::Params),
     /// NGINX's hash of the client's network.
     NginxIpHash(nginx_ip_hash::Params),
+    /// NGINX's fewest attempts under way.
+    NginxLeastConn(nginx_least_conn::Params),
     /// Envoy's ring.
     EnvoyRingHash(envoy_ring_hash::Params),
     /// Envoy's Maglev.
@@ -90,6 +93,7 @@ impl Alternatives for Algorithm {
         ("haproxy_random", haproxy_random::MEANING),
         ("nginx_hash", nginx_hash::MEANING),
         ("nginx_ip_hash", nginx_ip_hash::MEANING),
+        ("nginx_least_conn", nginx_least_conn::MEANING),
         ("envoy_ring_hash", envoy_ring_hash::MEANING),
         ("envoy_maglev", envoy_maglev::MEANING),
     ];
@@ -113,6 +117,7 @@ impl Algorithm {
             Algorithm::HaproxyRandom(params) => Box::new(haproxy_random::Random::new(params, seed, instance)),
             Algorithm::NginxHash(params) => params.start(),
             Algorithm::NginxIpHash(params) => Box::new(nginx_ip_hash::IpHash::new(params)),
+            Algorithm::NginxLeastConn(params) => Box::new(nginx_least_conn::LeastConn::new(params)),
             Algorithm::EnvoyRingHash(params) => Box::new(envoy_ring_hash::RingHash::new(params)),
             Algorithm::EnvoyMaglev(params) => Box::new(envoy_maglev::Maglev::new(params)),
         }
@@ -126,7 +131,8 @@ impl Algorithm {
             | Algorithm::Random(_)
             | Algorithm::Leastconn(_)
             | Algorithm::First(_)
-            | Algorithm::HaproxyRandom(_) => false,
+            | Algorithm::HaproxyRandom(_)
+            | Algorithm::NginxLeastConn(_) => false,
             Algorithm::Ring(_)
             | Algorithm::Hash(_)
             | Algorithm::Source(_)

@@ -5,8 +5,7 @@
 //! hold the nodes: those not yet met since the row began (heavy ones first), those with a position, and those
 //! whose position lies beyond the present cycle. A node that returns gets the position it would have had after
 //! the rest of the cycle, so it is not flooded and does not jump the queue. Source: haproxy `src/lb_fwrr.c`;
-//! weights 5/1/1 give A A A B A A C, and the replay of a measured rolling restart agrees to the connection
-//! (test below).
+//! weights 5/1/1 give A A A B A A C, and measured rolling restarts agree to the connection (`docs/fidelity.md`).
 //!
 //! `order = "nginx"` is NGINX's smooth weighted turn: `smooth.rs`.
 //!
