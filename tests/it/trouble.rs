@@ -355,7 +355,7 @@ fn marking_a_node_down_ends_the_requests_that_wait_for_it() {
     let cut = simulate(&text("on_marked_down = \"shutdown_sessions\""));
     let failed = causes(&whole(&cut).totals, Harm::Failed);
     assert!(failed.len() == 1 && failed[0].0 == Cause::MarkedDown && failed[0].1 > 0, "{failed:?}");
-    assert_eq!((14..60).map(|second| in_second(&cut, second).total(Harm::Failed)).sum::<u64>(), 0);
+    assert_eq!((17..60).map(|second| in_second(&cut, second).total(Harm::Failed)).sum::<u64>(), 0);
     assert!(figure(whole(&simulate(&text(""))), "requests_in_flight") > 0.0, "without, they wait for TCP");
 }
 
