@@ -6,6 +6,7 @@ use crate::base::choice::Alternatives;
 use crate::base::dist;
 use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::balancer::balance::Algorithm;
+use crate::cluster::balancer::line::Queue;
 use crate::cluster::client::Protocol;
 use crate::cluster::client::reconnect::Backoff;
 use crate::cluster::state::Location;
@@ -28,6 +29,8 @@ enum What {
     Balance,
     /// What keeps a session on its node (`balancer.affinity`).
     Affinity,
+    /// What becomes of attempts beyond a node's places (`balancer.queue`).
+    Queue,
     /// Where session state lives (`[state]`).
     State,
     /// What can go wrong (`[fault.<name>]`).
@@ -72,6 +75,7 @@ impl What {
             What::Preset => return show_presets(text),
             What::Balance => named::<Algorithm>(),
             What::Affinity => named::<Affinity>(),
+            What::Queue => named::<Queue>(),
             What::State => named::<Location>(),
             What::Fault => named::<fate::Written>(),
             What::Change => named::<change::Written>(),

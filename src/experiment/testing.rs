@@ -102,7 +102,7 @@ fn plan(nodes: usize, sticky: bool) -> Plan {
         populations: vec![population("api", sticky), population("web", sticky)],
         balancer: balancer::Spec {
             balance: Choice(algorithm),
-            redispatch: true,
+            redispatch: balancer::retry::Redispatch::All(true),
             retries: 1,
             retry_pause: Duration::from_millis(100),
             ..balancer::Spec::default()

@@ -9,6 +9,7 @@ mod lab;
 mod laws;
 mod lives;
 mod oracles;
+mod passage;
 mod people;
 mod predictions;
 mod presets;

@@ -87,6 +87,7 @@ fn files() -> String {
 fn choices() -> String {
     use stickysim::cluster::balancer::affinity::Affinity;
     use stickysim::cluster::balancer::balance::Algorithm;
+    use stickysim::cluster::balancer::line::Queue;
     use stickysim::cluster::client::Protocol;
     use stickysim::cluster::client::reconnect::Backoff;
     use stickysim::cluster::state::Location;
@@ -97,6 +98,7 @@ fn choices() -> String {
     };
     each("balancer.balance", Algorithm::NAMES);
     each("balancer.affinity", Affinity::NAMES);
+    each("balancer.queue", Queue::NAMES);
     each("state", Location::NAMES);
     each("reconnect, retry.backoff", Backoff::NAMES);
     each("protocol", Protocol::NAMES);
