@@ -89,7 +89,7 @@ impl Client {
     }
 
     fn ask(&self) -> Ask<'_> {
-        Ask { asker: self, avoid: None }
+        Ask { asker: self, avoid: None, room: None }
     }
 }
 

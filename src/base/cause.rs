@@ -22,7 +22,7 @@ pub enum Cause {
     AcceptFull,
     /// The balancer knew of no node to send it to.
     NoNode,
-    /// The node that the session is bound to was not eligible and `redispatch` is off.
+    /// The node that the session is bound to was not eligible and the balancer is `strict`.
     NodeDown,
     /// The node did not know the session (`on_missing = "error"`).
     SessionUnknown,
@@ -72,11 +72,15 @@ pub enum Cause {
     RebuildFull,
     /// The node's process took more memory than its limit and was killed.
     OutOfMemory,
+    /// All places at the node were taken, and nobody more could wait for one.
+    NoRoom,
+    /// It waited in line at the balancer until `queue.timeout` was over.
+    QueueTimeout,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 31] = [
+    pub const ALL: [Cause; 33] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -108,6 +112,8 @@ impl Cause {
         Cause::Forgotten,
         Cause::RebuildFull,
         Cause::OutOfMemory,
+        Cause::NoRoom,
+        Cause::QueueTimeout,
     ];
 
     /// How many causes there are.
@@ -147,6 +153,8 @@ impl Cause {
             Cause::Forgotten => "forgotten",
             Cause::RebuildFull => "rebuild_full",
             Cause::OutOfMemory => "out_of_memory",
+            Cause::NoRoom => "no_room",
+            Cause::QueueTimeout => "queue_timeout",
         }
     }
 
@@ -159,7 +167,7 @@ impl Cause {
             Cause::QueueFull => "The node's request queue was full: 503 at once.",
             Cause::AcceptFull => "The node's accept queue was full.",
             Cause::NoNode => "The balancer knew of no eligible node.",
-            Cause::NodeDown => "The session's node was not eligible and `redispatch` is off.",
+            Cause::NodeDown => "The session's node was not eligible and the balancer is `strict`.",
             Cause::SessionUnknown => "The node did not know the session (`on_missing = \"error\"`).",
             Cause::StoreFull => "The session store's queue was full.",
             Cause::Crash => "The process that held the only current copy of the state died.",
@@ -183,6 +191,8 @@ impl Cause {
             Cause::Maintenance => "The node was put into maintenance and its sessions shut down.",
             Cause::ScaleIn => "The node was taken away for good.",
             Cause::NotResumed => "The session did not come back within the resume window.",
+            Cause::NoRoom => "All places at the node (`in_flight_max`) were taken, and nobody more could wait.",
+            Cause::QueueTimeout => "It waited in line at the balancer for `queue.timeout`.",
             Cause::Forgotten => "The balancer had forgotten the session's node: its entry had expired or been evicted.",
             Cause::RebuildFull => "The session's state was missing, and the rebuild service's queue was full.",
             Cause::OutOfMemory => "The node's process took more memory than its limit and was killed.",

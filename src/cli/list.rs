@@ -6,6 +6,7 @@ use crate::base::choice::Alternatives;
 use crate::base::dist;
 use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::balancer::balance::Algorithm;
+use crate::cluster::balancer::line::Queue;
 use crate::cluster::balancer::view::passive::Passive;
 use crate::cluster::balancer::view::slow_start::Shape;
 use crate::cluster::client::Protocol;
@@ -34,6 +35,8 @@ enum What {
     Passive,
     /// How a node that comes back gets its weight (`balancer.slow_start.shape`).
     SlowStart,
+    /// What becomes of attempts beyond a node's places (`balancer.queue`).
+    Queue,
     /// Where session state lives (`[state]`).
     State,
     /// What can go wrong (`[fault.<name>]`).
@@ -80,6 +83,7 @@ impl What {
             What::Affinity => named::<Affinity>(),
             What::Passive => named::<Passive>(),
             What::SlowStart => named::<Shape>(),
+            What::Queue => named::<Queue>(),
             What::State => named::<Location>(),
             What::Fault => named::<fate::Written>(),
             What::Change => named::<change::Written>(),

@@ -69,6 +69,10 @@ impl Sim<'_> {
     }
 
     fn disagreement_of_sessions(&self) -> Option<String> {
+        let waiting = self.attempts.iter().filter(|(_, attempt)| attempt.stage == Stage::InLine).count();
+        if waiting != self.balancers.in_line() {
+            return Some(format!("{waiting} wait in line, but all lines have {}", self.balancers.in_line()));
+        }
         for (index, session) in self.sessions.iter().enumerate() {
             let mut next = session.attempt.some().filter(|_| session.is_live());
             while let Some(id) = next {

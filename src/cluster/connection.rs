@@ -285,7 +285,7 @@ impl Sim<'_> {
         if session.some().is_some()
             && let Some(left) = self.leave_work(now, id)
         {
-            self.attempt_failed(now, left, cause);
+            self.fail_in_hand(now, left, cause);
         }
     }
 

@@ -274,17 +274,17 @@ impl Sim<'_> {
     /// An attempt loses its node; it has been taken off the node's books.
     pub(super) fn cut_attempt(&mut self, now: Instant, node: NodeId, id: AttemptId, cause: Cause) {
         self.saw_failure(now, id, cause);
-        self.give_place_back(id);
         self.recorder.note(now, Fact::InFlight { node, by: -1 });
         if self.attempts[id].stage.is_at_service() {
             // The service goes on with a visit that nobody waits for; it hands that record back.
+            self.give_place_back(id);
             let left = self.leave_to_service(id);
             return if let Some(left) = left {
-                self.attempt_failed(now, left, cause)
+                self.fail_in_hand(now, left, cause)
             };
         }
         self.attempts[id].stage = Stage::Route;
-        self.fail(now, id, cause);
+        self.fail_in_hand(now, id, cause);
     }
 
     /// Keeps a node's timer and the books on its busy slots true after a change of its work.

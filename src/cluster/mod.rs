@@ -27,6 +27,7 @@ mod silence;
 pub mod state;
 pub mod station;
 mod visiting;
+mod waiting;
 pub mod warm_up;
 
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
@@ -50,7 +51,7 @@ use session::Sessions;
 use silence::Notices;
 use state::Keep;
 use station::{Discipline, Station};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// One run: a plan under one seed.
 pub struct Sim<'p> {
@@ -60,6 +61,10 @@ pub struct Sim<'p> {
     recorder: Recorder,
     sessions: Sessions,
     attempts: Attempts,
+    // By attempt: the nodes that have failed it, where a retry must know.
+    tried: BTreeMap<AttemptId, Vec<NodeId>>,
+    // Whether attempts may have to wait in line at the balancer.
+    has_lines: bool,
     // Which attempts are at which node.
     at_node: Residents,
     // Which sessions' connections hang on which node.
@@ -129,6 +134,7 @@ impl<'p> Sim<'p> {
             populations: binds.iter().zip(people).map(traits).collect(),
             nodes: plan.nodes.iter().map(plan::Node::known).collect(),
             rebuilders: plan.services[..plan.rebuilders()].iter().map(|service| service.concurrency).collect(),
+            has_lines: plan.balancer.in_flight_max.is_some(),
             limits: plan.limits,
             hold: plan.hold,
             keep_nodes,
@@ -141,6 +147,8 @@ impl<'p> Sim<'p> {
             recorder: Recorder::new(setup),
             sessions: Sessions::default(),
             attempts: Attempts::default(),
+            tried: BTreeMap::new(),
+            has_lines: plan.balancer.in_flight_max.is_some(),
             at_node: Residents::default(),
             linked: Residents::default(),
             linked_via: Vec::new(),
@@ -258,6 +266,9 @@ impl<'p> Sim<'p> {
             event::VIEW => self.on_view(now, ProcessId(index as u16)),
             event::CHANGE => self.on_change(now, index as usize),
             kind => unreachable!("an event of kind {kind}"),
+        }
+        if self.has_lines {
+            self.serve_lines(now);
         }
     }
 

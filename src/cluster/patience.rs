@@ -61,46 +61,67 @@ impl Sim<'_> {
     /// `None` when the slot that this frees has brought about the end of the session itself.
     pub(super) fn leave_work(&mut self, now: Instant, id: AttemptId) -> Option<AttemptId> {
         if self.is_at_no_node(id) {
-            self.give_place_back(id);
+            self.leave_balancer(now, id);
             return Some(id);
         }
-        let copy = self.attempts[id];
-        let session = self.part(id);
         // Before the work is given up: whatever follows from that must find the request where it belongs.
-        let left = self.succeed(copy, session);
+        let left = self.succeed(id);
         self.abandon(now, id);
         self.attempts[left].session.some().map(|_| left)
-    }
-
-    /// A record at no node that stands for the same request as `copy`.
-    fn succeed(&mut self, copy: Attempt, session: Option<SessionId>) -> AttemptId {
-        let (stage, placed, timer) = (Stage::Route, false, Timer::new());
-        let id = self.attempts.add(Attempt { stage, placed, timer, before: NONE, after: NONE, ..copy });
-        if let Some(session) = session {
-            self.attempts[id].sibling = self.sessions[session].attempt;
-            self.sessions[session].attempt = id;
-        }
-        id
     }
 
     /// A service keeps the record of a visit whose node is gone; returns the record that stands for the
     /// request from now on, if anybody still waits for it.
     pub(super) fn leave_to_service(&mut self, id: AttemptId) -> Option<AttemptId> {
-        let copy = self.attempts[id];
-        let session = self.part(id);
         self.attempts[id].stage = Stage::Orphaned;
-        session.map(|session| self.succeed(copy, Some(session)))
+        self.attempts[id].session.some().map(|_| self.succeed(id))
+    }
+
+    /// Another record, at no node, stands for the request of this one from now on, also in its client's line.
+    fn succeed(&mut self, id: AttemptId) -> AttemptId {
+        let copy = self.attempts[id];
+        let stands_in_line = copy.before != NONE || self.lines[self.line_of(id)].first == id.0;
+        let session = self.part(id);
+        let (stage, placed, timer) = (Stage::Route, false, Timer::new());
+        let left = self.attempts.add(Attempt { stage, placed, timer, before: NONE, after: NONE, ..copy });
+        match self.tried.remove(&id) {
+            Some(nodes) => _ = self.tried.insert(left, nodes),
+            None => _ = self.tried.remove(&left),
+        }
+        if let Some(session) = session {
+            self.attempts[left].sibling = self.sessions[session].attempt;
+            self.sessions[session].attempt = left;
+        }
+        if stands_in_line {
+            self.stand_between(left, copy.before, copy.after);
+        }
+        left
+    }
+
+    /// The attempt stands in its line between these two neighbours, who stand next to each other.
+    fn stand_between(&mut self, id: AttemptId, before: u32, after: u32) {
+        let index = self.line_of(id);
+        (self.attempts[id].before, self.attempts[id].after) = (before, after);
+        match before {
+            NONE => self.lines[index].first = id.0,
+            before => self.attempts[AttemptId(before)].after = id.0,
+        }
+        match after {
+            NONE => self.lines[index].last = id.0,
+            after => self.attempts[AttemptId(after)].before = id.0,
+        }
     }
 
     fn is_at_no_node(&self, id: AttemptId) -> bool {
-        matches!(self.attempts[id].stage, Stage::Route | Stage::BackingOff | Stage::Pause | Stage::Connecting)
+        use Stage::{BackingOff, Connecting, InLine, Pause, Route};
+        matches!(self.attempts[id].stage, Route | BackingOff | InLine | Pause | Connecting)
     }
 
     /// The client has left for good; what happens to the attempt that it has parted from?
     pub(super) fn abandon(&mut self, now: Instant, id: AttemptId) {
         let Attempt { stage, node, population, .. } = self.attempts[id];
         if self.is_at_no_node(id) {
-            self.give_place_back(id);
+            self.leave_balancer(now, id);
             return self.attempts.free(id);
         }
         if matches!(stage, Stage::Cut | Stage::Gone) {

@@ -1,6 +1,6 @@
 //! The path of a request: one attempt walks from station to station until it is answered or cut.
 //!
-//! Route → (pause) → handshake → slot → store read → rebuild → work → store write → reply. With blocking I/O
+//! Route → (line) → (pause) → handshake → slot → store read → rebuild → work → store write → reply. With blocking I/O
 //! the slot is taken before the read and kept until the write is done; otherwise only the work holds it.
 //! A client that leaves does not take its work with it: the attempt goes on without a session.
 
@@ -34,7 +34,9 @@ pub enum Stage {
     Route,
     /// The client waits before it tries again.
     BackingOff,
-    /// The balancer waits before it tries the node again.
+    /// In line at the balancer for a place at its node, or at any.
+    InLine,
+    /// The balancer waits before it tries the node again, or another.
     Pause,
     /// The balancer waits for a silent host to accept the connection.
     Connecting,
@@ -112,8 +114,10 @@ pub struct Attempt {
     pub moved_by: Cause,
     /// Whether the client is trying to get in with it.
     pub connects: bool,
-    /// Whether it takes a place at the balancer.
+    /// Whether it has a place at its node, in the balancer's books.
     pub placed: bool,
+    /// Whether something binds its session to the node that it was sent to.
+    pub is_bound: bool,
     pub(super) writes: bool,
     pub(super) missed: bool,
     // Missed, and answered with an error.
@@ -203,11 +207,13 @@ impl Sim<'_> {
             moved_by: Cause::Membership,
             connects: false,
             placed: false,
+            is_bound: false,
             writes: people.state.store.is_some() && happens(people.write_ratio, write_draw),
             missed: false,
             refused: false,
             remade: false,
         });
+        self.tried.remove(&attempt);
         self.sessions[id].attempt = attempt;
         self.keepers[population.index()].fetch(id);
         attempt
@@ -419,9 +425,15 @@ impl Sim<'_> {
 
     /// The attempt is no longer the node's or the balancer's concern.
     pub(super) fn leave_node(&mut self, now: Instant, id: AttemptId) {
+        self.give_place_back(id);
+        self.leave_node_only(now, id);
+    }
+
+    /// The attempt is no longer the node's concern.
+    #[inline]
+    fn leave_node_only(&mut self, now: Instant, id: AttemptId) {
         let node = self.attempts[id].node;
         self.at_node.unbind(id.0);
-        self.give_place_back(id);
         self.recorder.note(now, Fact::InFlight { node, by: -1 });
         self.weigh(now, node);
     }
@@ -429,11 +441,11 @@ impl Sim<'_> {
     /// The node answers an attempt with an error, or never.
     pub(super) fn fail_at_node(&mut self, now: Instant, id: AttemptId, cause: Cause) {
         self.saw_failure(now, id, cause);
-        self.leave_node(now, id);
-        self.fail(now, id, cause);
+        self.leave_node_only(now, id);
+        self.fail_in_hand(now, id, cause);
     }
 
-    /// An attempt that is at no node fails.
+    /// An attempt that is at no node and at no balancer fails.
     pub(super) fn fail(&mut self, now: Instant, id: AttemptId, cause: Cause) {
         if self.attempts[id].session.some().is_some() {
             self.attempt_failed(now, id, cause);

@@ -2,13 +2,14 @@
 
 use super::balancer::Route;
 use super::balancer::instances::ProcessId;
+use super::balancer::retry::{Avoid, Failure, Next};
 use super::balancer::view::passive::Seen;
-use super::client::Caller;
+use super::client::{Caller, happens};
 use super::request::{Attempt, Kind, Stage};
 use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, SessionId};
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 
 impl Sim<'_> {
     /// Asks the balancer where an attempt goes.
@@ -28,24 +29,14 @@ impl Sim<'_> {
             None => Cause::Membership,
         };
         let route = balancer.route(&ask, affinity);
+        let is_bound = affinity.is_some_and(|node| route == Route::To(node) || route == Route::Wait(node));
+        self.attempts[id].is_bound = is_bound;
         self.follow(now, id, route);
     }
 
-    #[inline]
-    fn follow(&mut self, now: Instant, id: AttemptId, route: Route) {
-        match route {
-            Route::To(node) => self.connect(now, id, node),
-            Route::Pause(node, pause) => {
-                let attempt = &mut self.attempts[id];
-                (attempt.stage, attempt.node) = (Stage::Pause, node);
-                attempt.timer.set(now + pause, event::attempt(id), &mut self.queue);
-            }
-            Route::Refuse(cause) => self.fail(now, id, cause),
-        }
-    }
-
-    /// The balancer opens a connection to `node`.
-    fn connect(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+    /// The balancer opens a connection to `node`. The attempt has a place there from now on, whether the node takes
+    /// it or not.
+    pub(super) fn connect(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         // A connection that is not there yet counts already, as a server's place does in HAProxy.
         self.take_place(id, node);
         self.saw(now, self.attempts[id].via, node, Seen::Tried);
@@ -57,12 +48,12 @@ impl Sim<'_> {
             return attempt.timer.set(gives_up, event::attempt(id), &mut self.queue);
         }
         if !target.listens() {
-            return self.on_refused(now, id, node, Cause::Refused);
+            return self.on_refused(now, id, Cause::Refused);
         }
         let Attempt { population, connects, kind, .. } = self.attempts[id];
         let links = self.links(population);
         if links && self.has_no_room(node) {
-            return self.on_refused(now, id, node, Cause::ConnectionLimit);
+            return self.on_refused(now, id, Cause::ConnectionLimit);
         }
         // The kernel of a frozen process accepts; but a stream is open only when the process has answered.
         let waits = target.ills.is_frozen && kind == Kind::Connect;
@@ -77,21 +68,22 @@ impl Sim<'_> {
         }
     }
 
-    /// The attempt takes a place at the balancer that sends it to `node`.
+    /// The attempt takes a place at the balancer that sends it to `node`, unless it has it already.
     #[inline]
     fn take_place(&mut self, id: AttemptId, node: NodeId) {
         let attempt = &mut self.attempts[id];
-        (attempt.node, attempt.placed) = (node, true);
-        self.balancers[attempt.via].sent(node);
+        attempt.node = node;
+        if !std::mem::replace(&mut attempt.placed, true) {
+            self.balancers[attempt.via].sent(node);
+        }
     }
 
     /// The attempt gives its place at the balancer back, if it has one.
     #[inline]
     pub(super) fn give_place_back(&mut self, id: AttemptId) {
-        let Attempt { node, via, placed, .. } = self.attempts[id];
-        if placed {
-            self.balancers[via].done(node);
-            self.attempts[id].placed = false;
+        let attempt = &mut self.attempts[id];
+        if std::mem::replace(&mut attempt.placed, false) {
+            self.balancers[attempt.via].done(attempt.node);
         }
     }
 
@@ -109,17 +101,89 @@ impl Sim<'_> {
         taken >= u64::from(self.plan.nodes[node.index()].spec.connections_max)
     }
 
-    /// `node` did not take the connection.
-    fn on_refused(&mut self, now: Instant, id: AttemptId, node: NodeId, cause: Cause) {
-        self.give_place_back(id);
-        self.saw(now, self.attempts[id].via, node, Seen::NotConnected);
+    /// The node of an attempt has not taken the connection.
+    fn on_refused(&mut self, now: Instant, id: AttemptId, cause: Cause) {
+        let Attempt { via, node, .. } = self.attempts[id];
+        self.saw(now, via, node, Seen::NotConnected);
+        self.on_failure(now, id, cause);
+    }
+
+    /// The node of an attempt has not taken it, or has failed it; the attempt is at no node.
+    fn on_failure(&mut self, now: Instant, id: AttemptId, cause: Cause) {
         let attempt = &mut self.attempts[id];
+        attempt.timer.clear();
         attempt.refusals = attempt.refusals.saturating_add(1);
         attempt.moved_by = cause;
-        let (refusals, via) = (u32::from(attempt.refusals), attempt.via);
-        let caller = Caller::new(&self.plan.populations, &self.streams, &self.sessions[attempt.session]);
-        let route = self.balancers[via].refused(&caller.ask(), node, refusals, cause);
+        let Attempt { node, via, is_bound, .. } = *attempt;
+        let failure = Failure { node, n: u32::from(attempt.refusals), cause, is_bound };
+        match self.balancers[via].next(&failure) {
+            Next::Fail => {
+                self.give_place_back(id);
+                self.fail(now, id, cause);
+            }
+            Next::Same(Duration::ZERO) => self.connect(now, id, node),
+            Next::Same(pause) => self.pause(now, id, pause),
+            Next::Elsewhere(pause) => {
+                self.give_place_back(id);
+                if self.plan.balancer.retry_avoid == Avoid::Tried {
+                    let tried = self.tried.entry(id).or_default();
+                    // One that stood in line may have come to the same node again.
+                    tried.retain(|&other| other != node);
+                    tried.push(node);
+                }
+                match pause.max(self.backoff(id)) {
+                    Duration::ZERO => self.route_elsewhere(now, id),
+                    pause => self.pause(now, id, pause),
+                }
+            }
+        }
+    }
+
+    fn pause(&mut self, now: Instant, id: AttemptId, pause: Duration) {
+        let attempt = &mut self.attempts[id];
+        attempt.stage = Stage::Pause;
+        attempt.timer.set(now + pause, event::attempt(id), &mut self.queue);
+    }
+
+    /// How long the balancer waits before it sends an attempt elsewhere.
+    fn backoff(&self, id: AttemptId) -> Duration {
+        let Some(rule) = &self.plan.balancer.retry_backoff else { return Duration::ZERO };
+        let Attempt { who, request, tries, refusals, population, .. } = self.attempts[id];
+        let nth = u64::from(request) << 16 | u64::from(tries) << 8 | u64::from(refusals);
+        let stream = self.streams[population.index()].redispatch;
+        rule.0.wait(u32::from(refusals), |back| stream.at(who, nth - u64::from(back)))
+    }
+
+    /// Picks another node for an attempt that has left its own.
+    fn route_elsewhere(&mut self, now: Instant, id: AttemptId) {
+        let Attempt { node, via, moved_by, session, .. } = self.attempts[id];
+        let last = [node];
+        let failed = self.tried.get(&id).map_or(&last[..], Vec::as_slice);
+        let caller = Caller::new(&self.plan.populations, &self.streams, &self.sessions[session]);
+        let route = self.balancers[via].route_elsewhere(&caller.ask(), failed, moved_by);
+        self.attempts[id].is_bound = false;
         self.follow(now, id, route);
+    }
+
+    /// The request that a node had in hand has failed: it is tried again, if the balancer does such things.
+    pub(super) fn fail_in_hand(&mut self, now: Instant, id: AttemptId, cause: Cause) {
+        if self.plan.balancer.retries_in_hand() && self.may_be_sent_again(id) {
+            let attempt = &mut self.attempts[id];
+            (attempt.missed, attempt.refused, attempt.remade) = (false, false, false);
+            return self.on_failure(now, id, cause);
+        }
+        self.give_place_back(id);
+        self.fail(now, id, cause);
+    }
+
+    /// Whether the balancer still holds a request, and may send it to a second node.
+    fn may_be_sent_again(&self, id: AttemptId) -> bool {
+        let Attempt { session, population, kind, placed, who, request, .. } = self.attempts[id];
+        let people = &self.plan.populations[population.index()];
+        let is_held = placed || kind == Kind::Request && !self.links(population);
+        let writes =
+            || happens(people.write_ratio, &mut self.streams[population.index()].write.at(who, request.into()));
+        session.some().is_some() && is_held && (self.plan.balancer.retry_writes || kind == Kind::Connect || !writes())
     }
 
     /// A wait of the attempt is over: of its client, of the balancer, or for a silent host.
@@ -128,11 +192,18 @@ impl Sim<'_> {
         if !attempt.timer.fires(now, event::attempt(id), &mut self.queue) {
             return;
         }
-        let node = attempt.node;
         match attempt.stage {
             Stage::BackingOff => self.send(now, id),
-            Stage::Pause => self.connect(now, id, node),
-            Stage::Connecting => self.on_refused(now, id, node, Cause::ConnectTimeout),
+            Stage::Pause if attempt.placed => {
+                let node = attempt.node;
+                self.connect(now, id, node);
+            }
+            Stage::Pause => self.route_elsewhere(now, id),
+            Stage::Connecting => self.on_refused(now, id, Cause::ConnectTimeout),
+            Stage::InLine => {
+                self.leave_balancer(now, id);
+                self.fail(now, id, Cause::QueueTimeout);
+            }
             Stage::Silent if attempt.placed => self.fail_at_node(now, id, Cause::NoAnswer),
             Stage::Route | Stage::Gone | Stage::Cut | Stage::Orphaned => {}
             _ => {

@@ -4,6 +4,7 @@
 //! into the queue once, so that no request leaves one behind.
 
 use super::balancer::Route;
+use super::balancer::retry::{Failure, Next};
 use super::client::{Caller, INITIAL_BIT, Length, Protocol};
 use super::request::Kind;
 use super::{Sim, event};
@@ -154,8 +155,11 @@ impl Sim<'_> {
         };
         let id = self.admit(Instant::START, population, who, span, true);
         if !self.place(id) && matches!(people.protocol, Protocol::Stream(_)) {
-            // In a cluster that has always been full it would stand outside and try.
+            // In a cluster that has always been full it would stand outside and try, or in line.
             self.sessions[id].flags &= !ADMITTED;
+            if self.has_lines {
+                return self.open(Instant::START, id);
+            }
             return self.open_failed(Instant::START, id, Cause::ConnectionLimit);
         }
         // The pause under way at a random instant: its rest.
@@ -176,14 +180,18 @@ impl Sim<'_> {
         let links = self.links(population);
         let via = self.balancers.met_by(session.who, 0);
         let known = self.balancers[via].propose(Instant::START, population, &ask, None);
-        let (mut route, mut refusals) = (self.balancers[via].route(&ask, known), 0);
+        let (mut route, mut refusals, mut failed) = (self.balancers[via].route(&ask, known), 0, Vec::new());
         let node = loop {
             let Route::To(node) = route else { return false };
             if !links || !self.has_no_room(node) {
                 break node;
             }
             refusals += 1;
-            route = self.balancers[via].refused(&ask, node, refusals, Cause::ConnectionLimit);
+            let (cause, is_bound) = (Cause::ConnectionLimit, known == Some(node));
+            let failure = Failure { node, n: refusals, cause, is_bound };
+            let Next::Elsewhere(_) = self.balancers[via].next(&failure) else { return false };
+            failed.push(node);
+            route = self.balancers[via].route_elsewhere(&ask, &failed, cause);
         };
         let balancer = &mut self.balancers[via];
         balancer.served(Instant::START, population, &ask, node);
@@ -332,6 +340,9 @@ impl Sim<'_> {
         let session = &mut self.sessions[id];
         let population = session.population;
         if session.bound == node || !self.binds[population.index()] {
+            return;
+        }
+        if session.bound.some().is_some() && self.plan.populations[population.index()].affinity.binds_once() {
             return;
         }
         let before = std::mem::replace(&mut session.bound, node);

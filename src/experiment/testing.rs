@@ -103,7 +103,7 @@ fn plan(nodes: usize, sticky: bool) -> Plan {
         propagation: None,
         balancer: balancer::Spec {
             balance: Choice(algorithm),
-            redispatch: true,
+            redispatch: balancer::retry::Redispatch::All(true),
             retries: 1,
             retry_pause: Duration::from_millis(100),
             ..balancer::Spec::default()

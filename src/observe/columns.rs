@@ -245,6 +245,12 @@ pub const ALL: &[Column] = &[
     less("node_oom_kills_total", "", EVERYWHERE, "Processes that were killed for their memory.", |w| {
         cluster(w, |c| c.oom_kills.map(|kills| kills as f64))
     }),
+    less("balancer_queue_mean", "", EVERYWHERE, "Attempts in line at the balancers, time average.", |w| {
+        cluster(w, |c| c.lines.map(|lines| lines.mean))
+    }),
+    less("balancer_queue_max", "", EVERYWHERE, "The most attempts in line at the balancers at any instant.", |w| {
+        cluster(w, |c| c.lines.map(|lines| lines.max))
+    }),
     plain("node_utilisation_ratio_mean", "", EVERYWHERE, "Busy share of slots, mean over ready nodes.", |w| {
         cluster(w, |c| c.utilisation_mean)
     }),

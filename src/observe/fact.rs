@@ -59,6 +59,8 @@ pub enum Fact {
     Bound { node: NodeId, by: i8 },
     /// The number of connections that hang on a node changed.
     Linked { node: NodeId, by: i8 },
+    /// The number of attempts in line at the balancers changed.
+    Waiting { by: i8 },
     /// The number of attempts at a node changed.
     InFlight { node: NodeId, by: i8 },
     /// So many slots of a node are busy now.

@@ -1,6 +1,7 @@
 //! Time means over ticks of the cluster's figures, for windows longer than a tick.
 
 use super::imbalance::{Imbalance, LOADS, Spread};
+use super::lines::LineFigures;
 use super::rebuilders::RebuilderFigures;
 use super::window::ClusterFigures;
 
@@ -16,6 +17,8 @@ pub struct Means {
     restarts: u64,
     oom_kills: Option<u64>,
     spreads: [SpreadMeans; LOADS],
+    // A sum, and the longest line.
+    lines: Option<LineFigures>,
     // Sums, and the longest line and visit.
     rebuilders: Option<RebuilderFigures>,
 }
@@ -37,6 +40,11 @@ impl Means {
             self.utilisation = (self.utilisation.0 + utilisation, self.utilisation.1 + 1.0);
         }
         self.utilisation_max = larger(self.utilisation_max, tick.utilisation_max);
+        if let Some(figures) = tick.lines {
+            let sums = self.lines.get_or_insert_default();
+            sums.mean += figures.mean;
+            sums.max = sums.max.max(figures.max);
+        }
         if let Some(figures) = tick.rebuilders {
             let sums = self.rebuilders.get_or_insert_default();
             sums.waiting_mean += figures.waiting_mean;
@@ -78,6 +86,7 @@ impl Means {
             restarts: self.restarts,
             oom_kills: self.oom_kills,
             spreads: std::array::from_fn(spread),
+            lines: self.lines.map(|sums| LineFigures { mean: sums.mean / self.ticks, ..sums }),
             rebuilders: self.rebuilders.map(|sums| RebuilderFigures {
                 waiting_mean: sums.waiting_mean / self.ticks,
                 utilisation: sums.utilisation / self.ticks,

@@ -10,6 +10,7 @@ mod gauge;
 pub mod histogram;
 pub mod imbalance;
 pub mod incident;
+mod lines;
 mod means;
 mod nodes;
 mod rebuilders;

@@ -2,6 +2,7 @@
 
 use super::gauge::Gauge;
 use super::imbalance::{LOADS, Load, Spread, gini, imbalance};
+use super::lines::LineBooks;
 use super::means::Means;
 use super::rebuilders::RebuilderBooks;
 use super::window::ClusterFigures;
@@ -134,6 +135,8 @@ pub struct NodeBooks {
     // Ready and warming nodes.
     ready: Gauge,
     ready_min: i64,
+    /// What waits at the balancers.
+    pub lines: LineBooks,
     /// What stands beside the nodes and makes their sessions' state anew.
     pub rebuilders: RebuilderBooks,
     // Within the tick.
@@ -150,7 +153,7 @@ pub struct NodeBooks {
 
 impl NodeBooks {
     /// Books for these nodes, none of which has a process, and for rebuild services with these slots.
-    pub fn new(nodes: &[Known], rebuilders: &[u32], binds: bool, keep: bool) -> NodeBooks {
+    pub fn new(nodes: &[Known], rebuilders: &[u32], has_lines: bool, binds: bool, keep: bool) -> NodeBooks {
         let gauges = |&known: &Known| NodeGauges {
             known,
             process: Process::None,
@@ -166,6 +169,7 @@ impl NodeBooks {
             weighs: nodes.iter().any(|node| node.weighs),
             ready: Gauge::default(),
             ready_min: i64::MAX,
+            lines: LineBooks::new(has_lines),
             rebuilders: RebuilderBooks::new(rebuilders),
             restarts: 0,
             oom_kills: 0,
@@ -270,6 +274,7 @@ impl NodeBooks {
             restarts: std::mem::take(&mut self.restarts),
             oom_kills: self.weighs.then_some(std::mem::take(&mut self.oom_kills)),
             spreads,
+            lines: self.lines.turn(length),
             rebuilders: self.rebuilders.turn(length),
         };
         self.ready_min = self.ready.value;

@@ -34,6 +34,8 @@ pub struct Setup {
     pub nodes: Vec<Known>,
     /// By rebuild service: slots.
     pub rebuilders: Vec<u32>,
+    /// Whether attempts may have to wait in line at the balancer.
+    pub has_lines: bool,
     /// What recovery means.
     pub limits: Limits,
     /// How long recovery must last.
@@ -88,7 +90,7 @@ impl Recorder {
     pub fn new(setup: Setup) -> Recorder {
         let books = (0..=setup.populations.len()).map(|_| Books::default()).collect();
         let binds = setup.populations.iter().any(|traits| traits.binds);
-        let nodes = NodeBooks::new(&setup.nodes, &setup.rebuilders, binds, setup.keep_nodes);
+        let nodes = NodeBooks::new(&setup.nodes, &setup.rebuilders, setup.has_lines, binds, setup.keep_nodes);
         let tick_end = Instant::START + setup.tick;
         Recorder {
             setup,
@@ -138,6 +140,7 @@ impl Recorder {
             Fact::LookedUp { population, hit } => {
                 self.count(population, if hit { Counter::Hits } else { Counter::Misses }, 1);
             }
+            Fact::Waiting { by } => self.nodes.lines.change(i64::from(by), left),
             Fact::Linked { node, by } => self.nodes.change(node, Load::Connections, i64::from(by), left),
             Fact::Bound { node, by } => self.nodes.change(node, Load::Sessions, i64::from(by), left),
             rare => self.note_rare(now, left, rare),

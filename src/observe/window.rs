@@ -5,6 +5,7 @@
 use super::histogram::Quantiles;
 use super::imbalance::{LOADS, Spread};
 use super::incident::Shock;
+use super::lines::LineFigures;
 use super::rebuilders::RebuilderFigures;
 use super::totals::Totals;
 use crate::base::time::{Duration, Instant};
@@ -83,6 +84,8 @@ pub struct ClusterFigures {
     /// How uneven each load was, by `Load`; in longer windows the mean over the ticks. Empty for sessions where
     /// nothing binds, and for memory where none is modelled.
     pub spreads: [Spread; LOADS],
+    /// Of the lines at the balancers; `None` where there are none. In longer windows as utilisation.
+    pub lines: Option<LineFigures>,
     /// Of the rebuild services; `None` when there is none. In longer windows as utilisation.
     pub rebuilders: Option<RebuilderFigures>,
 }

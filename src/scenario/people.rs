@@ -238,23 +238,22 @@ impl Reading<'_> {
             Backoff::NoJitter(rule)
             | Backoff::EqualJitter(rule)
             | Backoff::FullJitter(rule)
-            | Backoff::DecorrelatedJitter(rule) => {
-                if rule.base.is_zero() {
-                    Some("base is zero".to_owned())
-                } else {
-                    (rule.cap < rule.base).then(|| format!("cap ({}) is below base ({})", rule.cap, rule.base))
-                }
+            | Backoff::DecorrelatedJitter(rule)
+                if rule.base.is_zero() =>
+            {
+                Some("base is zero".to_owned())
             }
             Backoff::Uniform(window) if window.max.is_zero() => Some("max is zero".to_owned()),
-            Backoff::Uniform(window) if window.max < window.min => {
-                Some(format!("max ({}) is below min ({})", window.max, window.min))
-            }
-            _ => None,
+            rule => rule.contradiction(),
         };
         if let Some(rule) = rule {
             let message = format!("clients.{name}.reconnect: {rule}");
             let hint = "a client that is cut off must wait before it tries again, or time would stand still";
             self.wrong(&["clients", name, "reconnect"], message, hint);
+        }
+        if let Some(rule) = clients.retry.as_ref().and_then(|retry| retry.backoff.0.contradiction()) {
+            let message = format!("clients.{name}.retry.backoff: {rule}");
+            self.wrong(&["clients", name, "retry", "backoff"], message, "swap them");
         }
         if let Some(retry) = &clients.retry
             && !(1..=100).contains(&retry.attempts)

@@ -155,8 +155,8 @@ fn letting_a_client_in_costs_its_first_request_only() {
 const STICKY: &str = "balance = \"roundrobin\"\naffinity = \"cookie\"";
 
 #[test]
-fn without_redispatch_a_sticky_session_waits_for_its_node() {
-    let run = two_nodes(&format!("{STICKY}\nredispatch = false"), "[state.memory]");
+fn with_strict_affinity_a_session_waits_for_its_node() {
+    let run = two_nodes(&format!("{STICKY}\nstrict = true"), "[state.memory]");
     let totals = &whole(&run).totals;
     assert_eq!(causes(totals, Harm::Dropped), [(Cause::NodeDown, 10)]);
     assert_eq!(causes(totals, Harm::Moved), []);
@@ -164,12 +164,24 @@ fn without_redispatch_a_sticky_session_waits_for_its_node() {
 }
 
 #[test]
-fn with_redispatch_it_moves_at_its_next_request_and_nobody_is_cut_off() {
-    let run = two_nodes(&format!("{STICKY}\nredispatch = true"), "[state.memory]");
-    let totals = &whole(&run).totals;
-    assert_eq!(causes(totals, Harm::Dropped), []);
-    assert_eq!(causes(totals, Harm::Moved), [(Cause::Unavailable, 10)]);
-    assert_eq!(totals[Rebuilds], 10);
+fn otherwise_it_moves_at_its_next_request_and_nobody_is_cut_off() {
+    for redispatch in ["false", "true", "\"last\""] {
+        let run = two_nodes(&format!("{STICKY}\nredispatch = {redispatch}"), "[state.memory]");
+        let totals = &whole(&run).totals;
+        assert_eq!(causes(totals, Harm::Dropped), []);
+        assert_eq!(causes(totals, Harm::Moved), [(Cause::Unavailable, 10)]);
+        assert_eq!(totals[Rebuilds], 10);
+    }
+}
+
+#[test]
+fn a_cookie_that_is_kept_brings_the_session_home() {
+    // Nobody's binding changes; ten lose their state as n1 crashes, make it anew on n2, and again at home.
+    let kept = STICKY.replace("\"cookie\"", "{ cookie = { rewrite = false } }");
+    let run = two_nodes(&kept, "[state.memory]");
+    assert_eq!(causes(&whole(&run).totals, Harm::Moved), []);
+    assert_eq!(causes(&whole(&run).totals, Harm::Lost), [(Cause::Crash, 10), (Cause::ServedElsewhere, 10)]);
+    assert_eq!(node_sessions(&two_nodes_text(&kept, ""), "n1", 99), 10.0);
 }
 
 #[test]

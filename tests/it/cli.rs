@@ -344,6 +344,7 @@ fn everything_that_can_be_written_is_listed() {
     for (what, word) in [
         ("balance", "leastconn"),
         ("affinity", "cookie"),
+        ("queue", "wait"),
         ("state", "memory"),
         ("fault", "kill"),
         ("reconnect", "full_jitter"),

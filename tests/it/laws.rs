@@ -87,8 +87,28 @@ const BALANCE: Lines = &[
     "balance = { envoy_maglev = { table_size = 251, balance_factor = 120 } }",
 ];
 const AFFINITY: Lines = &["", "affinity = \"cookie\""];
-const REDISPATCH: Lines = &["", "redispatch = true"];
-const RETRIES: Lines = &["", "retries = 0", "retries = 2\nretry_pause = \"300ms\""];
+const RETRIES: Lines = &[
+    "",
+    "retries = 0",
+    "retries = 2\nretry_pause = \"300ms\"",
+    "redispatch = true",
+    "redispatch = true\nretries = 0",
+    "redispatch = true\nretry_avoid = \"tried\"\nretries = 9\nretry_pause = \"0s\"\nretry_on = [\"connect\", \"error\", \"reset\"]",
+    "redispatch = \"last\"\nretry_pause = \"200ms\"",
+    "redispatch = { every = 2 }\nretry_pause = \"100ms\"",
+    "redispatch = { last = 2 }\nretry_pause = \"150ms\"\nretry_on = [\"connect\", \"reset\"]\nretry_writes = true",
+    "redispatch = \"unbound\"\nretry_on = [\"error\", \"timeout\"]\nretry_writes = true",
+    "redispatch = true\nretry_avoid = \"none\"\nretry_backoff = { full_jitter = { base = \"25ms\", cap = \"250ms\" } }",
+];
+const PERSIST: Lines = &["", "", "persist = []", "persist = [\"drained\", \"maint\", \"down\"]", "strict = true"];
+const LIMITS: Lines = &[
+    "",
+    "",
+    "in_flight_max = 1",
+    "in_flight_max = 3\nqueue = { wait = { max = 2, timeout = \"400ms\" } }",
+    "in_flight_max = 2\nqueue = { wait = { max = 0 } }",
+    "in_flight_max = 2\nqueue = \"none\"",
+];
 const HEALTH: Lines = &[
     "",
     "health = { interval = \"200ms\", fall = 2, rise = 1 }",
@@ -165,16 +185,17 @@ struct Scene {
     clients: Vec<String>,
     balance: String,
     balancer: String,
+    limits: String,
     state: String,
     faults: String,
 }
 
 impl Scene {
     fn text(&self) -> String {
-        let Scene { nodes, node, balance, balancer, state, faults, .. } = self;
+        let Scene { nodes, node, balance, balancer, limits, state, faults, .. } = self;
         let mut text = format!(
             "duration = \"12s\"\nwarmup = \"3s\"\ntick = \"500ms\"\nrecovery_hold = \"1s\"\n[cluster]\nnodes = {nodes}\n\
-             [cluster.node]\n{node}\n[balancer]\n{balance}\n{balancer}\n{state}\n{faults}"
+             [cluster.node]\n{node}\n[balancer]\n{balance}\n{balancer}\n{limits}\n{state}\n{faults}"
         );
         for (n, clients) in self.clients.iter().enumerate() {
             text.push_str(&format!("[clients.p{n}]\n{clients}\n"));
@@ -192,20 +213,22 @@ fn clients() -> impl Strategy<Value = String> {
 fn scenes() -> impl Strategy<Value = Scene> {
     let node = (select(DISCIPLINE), select(QUEUE), select(HANDSHAKE), select(STARTING), select(MEMORY), 1u32..6)
         .prop_map(|(a, b, c, d, e, slots)| format!("concurrency = {slots}\n{a}\n{b}\n{c}\n{d}\n{e}"));
-    let balancer = (select(AFFINITY), select(REDISPATCH), select(RETRIES), select(HEALTH), select(VIEWING))
+    let balancer = (select(AFFINITY), select(RETRIES), select(PERSIST), select(HEALTH), select(VIEWING))
         .prop_map(|(a, b, c, d, e)| [a, b, c, d, e].join("\n"));
+    let balancer = (balancer, select(LIMITS));
     let faults = prop::collection::vec((select(FAULT_AT), 1u32..3, any::<bool>(), select(LASTS)), 0..4);
     let clients = prop::collection::vec(clients(), 1..4);
     let state = (select(STATE), select(LOGIN)).prop_map(|(state, login)| format!("{state}\n{login}"));
     (1u32..6, node, clients, select(BALANCE), balancer, state, faults).prop_map(
-        |(nodes, node, clients, balance, balancer, state, faults)| {
+        |(nodes, node, clients, balance, (balancer, limits), state, faults)| {
             let fault = |(n, (at, hit, named, lasts)): (usize, (&str, u32, bool, &str))| {
                 let hit = hit.min(nodes);
                 let aim = if named { format!("[\"n{hit}\"]") } else { hit.to_string() };
                 format!("[fault.f{n}]\nat = \"{at}\"\nkill = {{ nodes = {aim}{lasts} }}\n")
             };
             let faults = faults.into_iter().enumerate().map(fault).collect();
-            Scene { nodes, node, clients, balance: balance.to_owned(), balancer, state, faults }
+            let (balance, limits) = (balance.to_owned(), limits.to_owned());
+            Scene { nodes, node, clients, balance, balancer, limits, state, faults }
         },
     )
 }
@@ -300,7 +323,10 @@ proptest! {
 
     #[test]
     fn one_node_makes_all_algorithms_equal(scene in scenes(), seed in 1u64..1_000) {
-        let scene = Scene { nodes: 1, faults: scene.faults.replace("nodes = 2", "nodes = 1").replace("n2", "n1"), ..scene };
+        let faults = scene.faults.replace("nodes = 2", "nodes = 1").replace("n2", "n1");
+        // With lines they differ: whom a hash names stands in the node's line and not in the common one.
+        let limits = if scene.limits.contains("none") { scene.limits } else { String::new() };
+        let scene = Scene { nodes: 1, faults, limits, ..scene };
         let results: Vec<Recording> = Algorithm::NAMES
             .iter()
             .map(|(name, _)| Scene { balance: format!("balance = \"{name}\""), ..scene.clone() })
@@ -354,7 +380,8 @@ fn scaled(unit: u32, balance: &str, below: &str) -> String {
          [clients.web]\narrivals = {{ open = {{ rate = \"{}/s\" }}, initial = 10 }}\nlength = {}\nthink = {}\nservice = {}\n\
          request_timeout = {}\nretry = {{ attempts = 2, backoff = {{ fixed = {{ delay = {} }} }} }}\n\
          reconnect = {{ full_jitter = {{ base = {}, cap = {} }} }}\n\
-         [balancer]\nbalance = \"{balance}\"\nredispatch = true\nretry_pause = {}\nhealth = {{ interval = {} }}\n\
+         [balancer]\nbalance = \"{balance}\"\nredispatch = \"last\"\nretry_pause = {}\nhealth = {{ interval = {} }}\n\
+         in_flight_max = 5\nqueue = {{ wait = {{ timeout = {} }} }}\n\
          [fault.crash]\nat = {}\nkill = {{ nodes = 1, lasts = {} }}\n{}\n",
         ms(20_000),
         ms(2_000),
@@ -373,6 +400,7 @@ fn scaled(unit: u32, balance: &str, below: &str) -> String {
         ms(4_000),
         ms(1_000),
         ms(900),
+        ms(250),
         ms(8_000),
         ms(5_000),
         below.replace("REBUILD", &ms(80)).replace("READ", &ms(4)),

@@ -10,6 +10,7 @@ mod laws;
 mod lives;
 mod measured_view;
 mod oracles;
+mod passage;
 mod people;
 mod predictions;
 mod presets;

@@ -88,6 +88,17 @@ impl Instances {
         self.processes.iter().map(|process| process.in_flight(node)).sum()
     }
 
+    /// How many attempts stand in the lines of all processes.
+    pub fn in_line(&self) -> usize {
+        self.processes.iter().map(Balancer::in_line).sum()
+    }
+
+    /// A process and a node of it on whose account those in line are to be looked at, if there is any.
+    pub fn stirred(&mut self) -> Option<(ProcessId, NodeId)> {
+        let stirred = |(process, balancer): (u16, &mut Balancer)| Some((ProcessId(process), balancer.stirred()?));
+        (0..).zip(&mut self.processes).find_map(stirred)
+    }
+
     /// Whether all of them believe that `node` is alive.
     pub fn all_believe_up(&self, node: NodeId) -> bool {
         self.current.iter().all(|&process| self[process].believes_up(node))

@@ -1,11 +1,15 @@
 //! Where does an attempt go? One balancer: its view, its counters, its algorithm.
 //!
 //! Affinity proposes, the view admits, balance decides when there is no proposal or the proposed node is
-//! not eligible. The answer is a route, not a node: an attempt may also have to pause or be refused.
+//! not eligible. The answer is a route, not a node: an attempt may also have to wait in line or be refused.
 
 pub mod affinity;
 pub mod balance;
 pub mod instances;
+pub mod line;
+mod passage;
+pub mod persist;
+pub mod retry;
 pub mod view;
 
 use crate::base::cause::Cause;
@@ -18,22 +22,27 @@ use crate::engine::Timer;
 use affinity::{Affinity, Remember};
 use balance::{Algorithm, Ask, Balance, Member, WHOLE};
 use instances::Spread;
+use line::{Lines, Queue, Room, Wait};
+use persist::Persist;
+use retry::{Avoid, Failing, Redispatch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use view::active::{Health, Outcome, Start};
 use view::passive::{Passive, Seen};
 use view::slow_start::SlowStart;
 use view::{Change, View, Word};
 
 use super::client::Layer;
+use super::client::reconnect::Backoff;
 
 /// What to do with an attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Route {
     /// Send it to this node.
     To(NodeId),
-    /// Try this node again after a while.
-    Pause(NodeId, Duration),
+    /// Let it stand in the line of this node, or in the common line when it is none.
+    Wait(NodeId),
     /// Answer the client with an error.
     Refuse(Cause),
 }
@@ -53,13 +62,31 @@ pub struct Spec {
     pub instances: u16,
     /// Who meets which instance; default `session`.
     pub spread: Spread,
-    /// Whether a session may go elsewhere when its node is not eligible or refuses; default no.
-    pub redispatch: bool,
-    /// How often a refused connection is tried again: elsewhere at once with `redispatch`, on the same node
-    /// after `retry_pause` without; from 0 to 100, default 3 (HAProxy `retries`).
+    /// In which states beyond service a node gets those that are bound to it: `drained` (or of weight 0), `maint`,
+    /// `down`; default `["drained"]` (HAProxy).
+    pub persist: Vec<Persist>,
+    /// Whether a session whose node is in none of these states fails instead of being balanced anew; default no.
+    pub strict: bool,
+    /// Which retries leave the node that failed: `false` none, `true` all, `"last"`, `"unbound"`, `{ every = 2 }`,
+    /// `{ last = 2 }`; default none. All but `true` and `"unbound"` are HAProxy's `option redispatch`.
+    pub redispatch: Redispatch,
+    /// How often a failed try is made again; from 0 to 100, default 3 (HAProxy `retries`).
     pub retries: u32,
-    /// The pause before the same node is tried again; default 1 s (HAProxy).
+    /// The pause before a node that has refused is tried again, at most `connect_timeout`; default 1 s (HAProxy).
     pub retry_pause: Duration,
+    /// What is tried again: `connect`, `reset`, `timeout`, `error`; default `["connect"]`.
+    pub retry_on: Vec<Failing>,
+    /// Whether a request that writes may be tried again once a node has had it in hand; default no (NGINX).
+    pub retry_writes: bool,
+    /// Whom a retry that leaves does not meet again; default `last`.
+    pub retry_avoid: Avoid,
+    /// The wait before a retry that leaves; none unless given.
+    pub retry_backoff: Option<Choice<Backoff>>,
+    /// How many attempts and connections it has at one node at a time; unlimited unless given (HAProxy `maxconn`,
+    /// NGINX `max_conns`).
+    pub in_flight_max: Option<u32>,
+    /// What becomes of those beyond; default `wait`.
+    pub queue: Choice<Queue>,
     /// What is routed: requests (`l7`) or connections (`l4`); default `l7`.
     pub layer: Layer,
     /// How long it waits for a silent host to accept a connection; default 5 s (HAProxy's example files).
@@ -107,9 +134,17 @@ impl Default for Spec {
             affinity: Choice(Affinity::default()),
             instances: 1,
             spread: Spread::Session,
-            redispatch: false,
+            persist: vec![Persist::Drained],
+            strict: false,
+            redispatch: Redispatch::default(),
             retries: 3,
             retry_pause: Duration::from_secs(1),
+            retry_on: vec![Failing::Connect],
+            retry_writes: false,
+            retry_avoid: Avoid::Last,
+            retry_backoff: None,
+            in_flight_max: None,
+            queue: Choice(Queue::default()),
             layer: Layer::L7,
             connect_timeout: Duration::from_secs(5),
             server_timeout: None,
@@ -126,6 +161,26 @@ impl Default for Spec {
     }
 }
 
+impl Spec {
+    /// Whether a request that a node had in hand may be tried again.
+    pub fn retries_in_hand(&self) -> bool {
+        self.retry_on.iter().any(|&what| what != Failing::Connect)
+    }
+
+    /// How long an attempt may wait for a place.
+    pub fn queue_timeout(&self) -> Duration {
+        self.wait().and_then(|wait| wait.timeout).unwrap_or(self.connect_timeout)
+    }
+
+    /// How attempts wait for a place; `None` when they do not wait.
+    pub fn wait(&self) -> Option<Wait> {
+        match self.queue.0 {
+            Queue::Wait(wait) => Some(wait),
+            Queue::None(_) => None,
+        }
+    }
+}
+
 /// A running balancer.
 pub struct Balancer {
     spec: Spec,
@@ -134,9 +189,14 @@ pub struct Balancer {
     members: Vec<Member>,
     // By node: the share of its weight that the algorithm goes by; 0 when it is not eligible.
     told: Vec<u32>,
+    // How many are eligible.
+    eligible: u32,
     /// Wakes it when its view changes by itself.
     pub watch: Timer,
-    in_flight: Vec<u32>,
+    room: Room,
+    lines: Lines,
+    // Nodes at which something has changed that those in line may have waited for.
+    stirred: VecDeque<NodeId>,
     // What is remembered: the first for all populations without an affinity of their own.
     memories: Vec<Box<dyn Remember>>,
     // By population: which of them, and whether it wants to be told who served what.
@@ -153,8 +213,6 @@ impl Balancer {
         seed: u64,
         instance: &str,
     ) -> Balancer {
-        let balance = spec.balance.0.start(seed, instance);
-        let view = View::new(spec, members.len(), Start::FullyUp, seed, instance);
         let shared = affinities.iter().find(|(_, own)| !own);
         let mut memories = vec![shared.map_or_else(|| Affinity::default().start(), |(affinity, _)| affinity.start())];
         let mut memory_of = Vec::new();
@@ -163,9 +221,20 @@ impl Balancer {
             memories.extend(own.then(|| affinity.start()));
             memory_of.push((place, memories[place].learns()));
         }
-        let (told, in_flight) = (vec![0; members.len()], vec![0; members.len()]);
-        let (spec, watch) = (spec.clone(), Timer::new());
-        let mut balancer = Balancer { spec, view, balance, members, told, watch, in_flight, memories, memory_of };
+        let mut balancer = Balancer {
+            view: View::new(spec, members.len(), Start::FullyUp, seed, instance),
+            balance: spec.balance.0.start(seed, instance),
+            told: vec![0; members.len()],
+            eligible: 0,
+            watch: Timer::new(),
+            room: Room::new(members.len(), spec.in_flight_max, spec.wait().and_then(|wait| wait.max)),
+            lines: Lines::default(),
+            stirred: VecDeque::new(),
+            members,
+            memories,
+            memory_of,
+            spec: spec.clone(),
+        };
         balancer.tell();
         balancer
     }
@@ -193,59 +262,9 @@ impl Balancer {
         self.memories[self.memory_of[population.index()].0].served(now, ask, node);
     }
 
-    /// The route of a new attempt, for which affinity proposes a node or does not.
-    #[inline]
-    pub fn route(&mut self, ask: &Ask, proposal: Option<NodeId>) -> Route {
-        match proposal {
-            Some(node) if self.view.takes_bound(node) => Route::To(node),
-            Some(node) if !self.goes_elsewhere(node) => Route::Refuse(Cause::NodeDown),
-            _ => self.decide(ask),
-        }
-    }
-
-    /// The route of an attempt whose connection `node` has just not taken, for the `tries`-th time, because of
-    /// `cause`.
-    pub fn refused(&mut self, ask: &Ask, node: NodeId, tries: u32, cause: Cause) -> Route {
-        if tries > self.spec.retries {
-            return Route::Refuse(cause);
-        }
-        if self.goes_elsewhere(node) {
-            return self.decide(&Ask { avoid: Some(node), ..*ask });
-        }
-        Route::Pause(node, self.spec.retry_pause)
-    }
-
-    /// Whether an attempt that `node` does not take may go to another: also when that node is no longer known.
-    fn goes_elsewhere(&self, node: NodeId) -> bool {
-        self.spec.redispatch || self.view.is_removed(node)
-    }
-
-    fn decide(&mut self, ask: &Ask) -> Route {
-        self.balance.pick(ask).map_or(Route::Refuse(Cause::NoNode), Route::To)
-    }
-
     /// Whether `node` is believed to be alive.
     pub fn believes_up(&self, node: NodeId) -> bool {
         self.view.is_up(node)
-    }
-
-    /// How many attempts and connections it believes to have at `node`.
-    pub fn in_flight(&self, node: NodeId) -> u32 {
-        self.in_flight[node.index()]
-    }
-
-    /// An attempt was sent to `node`.
-    #[inline]
-    pub fn sent(&mut self, node: NodeId) {
-        self.in_flight[node.index()] += 1;
-        self.balance.load(node, self.in_flight[node.index()]);
-    }
-
-    /// An attempt at `node` is over.
-    #[inline]
-    pub fn done(&mut self, node: NodeId) {
-        self.in_flight[node.index()] -= 1;
-        self.balance.load(node, self.in_flight[node.index()]);
     }
 
     /// Takes in the result of a health check.
@@ -296,94 +315,66 @@ impl Balancer {
     pub fn pass(&mut self, now: Instant) {
         self.view.pass(now);
         self.tell();
+        while let Some((node, weight)) = self.view.reweighed() {
+            self.set_weight(node, weight);
+        }
         while let Some(node) = self.view.removed() {
             self.balance.gone(node);
         }
     }
 
-    /// Tells the algorithm whose eligibility or weight has changed.
+    /// A node has another weight; with 0 it takes nobody new, as in a drain.
+    fn set_weight(&mut self, node: NodeId, weight: u32) {
+        let was_eligible = self.is_eligible(node);
+        self.members[node.index()].weight = weight;
+        self.shift(node);
+        if was_eligible && self.is_eligible(node) {
+            self.balance.joined(self.member(node));
+        }
+        self.stir(node);
+    }
+
+    /// Whether `node` may be given anybody new.
+    #[inline]
+    fn is_eligible(&self, node: NodeId) -> bool {
+        self.told[node.index()] > 0
+    }
+
+    /// What the algorithm is to know of an eligible node.
+    fn member(&self, node: NodeId) -> Member {
+        Member { share: self.told[node.index()], ..self.members[node.index()] }
+    }
+
+    /// What part of its weight new attempts for `node` go by; 0 when it takes none.
+    fn share(&self, node: NodeId) -> u32 {
+        match self.view.share(node) {
+            _ if self.members[node.index()].weight == 0 || self.is_passed_over(node) => 0,
+            0 => 0,
+            share if self.spec.balance.0.ramps() => share,
+            _ => WHOLE,
+        }
+    }
+
+    /// Tells the algorithm, and those in line, of whom the view has changed.
     fn tell(&mut self) {
         while let Some(node) = self.view.changed() {
-            let mut share = self.view.share(node);
-            if share > 0 && !self.spec.balance.0.ramps() {
-                share = WHOLE;
-            }
-            if std::mem::replace(&mut self.told[node.index()], share) == share {
-                continue;
-            }
-            match share {
-                0 => self.balance.left(node),
-                share => self.balance.joined(Member { share, ..self.members[node.index()] }),
-            }
+            self.shift(node);
+            self.stir(node);
+        }
+    }
+
+    /// Tells the algorithm when a node's eligibility or share has changed.
+    fn shift(&mut self, node: NodeId) {
+        let share = self.share(node);
+        let before = std::mem::replace(&mut self.told[node.index()], share);
+        self.eligible = self.eligible + u32::from(share > 0) - u32::from(before > 0);
+        match share {
+            _ if share == before => {}
+            0 => self.balance.left(node),
+            _ => self.balance.joined(self.member(node)),
         }
     }
 }
 
 #[cfg(test)]
 mod evenness;
-
-#[cfg(test)]
-mod tests {
-    use super::balance::tests::ask;
-    use super::view::Admin;
-    use super::*;
-    use crate::base::choice::Choice;
-
-    fn balancer(redispatch: bool) -> Balancer {
-        let algorithm: Choice<Algorithm> = serde_json::from_value("roundrobin".into()).unwrap();
-        let spec = Spec { balance: algorithm, redispatch, retries: 1, ..Spec::default() };
-        let members = vec![balance::tests::member(0), balance::tests::member(1)];
-        let mut balancer = Balancer::new(&spec, members, &[], 1, "lb1");
-        for _ in 0..3 {
-            balancer.checked(Instant::START, NodeId(0), Outcome::Failed);
-        }
-        balancer
-    }
-
-    const A: NodeId = NodeId(0);
-    const B: NodeId = NodeId(1);
-
-    /// An operator's word on A.
-    fn hear(balancer: &mut Balancer, admin: Admin) {
-        balancer.say(Instant::START, A, Word::Admin(admin));
-        balancer.pass(Instant::START);
-    }
-
-    #[test]
-    fn a_session_whose_node_is_down_goes_elsewhere_only_with_redispatch() {
-        assert_eq!(balancer(true).route(&ask(0), Some(A)), Route::To(B));
-        assert_eq!(balancer(false).route(&ask(0), Some(A)), Route::Refuse(Cause::NodeDown));
-    }
-
-    #[test]
-    fn a_node_that_is_down_keeps_its_place_and_one_that_is_taken_away_does_not() {
-        let balance: Choice<Algorithm> = serde_json::from_value("nginx_hash".into()).unwrap();
-        let spec = Spec { balance, ..Spec::default() };
-        let moved = |leave: fn(&mut Balancer)| {
-            let mut balancer = Balancer::new(&spec, (0..10).map(balance::tests::member).collect(), &[], 1, "lb1");
-            let homes = |balancer: &mut Balancer| -> Vec<Route> {
-                (0..1_000).map(|key| balancer.route(&ask(key), None)).collect()
-            };
-            let before = homes(&mut balancer);
-            leave(&mut balancer);
-            before.iter().zip(homes(&mut balancer)).filter(|(was, is)| *was != is).count()
-        };
-        let down = moved(|balancer| hear(balancer, Admin::Maint));
-        assert!((60..140).contains(&down), "its own tenth: {down} of 1,000");
-        let drained: fn(&mut Balancer) = |balancer| {
-            hear(balancer, Admin::Drain);
-            hear(balancer, Admin::Removed);
-        };
-        for away in [drained, |balancer| hear(balancer, Admin::Removed), |balancer| balancer.hold_back(A)] {
-            let moved = moved(away);
-            assert!((850..950).contains(&moved), "nine of ten: {moved} of 1,000");
-        }
-    }
-
-    #[test]
-    fn a_refused_connection_is_tried_elsewhere_with_redispatch_and_again_without() {
-        assert_eq!(balancer(true).refused(&ask(0), A, 1, Cause::Refused), Route::To(B));
-        assert_eq!(balancer(false).refused(&ask(0), A, 1, Cause::Refused), Route::Pause(A, Duration::from_secs(1)));
-        assert_eq!(balancer(true).refused(&ask(0), A, 2, Cause::Refused), Route::Refuse(Cause::Refused));
-    }
-}

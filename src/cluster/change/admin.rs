@@ -4,6 +4,7 @@ use super::{Aim, LOOKS_EVERY, Step, Steps};
 use crate::base::cause::Cause;
 use crate::base::time::{Duration, Instant};
 use crate::cluster::Sim;
+use crate::cluster::balancer::OnMarkedDown;
 use crate::cluster::balancer::view::Admin;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// One line for `stickysim list change`.
 pub const DRAIN: &str = "nodes take nobody new; those bound to them are served until they end";
 /// One line for `stickysim list change`.
-pub const MAINT: &str = "nodes serve nobody; their sessions are shut down unless told otherwise";
+pub const MAINT: &str = "nodes serve nobody; their sessions are shut down as `on_marked_down` says, or as told";
 
 /// Parameters of `drain`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -31,15 +32,10 @@ pub struct Drain {
 pub struct Maint {
     /// Whom: a number of nodes, names, a share, a zone, or the fullest.
     pub nodes: Aim,
-    /// Whether their sessions are shut down at once; default yes.
-    #[serde(default = "yes")]
-    pub shutdown_sessions: bool,
+    /// Whether their sessions are shut down at once; default as `balancer.on_marked_down` says (HAProxy, measured).
+    pub shutdown_sessions: Option<bool>,
     /// After this the nodes are ready again; never unless given.
     pub lasts: Option<Duration>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Steps for Drain {
@@ -98,10 +94,11 @@ impl Sim<'_> {
         if self.rolls[index].is_new() {
             let nodes = self.aimed_by_change(index, &params.nodes);
             self.rolls[index].begin([]);
+            let by_default = self.plan.balancer.on_marked_down == OnMarkedDown::ShutdownSessions;
             for node in nodes {
                 self.set_admin(now, node, Admin::Maint);
                 self.rolls[index].active.push((node, Step::Away(Instant::NEVER)));
-                if params.shutdown_sessions {
+                if params.shutdown_sessions.unwrap_or(by_default) {
                     self.shut_down_sessions(now, node, None, Cause::Maintenance);
                 }
             }

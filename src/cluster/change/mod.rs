@@ -6,6 +6,7 @@
 mod admin;
 mod roll;
 mod scale;
+mod weight;
 
 use super::balancer::view::{Admin, Word};
 use super::fate::aim::Aim;
@@ -58,6 +59,8 @@ pub struct Written {
     pub drain: Option<admin::Drain>,
     /// Nodes serve nobody.
     pub maint: Option<admin::Maint>,
+    /// Nodes get another weight.
+    pub weight: Option<weight::Params>,
     /// Nodes are added.
     pub scale_out: Option<scale::Out>,
     /// Nodes are taken away for good.
@@ -71,6 +74,7 @@ impl Written {
             self.rolling.map(steps),
             self.drain.map(steps),
             self.maint.map(steps),
+            self.weight.map(steps),
             self.scale_out.map(steps),
             self.scale_in.map(steps),
         ];
@@ -88,6 +92,7 @@ impl Alternatives for Written {
         ("rolling", roll::MEANING),
         ("drain", admin::DRAIN),
         ("maint", admin::MAINT),
+        ("weight", weight::MEANING),
         ("scale_out", scale::OUT),
         ("scale_in", scale::IN),
     ];

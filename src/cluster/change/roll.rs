@@ -184,6 +184,11 @@ impl Rolling {
         !self.begun
     }
 
+    /// Takes the next of those to come.
+    pub fn take_next(&mut self) -> Option<NodeId> {
+        self.waiting.pop_front()
+    }
+
     /// Notes that it has begun, with these nodes to come.
     pub fn begin(&mut self, nodes: impl IntoIterator<Item = NodeId>) {
         self.begun = true;

@@ -206,6 +206,8 @@ pub struct Streams {
     pub reconnect: Stream,
     /// Waits between attempts.
     pub retry: Stream,
+    /// Waits of the balancer before it sends an attempt elsewhere.
+    pub redispatch: Stream,
     /// Service demand of rebuilds on nodes.
     pub rebuild: Stream,
     /// Times that rebuild services take.
@@ -242,6 +244,7 @@ impl Streams {
             write: stream("write"),
             reconnect: stream("reconnect"),
             retry: stream("retry"),
+            redispatch: stream("redispatch"),
             rebuild: stream("rebuild"),
             rebuild_visit: stream("rebuild visit"),
             store_read: stream("store read"),

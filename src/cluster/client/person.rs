@@ -55,7 +55,7 @@ impl<'a> Caller<'a> {
 
     /// What an algorithm is asked.
     pub fn ask(&'a self) -> Ask<'a> {
-        Ask { asker: self, avoid: None }
+        Ask { asker: self, avoid: None, room: None }
     }
 }
 

@@ -117,6 +117,22 @@ impl Exponential {
 }
 
 impl Backoff {
+    /// What contradicts itself in its parameters.
+    pub fn contradiction(&self) -> Option<String> {
+        match self {
+            Backoff::NoJitter(rule)
+            | Backoff::EqualJitter(rule)
+            | Backoff::FullJitter(rule)
+            | Backoff::DecorrelatedJitter(rule) => {
+                (rule.cap < rule.base).then(|| format!("cap ({}) is below base ({})", rule.cap, rule.base))
+            }
+            Backoff::Uniform(window) => {
+                (window.max < window.min).then(|| format!("max ({}) is below min ({})", window.max, window.min))
+            }
+            Backoff::Fixed(_) => None,
+        }
+    }
+
     /// The wait before the `k`-th try in a row, k ≥ 1. `draws(i)` are the draws of the wait i tries before this
     /// one, for i < k.
     pub fn wait(&self, k: u32, draws: impl Fn(u32) -> Draw) -> Duration {

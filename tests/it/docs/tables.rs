@@ -87,6 +87,7 @@ fn files() -> String {
 fn choices() -> String {
     use stickysim::cluster::balancer::affinity::Affinity;
     use stickysim::cluster::balancer::balance::Algorithm;
+    use stickysim::cluster::balancer::line::Queue;
     use stickysim::cluster::balancer::view::passive::Passive;
     use stickysim::cluster::balancer::view::slow_start::Shape;
     use stickysim::cluster::client::Protocol;
@@ -101,6 +102,7 @@ fn choices() -> String {
     each("balancer.affinity", Affinity::NAMES);
     each("balancer.passive", Passive::NAMES);
     each("balancer.slow_start.shape", Shape::NAMES);
+    each("balancer.queue", Queue::NAMES);
     each("state", Location::NAMES);
     each("reconnect, retry.backoff", Backoff::NAMES);
     each("protocol", Protocol::NAMES);

@@ -2,7 +2,10 @@
 //!
 //! The client holds the memory, so it survives a reload of the balancer. When a request was served by
 //! another node than the cookie says, the reply rewrites the cookie, and the session does not come back
-//! when its old node does (HAProxy `cookie … insert`; measured).
+//! when its old node does (HAProxy `cookie … insert`, measured; NGINX `sticky cookie`, Traefik, Envoy and ALB do
+//! the same). With `rewrite = false` the cookie stays as it is, as one that the application has set (HAProxy
+//! `prefix`, Tomcat's `jvmRoute` without its binder valve): while its node is away the session is balanced anew
+//! with every request, and it goes home when the node is back.
 
 use super::Remember;
 use crate::base::id::NodeId;
@@ -12,12 +15,22 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One line for `stickysim list affinity`.
-pub const MEANING: &str = "the client shows a cookie that names its node; rewritten when another node serves it";
+pub const MEANING: &str =
+    "the client shows a cookie that names its node; rewritten, or kept, when another node serves it";
 
-/// `cookie` has no parameters yet: it lives as long as the session.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Params {}
+/// Parameters of `cookie`. It lives as long as the session.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Params {
+    /// Whether it is rewritten when another node has served the session; default yes.
+    pub rewrite: bool,
+}
+
+impl Default for Params {
+    fn default() -> Params {
+        Params { rewrite: true }
+    }
+}
 
 impl Remember for Params {
     /// The node in the cookie.

@@ -50,6 +50,11 @@ impl Affinity {
         !matches!(self, Affinity::None(_))
     }
 
+    /// Whether the first binding of a session is the only one.
+    pub fn binds_once(&self) -> bool {
+        matches!(self, Affinity::Cookie(cookie::Params { rewrite: false }))
+    }
+
     /// Its memory, empty: one per balancer instance.
     pub fn start(&self) -> Box<dyn Remember> {
         match self {

@@ -180,7 +180,7 @@ mod tests {
     }
 
     fn ask(address: u64) -> Ask<'static> {
-        Ask { asker: Box::leak(Box::new(From(address))), avoid: None }
+        Ask { asker: Box::leak(Box::new(From(address))), avoid: None, room: None }
     }
 
     fn table(size: u32) -> StickTable {

@@ -1,7 +1,7 @@
 //! `first`: the lowest-numbered eligible node takes everything.
 //!
-//! Meant for filling one node before the next is used (HAProxy, `balance first`), which needs a limit of
-//! connections per node; without one it shows what no balancing at all looks like.
+//! Meant for filling one node before the next is used (HAProxy, `balance first`), which needs `in_flight_max`: a
+//! full node is passed over. Without a limit it shows what no balancing at all looks like.
 
 use super::{Ask, Balance, Member, Members};
 use crate::base::id::NodeId;
@@ -39,7 +39,7 @@ impl Balance for First {
     }
 
     fn pick(&mut self, ask: &Ask) -> Option<NodeId> {
-        let members = self.members.0.iter().copied();
+        let members = self.members.0.iter().copied().filter(|&node| !ask.is_full(node));
         members.clone().find(|&node| Some(node) != ask.avoid).or_else(|| members.clone().next())
     }
 }

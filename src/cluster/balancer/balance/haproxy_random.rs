@@ -125,7 +125,8 @@ impl Balance for Random {
             };
             best = Some(best.filter(|&best| of(drawn, best) > of(best, drawn)).unwrap_or(drawn));
         }
-        best
+        // A full one sends the attempt to the common line, even if others have room.
+        best.filter(|&best| !ask.is_full(best))
     }
 }
 

@@ -5,7 +5,7 @@
 //! the end of its new level. While all weights are equal each level is a linked list, so every step takes
 //! constant time; otherwise a sorted set stands in, in HAProxy's order: key 0 for an idle node, else
 //! (in flight + 1) · 4096 ÷ weight in sixteenths, rounded down. So an idle node beats any busy one, whatever their weights
-//! (haproxy `src/lb_fwlc.c`, 2.6).
+//! (haproxy `src/lb_fwlc.c`, 2.6). A node is passed over when it and its line at the balancer are full.
 
 use super::{Ask, Balance, Member};
 use crate::base::id::{NONE, NodeId};
@@ -137,6 +137,22 @@ impl LeastConn {
         }
     }
 
+    /// The first node in order that has room, the one to be avoided last.
+    fn best_with_room(&self, ask: &Ask) -> Option<NodeId> {
+        let after = |node: &NodeId| NodeId(self.links[node.index()].after).some();
+        let row = |level: &Level| std::iter::successors(NodeId(level.first).some(), after);
+        let levels = self.levels.iter().flat_map(row);
+        let sorted = self.sorted.iter().flat_map(|sorted| &sorted.order).map(|&(_, _, node)| NodeId(node));
+        let mut avoided = None;
+        for node in levels.chain(sorted).filter(|&node| ask.room.is_none_or(|room| !room.is_packed(node))) {
+            if Some(node) != ask.avoid {
+                return Some(node);
+            }
+            avoided = Some(node);
+        }
+        avoided
+    }
+
     /// The first node in order that is not `avoid`.
     fn best(&mut self, avoid: u32) -> Option<NodeId> {
         if let Some(sorted) = &self.sorted {
@@ -199,6 +215,9 @@ impl Balance for LeastConn {
     fn pick(&mut self, ask: &Ask) -> Option<NodeId> {
         if self.members == 0 {
             return None;
+        }
+        if ask.room.is_some() {
+            return self.best_with_room(ask);
         }
         let avoid = ask.avoid.filter(|_| self.members > 1);
         self.best(avoid.map_or(NONE, |node| node.0))

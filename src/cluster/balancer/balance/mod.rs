@@ -24,6 +24,7 @@ mod rendezvous;
 mod ring;
 mod roundrobin;
 
+use super::line::Room;
 use crate::base::choice::Alternatives;
 use crate::base::id::NodeId;
 use crate::cluster::client::addresses::ipv4;
@@ -158,6 +159,12 @@ impl Algorithm {
         }
     }
 
+    /// Whether it passes over full nodes, so that somebody in the common line means that all are full (haproxy
+    /// `src/backend.c`).
+    pub fn passes_over_full(&self) -> bool {
+        matches!(self, Algorithm::Roundrobin(_) | Algorithm::First(_))
+    }
+
     /// What is wrong with the parameters: (key, message).
     pub fn faults(&self) -> Vec<(&'static str, String)> {
         match self {
@@ -187,6 +194,16 @@ pub struct Ask<'a> {
     pub asker: &'a dyn Asker,
     /// The node that just failed this attempt: to be avoided if there is another.
     pub avoid: Option<NodeId>,
+    /// How full the nodes are; `None` where a node takes any number.
+    pub room: Option<&'a Room>,
+}
+
+impl Ask<'_> {
+    /// Whether a newcomer would have to wait for `node`.
+    #[inline]
+    pub fn is_full(&self, node: NodeId) -> bool {
+        self.room.is_some_and(|room| room.is_full(node))
+    }
 }
 
 impl Ask<'_> {
@@ -263,7 +280,7 @@ pub trait Balance: Send {
     fn weakened(&mut self, _node: NodeId, _parts: u32) {}
     /// `node` now has `in_flight` attempts from this balancer.
     fn load(&mut self, _node: NodeId, _in_flight: u32) {}
-    /// The node for one attempt; `None` when nobody is eligible.
+    /// The node for one attempt; `None` when nobody is eligible, or all are full and it heeds that.
     fn pick(&mut self, ask: &Ask) -> Option<NodeId>;
 }
 
@@ -339,7 +356,7 @@ pub(super) mod tests {
 
     /// A request whose keys all have this hash. Leaks a few bytes, so that tests need not hold on to who asks.
     pub fn asking(hash: u64) -> Ask<'static> {
-        Ask { asker: Box::leak(Box::new(Same(hash))), avoid: None }
+        Ask { asker: Box::leak(Box::new(Same(hash))), avoid: None, room: None }
     }
 
     /// A request whose keys are all hashes of `key`.

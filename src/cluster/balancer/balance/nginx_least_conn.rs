@@ -70,7 +70,9 @@ impl Balance for LeastConn {
     fn pick(&mut self, ask: &Ask) -> Option<NodeId> {
         // One that has just been tried does not take part at all, unless it is alone.
         let avoid = ask.avoid.filter(|_| self.members > 1).map(NodeId::index);
-        let takes_part = |(index, peer): &(usize, &mut Peer)| peer.member && Some(*index) != avoid;
+        let takes_part = |(index, peer): &(usize, &mut Peer)| {
+            peer.member && Some(*index) != avoid && !ask.is_full(NodeId(*index as u32))
+        };
         let less = |a: &Peer, b: &Peer| a.load * b.weight < b.load * a.weight;
         let mut least: Option<Peer> = None;
         for (_, peer) in self.peers.iter_mut().enumerate().filter(takes_part) {

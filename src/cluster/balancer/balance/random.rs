@@ -3,7 +3,8 @@
 //! One draw is plain random; two are the *power of two choices* (Mitzenmacher, IEEE TPDS 12, 2001). The
 //! products differ in whether the same node may be drawn twice: NGINX `random two` and HAProxy do not want
 //! it, Envoy's least request allows it. With weights, a node is drawn in proportion to its own, and loads are
-//! compared per unit of weight.
+//! compared per unit of weight. Where the one that is picked is full, nobody is: the attempt joins the common line,
+//! even if others have room (haproxy `get_server_rnd`).
 
 use super::{Ask, Balance, Member, Members};
 use crate::base::draw::{Draw, Stream};
@@ -149,7 +150,8 @@ impl Balance for Random {
         // Load per weight without division; the first drawn wins a tie, which makes ties random.
         let load = |a: NodeId, b: NodeId| u64::from(self.in_flight[a.index()]) * u64::from(self.weights[b.index()]);
         let first = nodes.next()?;
-        Some(nodes.fold(first, |best, node| if load(node, best) < load(best, node) { node } else { best }))
+        let best = nodes.fold(first, |best, node| if load(node, best) < load(best, node) { node } else { best });
+        (!ask.is_full(best)).then_some(best)
     }
 }
 

@@ -242,19 +242,22 @@ impl Balance for RoundRobin {
             return None;
         }
         self.begun = true;
-        let (mut turned, mut passed) = (false, None);
+        let (mut turned, mut avoided, mut passed) = (false, None, Vec::new());
         let picked = loop {
-            let Some(node) = self.take(&mut turned) else { break passed };
+            let Some(node) = self.take(&mut turned) else { break avoided };
             self.step(node);
-            if Some(NodeId(node)) != ask.avoid {
+            if ask.is_full(NodeId(node)) {
+                passed.push(node);
+            } else if Some(NodeId(node)) == ask.avoid {
+                avoided = Some(node);
+            } else {
                 break Some(node);
             }
-            passed = Some(node);
         };
         if let Some(node) = picked {
             self.place(node);
         }
-        if let Some(passed) = passed.filter(|_| picked != passed) {
+        for passed in passed.into_iter().chain(avoided.filter(|_| picked != avoided)) {
             // It has had its turn; after the end of a cycle only its weight still places it.
             if turned { self.push(passed, Row::Fresh) } else { self.place(passed) }
         }

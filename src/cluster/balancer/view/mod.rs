@@ -86,6 +86,7 @@ pub struct View {
     changed: VecDeque<NodeId>,
     weakened: Vec<(NodeId, u32)>,
     removed: Vec<NodeId>,
+    reweighed: Vec<(NodeId, u32)>,
     // Found down by something else than a check, and not told yet.
     found_down: Vec<NodeId>,
     acts: Vec<Act>,
@@ -112,6 +113,7 @@ impl View {
             changed: (0..nodes as u32).map(NodeId).collect(),
             weakened: Vec::new(),
             removed: Vec::new(),
+            reweighed: Vec::new(),
             found_down: Vec::new(),
             acts: Vec::new(),
         };
@@ -135,9 +137,10 @@ impl View {
             && (opinion.is_healthy() || self.alarm == Alarm::Open && opinion.admin == Admin::Ready)
     }
 
-    /// Whether `node` has been taken away for good.
-    pub fn is_removed(&self, node: NodeId) -> bool {
-        self.opinions[node.index()].admin == Admin::Removed
+    /// What an operator wants of `node`, as far as this balancer knows.
+    #[inline]
+    pub fn admin(&self, node: NodeId) -> Admin {
+        self.opinions[node.index()].admin
     }
 
     /// Whether `node` belongs to the cluster and its checks find it alive.
@@ -168,6 +171,11 @@ impl View {
     /// A node that has been taken away.
     pub fn removed(&mut self) -> Option<NodeId> {
         self.removed.pop()
+    }
+
+    /// A node that an operator has given another weight: it, and the weight.
+    pub fn reweighed(&mut self) -> Option<(NodeId, u32)> {
+        self.reweighed.pop()
     }
 
     /// `node` does not belong to the cluster yet.
@@ -248,6 +256,7 @@ impl View {
                     self.found_down.push(node);
                 }
             }
+            Word::Weight(weight) => self.reweighed.push((node, weight)),
             Word::Admin(admin) => {
                 self.revise(now, node, |health, opinion| {
                     // A server that leaves maintenance is taken to be up until a check fails (HAProxy).

@@ -18,6 +18,8 @@ pub enum Word {
     Ready(bool),
     /// What an operator wants of it.
     Admin(Admin),
+    /// What weight an operator gives it.
+    Weight(u32),
 }
 
 /// What is on its way.

@@ -52,7 +52,7 @@ impl Balance for Smooth {
         let avoid = ask.avoid.filter(|_| members > 1).map(NodeId::index);
         let (mut total, mut best) = (0, None);
         for (index, seat) in self.seats.iter_mut().enumerate() {
-            if !seat.member || Some(index) == avoid {
+            if !seat.member || Some(index) == avoid || ask.is_full(NodeId(index as u32)) {
                 continue;
             }
             total += seat.effective;
