@@ -66,17 +66,24 @@ pub enum Cause {
     ScaleIn,
     /// The session did not come back within the resume window.
     NotResumed,
-    /// The balancer no longer remembered where the session belonged: its entry had expired or been evicted.
+    /// The balancer no longer remembered where the session belonged: its entry had expired, been evicted or been
+    /// lost in a reload, or never been this instance's.
     Forgotten,
     /// The rebuild service's queue was full.
     RebuildFull,
     /// The node's process took more memory than its limit and was killed.
     OutOfMemory,
+    /// The cookie that named the session's node had expired.
+    Expired,
+    /// What remembered the session named another node than the one that served it last.
+    Recalled,
+    /// The balancer process that the connection went through was stopped.
+    BalancerStopped,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 31] = [
+    pub const ALL: [Cause; 34] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -108,6 +115,9 @@ impl Cause {
         Cause::Forgotten,
         Cause::RebuildFull,
         Cause::OutOfMemory,
+        Cause::Expired,
+        Cause::Recalled,
+        Cause::BalancerStopped,
     ];
 
     /// How many causes there are.
@@ -147,7 +157,15 @@ impl Cause {
             Cause::Forgotten => "forgotten",
             Cause::RebuildFull => "rebuild_full",
             Cause::OutOfMemory => "out_of_memory",
+            Cause::Expired => "expired",
+            Cause::Recalled => "recalled",
+            Cause::BalancerStopped => "balancer_stopped",
         }
+    }
+
+    /// Whether it is an answer of the node's, which the balancer passes on to the client.
+    pub const fn is_answer(self) -> bool {
+        matches!(self, Cause::SessionUnknown | Cause::BadAnswer)
     }
 
     /// One sentence for people.
@@ -183,9 +201,17 @@ impl Cause {
             Cause::Maintenance => "The node was put into maintenance and its sessions shut down.",
             Cause::ScaleIn => "The node was taken away for good.",
             Cause::NotResumed => "The session did not come back within the resume window.",
-            Cause::Forgotten => "The balancer had forgotten the session's node: its entry had expired or been evicted.",
             Cause::RebuildFull => "The session's state was missing, and the rebuild service's queue was full.",
             Cause::OutOfMemory => "The node's process took more memory than its limit and was killed.",
+            Cause::Forgotten => {
+                "The balancer did not know the session's node: its entry had expired, been evicted or been lost in a \
+                 reload, or another instance has it."
+            }
+            Cause::Expired => "The cookie that named the session's node had expired.",
+            Cause::Recalled => {
+                "Affinity named another node than the last: a cookie that was not rewritten, or another instance's table."
+            }
+            Cause::BalancerStopped => "The balancer process that the connection went through was stopped.",
         }
     }
 }

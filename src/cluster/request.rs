@@ -127,10 +127,30 @@ pub struct Attempts {
     free: Vec<AttemptId>,
 }
 
+impl Attempt {
+    /// Whether its client waits for what a balancer process does.
+    pub fn is_through(&self, process: ProcessId) -> bool {
+        let is_under_way =
+            !matches!(self.stage, Stage::Route | Stage::BackingOff | Stage::Gone | Stage::Cut | Stage::Orphaned);
+        self.via == process && is_under_way && self.session.some().is_some()
+    }
+}
+
 impl Attempts {
     /// All records, also those that are free.
     pub fn iter(&self) -> impl Iterator<Item = (AttemptId, &Attempt)> {
         (0..).map(AttemptId).zip(&self.slots)
+    }
+
+    /// Those whose clients wait for what a balancer process does.
+    pub fn through(&self, process: ProcessId) -> Vec<AttemptId> {
+        let found = (0..).zip(&self.slots).filter(|(_, attempt)| attempt.is_through(process));
+        found.map(|(id, _)| AttemptId(id)).collect()
+    }
+
+    /// Whether there is any such.
+    pub fn any_through(&self, process: ProcessId) -> bool {
+        self.slots.iter().any(|attempt| attempt.is_through(process))
     }
 
     /// Takes a slot.
@@ -187,7 +207,7 @@ impl Sim<'_> {
             session: id,
             sibling,
             node: NodeId::NONE,
-            via: self.balancers.met_by(who, request),
+            via: ProcessId::NONE,
             before: NONE,
             after: NONE,
             request,
@@ -385,15 +405,19 @@ impl Sim<'_> {
 
     /// The reply leaves the node; the client, if it is still there, has it.
     pub(super) fn reply(&mut self, now: Instant, id: AttemptId) {
-        let Attempt { node, via, moved_by, intended, .. } = self.attempts[id];
+        let attempt = self.attempts[id];
         self.leave_node(now, id);
         let session = self.part(id);
         self.attempts.free(id);
         if let Some(session) = session {
-            self.learn(now, session, via, node);
-            self.bind(now, session, node, moved_by);
+            // On a connection that hangs on its node nothing is routed, and nothing is learnt.
+            if attempt.placed {
+                self.heard_from(now, session, &attempt);
+            } else {
+                self.bind(now, session, attempt.node, attempt.moved_by);
+            }
             self.close_if_used_up(now, session);
-            self.request_succeeded(now, session, intended);
+            self.request_succeeded(now, session, attempt.intended);
         }
     }
 
@@ -416,7 +440,15 @@ impl Sim<'_> {
 
     /// The node answers an attempt with an error, or never.
     pub(super) fn fail_at_node(&mut self, now: Instant, id: AttemptId, cause: Cause) {
+        let attempt = self.attempts[id];
         self.leave_node(now, id);
+        // The balancer does not care what an answer says: it sets its cookie on an error too.
+        if attempt.placed
+            && cause.is_answer()
+            && let Some(session) = attempt.session.some()
+        {
+            self.heard_from(now, session, &attempt);
+        }
         self.fail(now, id, cause);
     }
 

@@ -1,32 +1,32 @@
 //! Which node does an attempt go to, and what if that does not take it?
 
 use super::balancer::Route;
-use super::balancer::instances::ProcessId;
 use super::client::Caller;
 use super::request::{Attempt, Kind, Stage};
 use super::{Sim, event};
 use crate::base::cause::Cause;
-use crate::base::id::{AttemptId, NodeId, SessionId};
+use crate::base::id::{AttemptId, NodeId};
 use crate::base::time::Instant;
 
 impl Sim<'_> {
     /// Asks the balancer where an attempt goes.
     #[inline]
     pub(super) fn route(&mut self, now: Instant, id: AttemptId) {
-        let attempt = &self.attempts[id];
-        let (population, via) = (attempt.population, attempt.via);
-        let session = &self.sessions[attempt.session];
-        let bound = session.bound;
-        let caller = Caller::new(&self.plan.populations, &self.streams, session);
+        let attempt = &mut self.attempts[id];
+        let via = self.balancers.met_by(attempt.who, attempt.request);
+        attempt.via = via;
+        let (population, session) = (attempt.population, attempt.session);
+        let presented = self.presented(now, session);
+        let caller = Caller::new(&self.plan.populations, &self.streams, &self.sessions[session]);
         let ask = caller.ask();
         let balancer = &mut self.balancers[via];
-        let affinity = balancer.propose(now, population, &ask, bound.some());
-        self.attempts[id].moved_by = match affinity {
-            Some(_) => Cause::Unavailable,
-            None if self.plan.populations[population.index()].affinity.binds() => Cause::Forgotten,
-            None => Cause::Membership,
-        };
+        let affinity = balancer.propose(now, population, &ask, presented);
         let route = balancer.route(&ask, affinity);
+        self.attempts[id].moved_by = match affinity {
+            Some(node) if route == Route::To(node) => Cause::Recalled,
+            Some(_) => Cause::Unavailable,
+            None => self.plan.populations[population.index()].affinity.oblivion(),
+        };
         self.follow(now, id, route);
     }
 
@@ -133,17 +133,6 @@ impl Sim<'_> {
             Stage::Silent if attempt.placed => self.fail_at_node(now, id, Cause::NoAnswer),
             Stage::Route | Stage::Gone | Stage::Cut | Stage::Orphaned => {}
             _ => self.give_up(now, id, Cause::NoAnswer),
-        }
-    }
-
-    /// `node` has served the session: told to a balancer that remembers such things.
-    #[inline]
-    pub(super) fn learn(&mut self, now: Instant, id: SessionId, via: ProcessId, node: NodeId) {
-        let session = &self.sessions[id];
-        let balancer = &mut self.balancers[via];
-        if balancer.learns(session.population) {
-            let caller = Caller::new(&self.plan.populations, &self.streams, session);
-            balancer.served(now, session.population, &caller.ask(), node);
         }
     }
 }

@@ -62,6 +62,8 @@ const OWN: Lines = &[
     "",
     "affinity = \"none\"",
     "affinity = \"cookie\"",
+    "affinity = { cookie = { life_max = \"3s\", idle_max = \"2s\" } }",
+    "affinity = { stick_table = { key = \"session\", size = 20, expire = \"2s\", peers = true } }",
     "state = \"none\"",
     "state = \"cache\"",
     "state.memory = {}",
@@ -85,7 +87,25 @@ const BALANCE: Lines = &[
     "balance = { envoy_ring_hash = { balance_factor = 120 } }",
     "balance = { envoy_maglev = { table_size = 251, balance_factor = 120 } }",
 ];
-const AFFINITY: Lines = &["", "affinity = \"cookie\""];
+const AFFINITY: Lines = &[
+    "",
+    "affinity = \"cookie\"",
+    "affinity = { cookie = { rewrite = false } }",
+    "affinity = { cookie = { life_max = \"4s\" } }",
+    "affinity = \"stick_table\"",
+    "affinity = { stick_table = { key = \"header\", peers = true } }",
+    "affinity = { client_ip = { timeout = \"1500ms\" } }",
+];
+const INSTANCES: Lines =
+    &["", "instances = 2", "instances = 2\nspread = \"turn\"", "instances = 3", "instances = 3\nspread = \"request\""];
+const RELOADS: Lines = &[
+    "",
+    "",
+    "[change.r]\nat = \"5s\"\nreload = {}",
+    "[change.r]\nat = \"5s\"\nreload = { instances = 1, hard_stop_after = \"0s\" }",
+    "[change.r]\nat = \"4s\"\nreload = { hard_stop_after = \"700ms\", times = 9, every = \"600ms\", pause = \"200ms\" }",
+    "[change.r]\nat = \"6s\"\nreload = { pause = \"500ms\", state_file = true }",
+];
 const REDISPATCH: Lines = &["", "redispatch = true"];
 const RETRIES: Lines = &["", "retries = 0", "retries = 2\nretry_pause = \"300ms\""];
 const HEALTH: Lines = &[
@@ -172,19 +192,19 @@ fn clients() -> impl Strategy<Value = String> {
 fn scenes() -> impl Strategy<Value = Scene> {
     let node = (select(DISCIPLINE), select(QUEUE), select(HANDSHAKE), select(STARTING), select(MEMORY), 1u32..6)
         .prop_map(|(a, b, c, d, e, slots)| format!("concurrency = {slots}\n{a}\n{b}\n{c}\n{d}\n{e}"));
-    let balancer = (select(AFFINITY), select(REDISPATCH), select(RETRIES), select(HEALTH))
-        .prop_map(|(a, b, c, d)| [a, b, c, d].join("\n"));
+    let balancer = (select(AFFINITY), select(REDISPATCH), select(RETRIES), select(HEALTH), select(INSTANCES))
+        .prop_map(|(a, b, c, d, e)| [a, b, c, d, e].join("\n"));
     let faults = prop::collection::vec((select(FAULT_AT), 1u32..3, any::<bool>(), select(LASTS)), 0..4);
     let clients = prop::collection::vec(clients(), 1..4);
     let state = (select(STATE), select(LOGIN)).prop_map(|(state, login)| format!("{state}\n{login}"));
-    (1u32..6, node, clients, select(BALANCE), balancer, state, faults).prop_map(
-        |(nodes, node, clients, balance, balancer, state, faults)| {
+    (1u32..6, node, clients, select(BALANCE), balancer, state, faults, select(RELOADS)).prop_map(
+        |(nodes, node, clients, balance, balancer, state, faults, reload)| {
             let fault = |(n, (at, hit, named, lasts)): (usize, (&str, u32, bool, &str))| {
                 let hit = hit.min(nodes);
                 let aim = if named { format!("[\"n{hit}\"]") } else { hit.to_string() };
                 format!("[fault.f{n}]\nat = \"{at}\"\nkill = {{ nodes = {aim}{lasts} }}\n")
             };
-            let faults = faults.into_iter().enumerate().map(fault).collect();
+            let faults = faults.into_iter().enumerate().map(fault).chain([format!("{reload}\n")]).collect();
             Scene { nodes, node, clients, balance: balance.to_owned(), balancer, state, faults }
         },
     )
@@ -335,6 +355,8 @@ fn scaled(unit: u32, balance: &str, below: &str) -> String {
          request_timeout = {}\nretry = {{ attempts = 2, backoff = {{ fixed = {{ delay = {} }} }} }}\n\
          reconnect = {{ full_jitter = {{ base = {}, cap = {} }} }}\n\
          [balancer]\nbalance = \"{balance}\"\nredispatch = true\nretry_pause = {}\nhealth = {{ interval = {} }}\n\
+         instances = 2\naffinity = {{ cookie = {{ life_max = {}, idle_max = {} }} }}\n\
+         [change.again]\nat = {}\nreload = {{ pause = {}, hard_stop_after = {} }}\n\
          [fault.crash]\nat = {}\nkill = {{ nodes = 1, lasts = {} }}\n{}\n",
         ms(20_000),
         ms(2_000),
@@ -353,6 +375,11 @@ fn scaled(unit: u32, balance: &str, below: &str) -> String {
         ms(4_000),
         ms(1_000),
         ms(900),
+        ms(2_500),
+        ms(1_100),
+        ms(14_300),
+        ms(600),
+        ms(70),
         ms(8_000),
         ms(5_000),
         below.replace("REBUILD", &ms(80)).replace("READ", &ms(4)),

@@ -5,6 +5,7 @@
 
 pub mod affinity;
 pub mod balance;
+mod handover;
 pub mod instances;
 pub mod view;
 
@@ -159,6 +160,11 @@ impl Balancer {
         self.memory_of[population.index()].1
     }
 
+    /// Whether other instances are told what `population`'s affinity learns here.
+    pub fn has_peers(&self, population: PopulationId) -> bool {
+        self.memories[self.memory_of[population.index()].0].has_peers()
+    }
+
     /// `node` has served a request of `population`.
     pub fn served(&mut self, now: Instant, population: PopulationId, ask: &Ask, node: NodeId) {
         self.memories[self.memory_of[population.index()].0].served(now, ask, node);
@@ -248,6 +254,11 @@ impl Balancer {
         if admin == Admin::Removed {
             self.balance.gone(node);
         }
+    }
+
+    /// What the operator wants of `node`, as far as it knows.
+    pub fn admin(&self, node: NodeId) -> Admin {
+        self.view.admin(node)
     }
 
     /// Tells the algorithm when a node's eligibility has changed.

@@ -91,7 +91,7 @@ struct Opinion {
 }
 
 /// One balancer's view of all nodes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct View {
     health: Health,
     opinions: Vec<Opinion>,
@@ -115,6 +115,11 @@ impl View {
     pub fn takes_bound(&self, node: NodeId) -> bool {
         let opinion = &self.opinions[node.index()];
         opinion.up && matches!(opinion.admin, Admin::Ready | Admin::Drain)
+    }
+
+    /// What the operator wants of `node`.
+    pub fn admin(&self, node: NodeId) -> Admin {
+        self.opinions[node.index()].admin
     }
 
     /// Whether `node` has been taken away for good.
