@@ -59,7 +59,6 @@ fn sd_of_connections(recording: &Recording, nodes: usize) -> f64 {
     samples.iter().sum::<f64>() / samples.len() as f64
 }
 
-// `random2` was measured too: HAProxy draws on a ring that is uneven, and spreads wider than an even draw (1.84).
 #[test]
 fn e9_balancers_that_do_not_know_of_each_other_are_less_even() {
     let mut outside = Vec::new();
@@ -67,6 +66,7 @@ fn e9_balancers_that_do_not_know_of_each_other_are_less_even() {
         ("churn", "leastconn", 1),
         ("churn", "leastconn", 2),
         ("churn", "roundrobin", 2),
+        ("churn", "random2", 2),
         ("static", "leastconn", 1),
         ("static", "leastconn", 2),
     ] {
@@ -82,16 +82,18 @@ fn e9_balancers_that_do_not_know_of_each_other_are_less_even() {
             }
             _ => ("21s", "{ initial = 1005 }\nlength = 'forever'"),
         };
+        // Over its uneven ring, as HAProxy draws.
+        let balance = algorithm.replace("random2", "haproxy_random");
         let plan = plan(&format!(
             "duration = '{duration}'\nwarmup = '20s'\ntick = '{TICK}'\ncluster.nodes = 10\n\
              [clients.c]\narrivals = {people}\nprotocol = 'stream'\n\
-             [balancer]\nbalance = '{algorithm}'\ninstances = {instances}\n"
+             [balancer]\nbalance = '{balance}'\ninstances = {instances}\n"
         ));
         let sd = |seed| sd_of_connections(&Sim::new(&plan, seed, true).run(|| false).unwrap().recording, 10);
         let simulated: Vec<f64> = (1..=SEEDS).into_par_iter().map(sd).collect();
         outside.extend(compare(&format!("{kind} {algorithm} × {instances}"), &measured, &simulated));
     }
-    // By chance one of five lies outside in 5 % of all worlds, and two in 0.1 %.
+    // By chance one of six lies outside in 6 % of all worlds, and two in 0.1 %.
     assert!(outside.len() <= 1, "{outside:?}");
 }
 

@@ -75,8 +75,8 @@ const REMEMBERING: Lines = &[
     "affinity = \"cookie\"",
     "affinity = \"stick_table\"",
     "affinity = \"client_ip\"",
-    "affinity = { cookie = { life_max = \"2s\", idle_max = \"1s\", rewrite = false } }\ninstances = 2",
-    "affinity = { stick_table = { expire = \"1s\", size = 9, peers = true } }\ninstances = 3\nspread = \"request\"",
+    "affinity = { cookie = { life_max = \"2s\", idle_max = \"1s\", rewrite = false } }",
+    "affinity = { stick_table = { expire = \"1s\", size = 9, peers = true } }",
 ];
 const MANNERS: Lines = &[
     "redispatch = true",
