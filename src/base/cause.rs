@@ -66,7 +66,8 @@ pub enum Cause {
     ScaleIn,
     /// The session did not come back within the resume window.
     NotResumed,
-    /// The balancer no longer remembered where the session belonged: its entry had expired or been evicted.
+    /// The balancer no longer remembered where the session belonged: its entry had expired, been evicted or been
+    /// lost in a reload, or never been this instance's.
     Forgotten,
     /// The rebuild service's queue was full.
     RebuildFull,
@@ -76,11 +77,17 @@ pub enum Cause {
     NoRoom,
     /// It waited in line at the balancer until `queue.timeout` was over.
     QueueTimeout,
+    /// The cookie that named the session's node had expired.
+    Expired,
+    /// What remembered the session named another node than the one that served it last.
+    Recalled,
+    /// The balancer process that the connection went through was stopped.
+    BalancerStopped,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 33] = [
+    pub const ALL: [Cause; 36] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -114,6 +121,9 @@ impl Cause {
         Cause::OutOfMemory,
         Cause::NoRoom,
         Cause::QueueTimeout,
+        Cause::Expired,
+        Cause::Recalled,
+        Cause::BalancerStopped,
     ];
 
     /// How many causes there are.
@@ -155,7 +165,15 @@ impl Cause {
             Cause::OutOfMemory => "out_of_memory",
             Cause::NoRoom => "no_room",
             Cause::QueueTimeout => "queue_timeout",
+            Cause::Expired => "expired",
+            Cause::Recalled => "recalled",
+            Cause::BalancerStopped => "balancer_stopped",
         }
+    }
+
+    /// Whether it is an answer of the node's, which the balancer passes on to the client.
+    pub const fn is_answer(self) -> bool {
+        matches!(self, Cause::SessionUnknown | Cause::BadAnswer)
     }
 
     /// One sentence for people.
@@ -193,9 +211,17 @@ impl Cause {
             Cause::NotResumed => "The session did not come back within the resume window.",
             Cause::NoRoom => "All places at the node (`in_flight_max`) were taken, and nobody more could wait.",
             Cause::QueueTimeout => "It waited in line at the balancer for `queue.timeout`.",
-            Cause::Forgotten => "The balancer had forgotten the session's node: its entry had expired or been evicted.",
             Cause::RebuildFull => "The session's state was missing, and the rebuild service's queue was full.",
             Cause::OutOfMemory => "The node's process took more memory than its limit and was killed.",
+            Cause::Forgotten => {
+                "The balancer did not know the session's node: its entry had expired, been evicted or been lost in a \
+                 reload, or another instance has it."
+            }
+            Cause::Expired => "The cookie that named the session's node had expired.",
+            Cause::Recalled => {
+                "Affinity named another node than the last: a cookie that was not rewritten, or another instance's table."
+            }
+            Cause::BalancerStopped => "The balancer process that the connection went through was stopped.",
         }
     }
 }

@@ -62,6 +62,12 @@ impl Sim<'_> {
         }
     }
 
+    /// The process that waits for the answers to an instance's checks is no longer the one that serves.
+    pub(super) fn forget_checks(&mut self, instance: usize) {
+        let first = self.check_of(instance, NodeId(0));
+        self.checks[first..first + self.plan.nodes.len()].iter_mut().for_each(|check| check.awaits = false);
+    }
+
     fn check_of(&self, instance: usize, node: NodeId) -> usize {
         instance * self.plan.nodes.len() + node.index()
     }

@@ -72,8 +72,8 @@ impl Sim<'_> {
             self.leave_node(now, id);
             return self.attempts.free(id);
         };
-        let Attempt { via, moved_by, kind, .. } = self.attempts[id];
-        if kind == Kind::Connect && self.fleet.node(node).ills.answers_errors {
+        let attempt = self.attempts[id];
+        if attempt.kind == Kind::Connect && self.fleet.node(node).ills.answers_errors {
             return self.fail_at_node(now, id, Cause::BadAnswer);
         }
         if self.linked.node(session.0).is_some() {
@@ -81,11 +81,10 @@ impl Sim<'_> {
             return self.enter(now, id, node);
         }
         self.attempts[id].placed = false; // The connection keeps the place.
-        self.saw(now, via, node, Seen::Opened);
-        self.link(now, session, via, node);
-        self.learn(now, session, via, node);
-        self.bind(now, session, node, moved_by);
-        if kind == Kind::Request {
+        self.saw(now, attempt.via, node, Seen::Opened);
+        self.link(now, session, attempt.via, node);
+        self.heard_from(now, session, &attempt);
+        if attempt.kind == Kind::Request {
             return self.enter(now, id, node);
         }
         self.leave_node(now, id);
@@ -160,7 +159,8 @@ impl Sim<'_> {
             self.sessions[session].counted = self.sessions[session].counted.saturating_add(1);
             self.await_reply(now, id);
         }
-        (self.attempts[id].node, self.attempts[id].placed) = (node, false);
+        let attempt = &mut self.attempts[id];
+        (attempt.node, attempt.via, attempt.placed) = (node, self.linked_via[session.index()], false);
         self.reach(now, id, node);
         let host = self.fleet.get(node);
         let (is_silent, is_mute) = (host.is_silent(), host.is_mute());

@@ -6,6 +6,7 @@
 mod asking;
 mod audit;
 pub mod balancer;
+mod binding;
 pub mod change;
 mod check;
 pub mod client;
@@ -36,12 +37,13 @@ use crate::engine::{Event, Queue, Timer};
 use crate::observe::recorder::{Recording, Setup};
 use crate::observe::window::Traits;
 use crate::observe::{Fact, Recorder};
-use balancer::instances::{Instances, ProcessId};
+use balancer::instances::{Instances, ProcessId, Setting};
 use balancer::view::active::Verdict;
 use change::Rolling;
 use check::Checker;
 use client::Streams;
 use client::closed::Away;
+use client::jar::Jar;
 use fleet::Fleet;
 use patience::Line;
 use plan::Plan;
@@ -73,6 +75,7 @@ pub struct Sim<'p> {
     linked_via: Vec<ProcessId>,
     fleet: Fleet,
     balancers: Instances,
+    jar: Jar,
     services: Vec<Station>,
     // By population:
     streams: Vec<Streams>,
@@ -140,6 +143,8 @@ impl<'p> Sim<'p> {
             keep_nodes,
         };
         let service = |spec: &state::Service| Station::new(spec.concurrency, spec.queue_max, Discipline::Fifo);
+        let (members, affinities) = (plan.members(), plan.affinities());
+        let setting = Setting { spec: &plan.balancer, members: &members, affinities: &affinities, seed };
         Sim {
             plan,
             seed,
@@ -153,7 +158,8 @@ impl<'p> Sim<'p> {
             linked: Residents::default(),
             linked_via: Vec::new(),
             fleet: Fleet::new(&plan.nodes),
-            balancers: Instances::new(&plan.balancer, &plan.members(), &plan.affinities(), seed),
+            balancers: Instances::new(setting),
+            jar: Jar::default(),
             services: plan.services.iter().map(service).collect(),
             streams: people.iter().map(|p| Streams::new(seed, &p.name)).collect(),
             keepers: people.iter().map(|p| p.state.keeper()).collect(),

@@ -133,10 +133,30 @@ pub struct Attempts {
     free: Vec<AttemptId>,
 }
 
+impl Attempt {
+    /// Whether its client waits for what a balancer process does.
+    pub fn is_through(&self, process: ProcessId) -> bool {
+        let is_under_way =
+            !matches!(self.stage, Stage::Route | Stage::BackingOff | Stage::Gone | Stage::Cut | Stage::Orphaned);
+        self.via == process && is_under_way && self.session.some().is_some()
+    }
+}
+
 impl Attempts {
     /// All records, also those that are free.
     pub fn iter(&self) -> impl Iterator<Item = (AttemptId, &Attempt)> {
         (0..).map(AttemptId).zip(&self.slots)
+    }
+
+    /// Those whose clients wait for what a balancer process does.
+    pub fn through(&self, process: ProcessId) -> Vec<AttemptId> {
+        let found = (0..).zip(&self.slots).filter(|(_, attempt)| attempt.is_through(process));
+        found.map(|(id, _)| AttemptId(id)).collect()
+    }
+
+    /// Whether there is any such.
+    pub fn any_through(&self, process: ProcessId) -> bool {
+        self.slots.iter().any(|attempt| attempt.is_through(process))
     }
 
     /// Takes a slot.
@@ -181,8 +201,6 @@ impl Sim<'_> {
         let session = &self.sessions[id];
         let (who, population, sibling) = (session.who, session.population, session.attempt);
         let request = session.requests.saturating_sub(1);
-        // A stream that is opened again may meet another balancer, although nothing was asked in between.
-        let nth = if kind == Kind::Connect { u32::from(session.counted) } else { request };
         let people = &self.plan.populations[population.index()];
         let write_draw = &mut self.streams[population.index()].write.at(who, u64::from(request));
         let attempt = self.attempts.add(Attempt {
@@ -195,7 +213,7 @@ impl Sim<'_> {
             session: id,
             sibling,
             node: NodeId::NONE,
-            via: self.balancers.met_by(who, nth),
+            via: ProcessId::NONE,
             before: NONE,
             after: NONE,
             request,
@@ -398,20 +416,24 @@ impl Sim<'_> {
 
     /// The reply leaves the node; the client, if it is still there, has it.
     pub(super) fn reply(&mut self, now: Instant, id: AttemptId) {
-        let Attempt { node, via, moved_by, intended, placed, .. } = self.attempts[id];
-        if placed {
-            self.saw(now, via, node, Seen::Answered);
+        let attempt = self.attempts[id];
+        if attempt.placed {
+            self.saw(now, attempt.via, attempt.node, Seen::Answered);
         }
         self.leave_node(now, id);
         let session = self.part(id);
         self.attempts.free(id);
         if let Some(session) = session {
-            let (who, after) = (self.sessions[session].name(), now.since(intended));
-            self.recorder.trace.note(now, Happening::Answered { who, node, after });
-            self.learn(now, session, via, node);
-            self.bind(now, session, node, moved_by);
+            let (who, after) = (self.sessions[session].name(), now.since(attempt.intended));
+            self.recorder.trace.note(now, Happening::Answered { who, node: attempt.node, after });
+            // On a connection that hangs on its node nothing is routed, and nothing is learnt.
+            if attempt.placed {
+                self.heard_from(now, session, &attempt);
+            } else {
+                self.bind(now, session, attempt.node, attempt.moved_by);
+            }
             self.close_if_used_up(now, session);
-            self.request_succeeded(now, session, intended);
+            self.request_succeeded(now, session, attempt.intended);
         }
     }
 

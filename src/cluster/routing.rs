@@ -1,34 +1,35 @@
 //! Which node does an attempt go to, and what if that does not take it?
 
 use super::balancer::Route;
-use super::balancer::instances::ProcessId;
 use super::balancer::retry::{Avoid, Failure, Next};
 use super::balancer::view::passive::Seen;
 use super::client::{Caller, happens};
 use super::request::{Attempt, Kind, Stage};
 use super::{Sim, event};
 use crate::base::cause::Cause;
-use crate::base::id::{AttemptId, NodeId, SessionId};
+use crate::base::id::{AttemptId, NodeId};
 use crate::base::time::{Duration, Instant};
 
 impl Sim<'_> {
     /// Asks the balancer where an attempt goes.
     #[inline]
     pub(super) fn route(&mut self, now: Instant, id: AttemptId) {
-        let attempt = &self.attempts[id];
-        let (population, via) = (attempt.population, attempt.via);
-        let session = &self.sessions[attempt.session];
-        let bound = session.bound;
-        let caller = Caller::new(&self.plan.populations, &self.streams, session);
+        let Attempt { population, session, who, request, kind, .. } = self.attempts[id];
+        // A stream that is opened again may meet another balancer, although nothing was asked in between.
+        let nth = if kind == Kind::Connect { u32::from(self.sessions[session].counted) } else { request };
+        let via = self.balancers.met_by(who, nth);
+        self.attempts[id].via = via;
+        let presented = self.presented(now, session);
+        let caller = Caller::new(&self.plan.populations, &self.streams, &self.sessions[session]);
         let ask = caller.ask();
         let balancer = &mut self.balancers[via];
-        let affinity = balancer.propose(now, population, &ask, bound.some());
-        self.attempts[id].moved_by = match affinity {
-            Some(_) => Cause::Unavailable,
-            None if self.plan.populations[population.index()].affinity.binds() => Cause::Forgotten,
-            None => Cause::Membership,
-        };
+        let affinity = balancer.propose(now, population, &ask, presented);
         let route = balancer.route(&ask, affinity);
+        self.attempts[id].moved_by = match affinity {
+            Some(node) if route == Route::To(node) => Cause::Recalled,
+            Some(_) => Cause::Unavailable,
+            None => self.plan.populations[population.index()].affinity.oblivion(),
+        };
         let is_bound = affinity.is_some_and(|node| route == Route::To(node) || route == Route::Wait(node));
         self.attempts[id].is_bound = is_bound;
         self.follow(now, id, route);
@@ -117,10 +118,7 @@ impl Sim<'_> {
         let Attempt { node, via, is_bound, .. } = *attempt;
         let failure = Failure { node, n: u32::from(attempt.refusals), cause, is_bound };
         match self.balancers[via].next(&failure) {
-            Next::Fail => {
-                self.give_place_back(id);
-                self.fail(now, id, cause);
-            }
+            Next::Fail => self.fail_for_good(now, id, cause),
             Next::Same(Duration::ZERO) => self.connect(now, id, node),
             Next::Same(pause) => self.pause(now, id, pause),
             Next::Elsewhere(pause) => {
@@ -172,7 +170,20 @@ impl Sim<'_> {
             (attempt.missed, attempt.refused, attempt.remade) = (false, false, false);
             return self.on_failure(now, id, cause);
         }
+        self.fail_for_good(now, id, cause);
+    }
+
+    /// The balancer gives up on an attempt that has a place at its node.
+    fn fail_for_good(&mut self, now: Instant, id: AttemptId, cause: Cause) {
+        let attempt = self.attempts[id];
         self.give_place_back(id);
+        // It does not care what an answer says: it sets its cookie on an error too.
+        if attempt.placed
+            && cause.is_answer()
+            && let Some(session) = attempt.session.some()
+        {
+            self.heard_from(now, session, &attempt);
+        }
         self.fail(now, id, cause);
     }
 
@@ -210,17 +221,6 @@ impl Sim<'_> {
                 self.saw_failure(now, id, Cause::NoAnswer);
                 self.give_up(now, id, Cause::NoAnswer);
             }
-        }
-    }
-
-    /// `node` has served the session: told to a balancer that remembers such things.
-    #[inline]
-    pub(super) fn learn(&mut self, now: Instant, id: SessionId, via: ProcessId, node: NodeId) {
-        let session = &self.sessions[id];
-        let balancer = &mut self.balancers[via];
-        if balancer.learns(session.population) {
-            let caller = Caller::new(&self.plan.populations, &self.streams, session);
-            balancer.served(now, session.population, &caller.ask(), node);
         }
     }
 }

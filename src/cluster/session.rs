@@ -30,7 +30,7 @@ pub struct Session {
     pub later: Instant,
     /// The first of its requests and connection attempts under way.
     pub attempt: AttemptId,
-    /// The node it is bound to: what the cookie says, where the hash led last, what it is connected to.
+    /// The node it is bound to: the one that answered it last. A plain cookie names the same.
     pub bound: NodeId,
     /// Requests issued so far; the ordinal of the latest is one less.
     pub requests: u32,
@@ -193,14 +193,17 @@ impl Sim<'_> {
             failed.push(node);
             route = self.balancers[via].route_elsewhere(&ask, &failed, cause);
         };
-        let balancer = &mut self.balancers[via];
-        balancer.served(Instant::START, population, &ask, node);
+        self.balancers.served(Instant::START, via, population, &ask, node);
+        if let Some(rules) = caller.people.affinity.cookie() {
+            let ends = caller.cookie_ends(rules);
+            self.jar.put(Instant::START, id, node, ends, rules);
+        }
         // As after one short request: policies that look at loads or at turns see one go by.
-        balancer.sent(node);
+        self.balancers[via].sent(node);
         if links {
             self.link(Instant::START, id, via, node);
         } else {
-            balancer.done(node);
+            self.balancers[via].done(node);
         }
         self.bind(Instant::START, id, node, Cause::Membership);
         self.keep_state(Instant::START, population, id, node);
@@ -257,6 +260,9 @@ impl Sim<'_> {
         });
         if end < self.plan.end {
             self.queue.at(end, event::session(session));
+        }
+        if self.plan.populations[population.index()].affinity.cookie().is_some() {
+            self.jar.empty(session);
         }
         self.recorder.note(now, Fact::Started { population, session, initial });
         self.recorder.trace.note(now, Happening::Began { who: Who { population, ordinal: who } });
@@ -333,31 +339,6 @@ impl Sim<'_> {
         self.go_away(now, population, self.sessions[id].who);
         // Last: a slot that this frees may let others fail, and none of them may be this session's any more.
         left.into_iter().for_each(|attempt| self.abandon(now, attempt));
-    }
-
-    /// The session is bound to `node` from now on, if anything binds it.
-    pub(super) fn bind(&mut self, now: Instant, id: SessionId, node: NodeId, cause: Cause) {
-        let session = &mut self.sessions[id];
-        let population = session.population;
-        if session.bound == node || !self.binds[population.index()] {
-            return;
-        }
-        if session.bound.some().is_some() && self.plan.populations[population.index()].affinity.binds_once() {
-            return;
-        }
-        let before = std::mem::replace(&mut session.bound, node);
-        if let Some(before) = before.some() {
-            self.count_bound(now, before, -1);
-            self.recorder.note(now, Fact::Moved { population, session: id, cause });
-        }
-        self.count_bound(now, node, 1);
-        self.recorder.trace.note(now, Happening::Bound { who: self.sessions[id].name(), node });
-    }
-
-    fn count_bound(&mut self, now: Instant, node: NodeId, by: i8) {
-        let count = &mut self.bound_to[node.index()];
-        *count = count.wrapping_add_signed(i32::from(by));
-        self.recorder.note(now, Fact::Bound { node, by });
     }
 }
 

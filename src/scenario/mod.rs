@@ -20,6 +20,7 @@ pub mod presets;
 pub mod problem;
 pub mod read;
 mod rebuilders;
+mod reloads;
 pub mod slo;
 pub mod source;
 mod view;

@@ -34,8 +34,11 @@ impl Reading<'_> {
         };
         self.check_waits(name, clients);
         self.check_protocol(name, clients, state.as_ref());
-        for (key, message) in clients.affinity.iter().flat_map(|affinity| affinity.0.faults()) {
-            self.wrong(&["clients", name, "affinity", key], message, "correct it or leave it out");
+        if let Some(affinity) = &clients.affinity {
+            for (key, message) in affinity.0.faults() {
+                let path = ["clients", name, "affinity", affinity.0.name(), key];
+                self.wrong(&path, message, "correct it or leave it out");
+            }
         }
         if clients.give_up_after == Some(0) {
             self.wrong(&path("give_up_after"), "give_up_after is zero", "write 1 or more, or leave it out");

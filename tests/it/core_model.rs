@@ -73,7 +73,14 @@ const BALANCING: Lines = &[
     "balance = \"first\"",
     "balance = { roundrobin = { order = \"nginx\" } }",
 ];
-const REMEMBERING: Lines = &["", "affinity = \"cookie\"", "affinity = \"stick_table\""];
+const REMEMBERING: Lines = &[
+    "",
+    "affinity = \"cookie\"",
+    "affinity = \"stick_table\"",
+    "affinity = \"client_ip\"",
+    "affinity = { cookie = { life_max = \"2s\", idle_max = \"1s\", rewrite = false } }",
+    "affinity = { stick_table = { expire = \"1s\", size = 9, peers = true } }",
+];
 const MANNERS: Lines = &[
     "redispatch = true",
     "redispatch = \"last\"\nretry_pause = \"200ms\"\npersist = [\"drained\", \"maint\", \"down\"]",
@@ -153,6 +160,9 @@ const CHANGES: Lines = &[
     "weight = { nodes = { zone = \"z1\" }, weight = 7 }",
     "scale_out = { nodes = 2, start = \"300ms\" }",
     "scale_in = { nodes = 1, drain_timeout = \"500ms\" }",
+    "reload = { hard_stop_after = \"800ms\" }",
+    "reload = { times = 20, every = \"300ms\", pause = \"100ms\", hard_stop_after = \"1100ms\" }",
+    "reload = { state_file = true }",
     "scale_in = { nodes = 2, drain_timeout = \"0s\" }",
     "drain = { nodes = \"fullest\", timeout = \"0s\" }",
     "rolling = { unavailable_max = 2, surge_max = 2, how = \"kill\", restart = \"300ms\", pause = \"200ms\" }",

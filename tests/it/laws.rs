@@ -62,6 +62,8 @@ const OWN: Lines = &[
     "",
     "affinity = \"none\"",
     "affinity = \"cookie\"",
+    "affinity = { cookie = { life_max = \"3s\", idle_max = \"2s\" } }",
+    "affinity = { stick_table = { key = \"session\", size = 20, expire = \"2s\", peers = true } }",
     "state = \"none\"",
     "state = \"cache\"",
     "state.memory = {}",
@@ -86,7 +88,25 @@ const BALANCE: Lines = &[
     "balance = { envoy_ring_hash = { balance_factor = 120 } }",
     "balance = { envoy_maglev = { table_size = 251, balance_factor = 120 } }",
 ];
-const AFFINITY: Lines = &["", "affinity = \"cookie\""];
+const AFFINITY: Lines = &[
+    "",
+    "affinity = \"cookie\"",
+    "affinity = { cookie = { rewrite = false } }",
+    "affinity = { cookie = { life_max = \"4s\" } }",
+    "affinity = \"stick_table\"",
+    "affinity = { stick_table = { key = \"header\", peers = true } }",
+    "affinity = { client_ip = { timeout = \"1500ms\" } }",
+];
+const INSTANCES: Lines =
+    &["", "instances = 2", "instances = 2\nspread = \"turn\"", "instances = 3", "instances = 3\nspread = \"request\""];
+const RELOADS: Lines = &[
+    "",
+    "",
+    "[change.r]\nat = \"5s\"\nreload = {}",
+    "[change.r]\nat = \"5s\"\nreload = { instances = 1, hard_stop_after = \"0s\" }",
+    "[change.r]\nat = \"4s\"\nreload = { hard_stop_after = \"700ms\", times = 9, every = \"600ms\", pause = \"200ms\" }",
+    "[change.r]\nat = \"6s\"\nreload = { pause = \"500ms\", state_file = true }",
+];
 const RETRIES: Lines = &[
     "",
     "retries = 0",
@@ -128,11 +148,11 @@ const VIEWING: Lines = &[
     "",
     "panic_threshold = \"50%\"",
     "fail_open = true",
-    "propagation = { exponential = { mean = \"400ms\" } }\ninstances = 3\nspread = \"request\"",
+    "propagation = { exponential = { mean = \"400ms\" } }",
     "slow_start.lasts = \"3s\"",
     "slow_start = { lasts = \"2s\", shape = { envoy = { aggression = 0.5 } } }\npropagation = \"200ms\"",
     "slow_start = { lasts = \"4s\", shape = \"linear\" }\npanic_threshold = \"100%\"",
-    "server_timeout = \"150ms\"\ninstances = 2",
+    "server_timeout = \"150ms\"",
 ];
 const STATE: Lines = &[
     "",
@@ -213,20 +233,21 @@ fn clients() -> impl Strategy<Value = String> {
 fn scenes() -> impl Strategy<Value = Scene> {
     let node = (select(DISCIPLINE), select(QUEUE), select(HANDSHAKE), select(STARTING), select(MEMORY), 1u32..6)
         .prop_map(|(a, b, c, d, e, slots)| format!("concurrency = {slots}\n{a}\n{b}\n{c}\n{d}\n{e}"));
-    let balancer = (select(AFFINITY), select(RETRIES), select(PERSIST), select(HEALTH), select(VIEWING))
-        .prop_map(|(a, b, c, d, e)| [a, b, c, d, e].join("\n"));
+    let balancer =
+        (select(AFFINITY), select(RETRIES), select(PERSIST), select(HEALTH), select(VIEWING), select(INSTANCES))
+            .prop_map(|(a, b, c, d, e, f)| [a, b, c, d, e, f].join("\n"));
     let balancer = (balancer, select(LIMITS));
     let faults = prop::collection::vec((select(FAULT_AT), 1u32..3, any::<bool>(), select(LASTS)), 0..4);
     let clients = prop::collection::vec(clients(), 1..4);
     let state = (select(STATE), select(LOGIN)).prop_map(|(state, login)| format!("{state}\n{login}"));
-    (1u32..6, node, clients, select(BALANCE), balancer, state, faults).prop_map(
-        |(nodes, node, clients, balance, (balancer, limits), state, faults)| {
+    (1u32..6, node, clients, select(BALANCE), balancer, state, faults, select(RELOADS)).prop_map(
+        |(nodes, node, clients, balance, (balancer, limits), state, faults, reload)| {
             let fault = |(n, (at, hit, named, lasts)): (usize, (&str, u32, bool, &str))| {
                 let hit = hit.min(nodes);
                 let aim = if named { format!("[\"n{hit}\"]") } else { hit.to_string() };
                 format!("[fault.f{n}]\nat = \"{at}\"\nkill = {{ nodes = {aim}{lasts} }}\n")
             };
-            let faults = faults.into_iter().enumerate().map(fault).collect();
+            let faults = faults.into_iter().enumerate().map(fault).chain([format!("{reload}\n")]).collect();
             let (balance, limits) = (balance.to_owned(), limits.to_owned());
             Scene { nodes, node, clients, balance, balancer, limits, state, faults }
         },
@@ -370,7 +391,8 @@ fn imbalance(sum: &Totals, window: &Window) -> Option<String> {
     laws.into_iter().find(|(_, holds)| !holds).map(|(law, _)| format!("{law} does not hold: {sum:?} {window:?}"))
 }
 
-/// A scenario in which every duration is a multiple of `unit` milliseconds, defaults spelled out.
+/// A scenario in which every duration is a multiple of `unit` milliseconds, defaults spelled out. It must not collapse:
+/// then everybody waits out the same few timeouts, instants coincide but for rounding, and who is first is chance.
 fn scaled(unit: u32, balance: &str, below: &str) -> String {
     let ms = |n: u32| format!("\"{}ms\"", n * unit);
     format!(
@@ -382,6 +404,8 @@ fn scaled(unit: u32, balance: &str, below: &str) -> String {
          reconnect = {{ full_jitter = {{ base = {}, cap = {} }} }}\n\
          [balancer]\nbalance = \"{balance}\"\nredispatch = \"last\"\nretry_pause = {}\nhealth = {{ interval = {} }}\n\
          in_flight_max = 5\nqueue = {{ wait = {{ timeout = {} }} }}\n\
+         instances = 2\naffinity = {{ cookie = {{ life_max = {}, idle_max = {} }} }}\n\
+         [change.again]\nat = {}\nreload = {{ pause = {}, hard_stop_after = {} }}\n\
          [fault.crash]\nat = {}\nkill = {{ nodes = 1, lasts = {} }}\n{}\n",
         ms(20_000),
         ms(2_000),
@@ -390,7 +414,7 @@ fn scaled(unit: u32, balance: &str, below: &str) -> String {
         ms(7),
         ms(600),
         ms(3_000),
-        40.0 / f64::from(unit),
+        20.0 / f64::from(unit),
         ms(3_000),
         ms(700),
         ms(55),
@@ -400,7 +424,12 @@ fn scaled(unit: u32, balance: &str, below: &str) -> String {
         ms(4_000),
         ms(1_000),
         ms(900),
-        ms(250),
+        ms(233),
+        ms(2_503),
+        ms(1_109),
+        ms(14_303),
+        ms(617),
+        ms(71),
         ms(8_000),
         ms(5_000),
         below.replace("REBUILD", &ms(80)).replace("READ", &ms(4)),

@@ -1,6 +1,8 @@
 //! The integration tests: one binary, one module per kind of claim.
 
+mod affinity;
 mod bad_scenarios;
+mod balancers;
 mod behaviour;
 mod cli;
 mod core_model;

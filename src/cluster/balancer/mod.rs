@@ -5,6 +5,7 @@
 
 pub mod affinity;
 pub mod balance;
+mod handover;
 pub mod instances;
 pub mod line;
 mod passage;
@@ -31,7 +32,7 @@ use std::collections::VecDeque;
 use view::active::{Health, Outcome, Start};
 use view::passive::{Passive, Seen};
 use view::slow_start::SlowStart;
-use view::{Change, View, Word};
+use view::{Admin, Change, View, Word};
 
 use super::client::Layer;
 use super::client::reconnect::Backoff;
@@ -257,6 +258,11 @@ impl Balancer {
         self.memory_of[population.index()].1
     }
 
+    /// Whether other instances are told what `population`'s affinity learns here.
+    pub fn has_peers(&self, population: PopulationId) -> bool {
+        self.memories[self.memory_of[population.index()].0].has_peers()
+    }
+
     /// `node` has served a request of `population`.
     pub fn served(&mut self, now: Instant, population: PopulationId, ask: &Ask, node: NodeId) {
         self.memories[self.memory_of[population.index()].0].served(now, ask, node);
@@ -299,6 +305,11 @@ impl Balancer {
     /// Something is said of `node` that this balancer will hear at `due`.
     pub fn say(&mut self, due: Instant, node: NodeId, word: Word) {
         self.view.say(due, node, word);
+    }
+
+    /// What the operator wants of `node`, as far as it knows.
+    pub fn admin(&self, node: NodeId) -> Admin {
+        self.view.admin(node)
     }
 
     /// When the view changes by itself, or has something to tell: at once if that time is past.

@@ -4,6 +4,7 @@
 //! file here, then its lines below.
 
 mod admin;
+mod reload;
 mod roll;
 mod scale;
 mod weight;
@@ -42,6 +43,14 @@ pub trait Steps: Debug + Send + Sync {
     fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
         Vec::new()
     }
+    /// What is wrong with them in front of so many balancer instances.
+    fn faults_before(&self, _instances: u16) -> Vec<(&'static str, String, &'static str)> {
+        Vec::new()
+    }
+    /// How many balancer processes it begins, at most.
+    fn processes(&self, _instances: u16) -> u64 {
+        0
+    }
     /// Begins the change at this place in the plan, or goes on with it; when to go on, or `None` when it is complete.
     fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant>;
 }
@@ -65,6 +74,8 @@ pub struct Written {
     pub scale_out: Option<scale::Out>,
     /// Nodes are taken away for good.
     pub scale_in: Option<scale::In>,
+    /// Balancers begin anew, knowing nothing; old connections drain through the old processes.
+    pub reload: Option<reload::Params>,
 }
 
 impl Written {
@@ -77,6 +88,7 @@ impl Written {
             self.weight.map(steps),
             self.scale_out.map(steps),
             self.scale_in.map(steps),
+            self.reload.map(steps),
         ];
         kinds.into_iter().flatten().collect()
     }
@@ -95,6 +107,7 @@ impl Alternatives for Written {
         ("weight", weight::MEANING),
         ("scale_out", scale::OUT),
         ("scale_in", scale::IN),
+        ("reload", reload::MEANING),
     ];
 }
 

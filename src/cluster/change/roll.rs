@@ -10,6 +10,7 @@
 //! next begins (Kubernetes' `maxUnavailable`). In batches so many leave together, and nobody begins before all of
 //! them are done (Ansible's `serial`, the rolling deployments of AWS Elastic Beanstalk).
 
+use super::reload::Reloading;
 use super::{LOOKS_EVERY, Steps};
 use crate::base::cause::Cause;
 use crate::base::draw::Stream;
@@ -176,6 +177,8 @@ pub struct Rolling {
     waiting: VecDeque<NodeId>,
     /// Nodes whose turn it is.
     pub active: Vec<(NodeId, Step)>,
+    /// Balancers whose turn it was.
+    pub reloading: Reloading,
 }
 
 impl Rolling {

@@ -6,6 +6,7 @@
 pub mod addresses;
 pub mod arrivals;
 pub mod closed;
+pub mod jar;
 pub mod person;
 pub mod reconnect;
 
@@ -230,6 +231,8 @@ pub struct Streams {
     pub activity: Stream,
     /// Gaps between visits.
     pub gap: Stream,
+    /// Ages of cookies at the start.
+    pub cookie: Stream,
 }
 
 impl Streams {
@@ -256,6 +259,7 @@ impl Streams {
             address: stream("address"),
             activity: stream("activity"),
             gap: stream("gap"),
+            cookie: stream("cookie age"),
         }
     }
 }

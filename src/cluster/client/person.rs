@@ -2,10 +2,11 @@
 //! address, the hashes that a balancer sees.
 
 use super::{Population, Streams};
-use crate::base::time::Duration;
+use crate::base::time::{Duration, Instant};
+use crate::cluster::balancer::affinity::cookie;
 use crate::cluster::balancer::balance::{Ask, Asker, Key};
 use crate::cluster::session::Session;
-use rand::Rng;
+use rand::{Rng, RngExt};
 
 /// Sessions that were there from the start have names of their own, so that their number does not shift the
 /// draws of those that arrive.
@@ -25,6 +26,14 @@ pub const fn client_of(who: u64) -> Option<(u32, u32)> {
         return None;
     }
     Some(((who >> 32) as u32 & 0x3fff_ffff, who as u32))
+}
+
+/// A session's place in the order in which they come: those of a closed client one after the other.
+pub const fn turn(who: u64) -> u64 {
+    match client_of(who) {
+        Some((client, number)) => client as u64 + number as u64,
+        None => who & !INITIAL_BIT,
+    }
 }
 
 /// What names the client: the session itself, or in a closed population whatever its visits share.
@@ -51,6 +60,14 @@ impl<'a> Caller<'a> {
     pub fn new(people: &'a [Population], streams: &'a [Streams], session: &Session) -> Caller<'a> {
         let population = session.population.index();
         Caller { people: &people[population], streams: &streams[population], who: session.who }
+    }
+
+    /// When the cookie of a session that was there from the start ends: as if it had been set at any time that
+    /// lets it be good now, so that those of all sessions do not end together.
+    pub fn cookie_ends(&self, rules: &cookie::Params) -> Instant {
+        let Some(life) = rules.life_max else { return Instant::NEVER };
+        let left = self.streams.cookie.at(self.who, 0).random_range(1..=life.as_nanos());
+        Instant::START + Duration::from_nanos(left)
     }
 
     /// What an algorithm is asked.

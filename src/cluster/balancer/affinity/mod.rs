@@ -3,10 +3,12 @@
 //! What is remembered lives either with the client, who presents it, or in the balancer: then it is the state
 //! of a [`Remember`]. To add one: write its file here, then a `mod` line, a variant and its lines below.
 
-mod cookie;
+mod client_ip;
+pub mod cookie;
 mod stick_table;
 
 use super::balance::Ask;
+use crate::base::cause::Cause;
 use crate::base::choice::Alternatives;
 use crate::base::id::NodeId;
 use crate::base::time::Instant;
@@ -23,6 +25,8 @@ pub enum Affinity {
     Cookie(cookie::Params),
     /// A table in the balancer.
     StickTable(stick_table::Params),
+    /// A table by address, as Kubernetes has.
+    ClientIp(client_ip::Params),
 }
 
 /// `none` has no parameters.
@@ -41,18 +45,24 @@ impl Alternatives for Affinity {
         ("none", "nothing is remembered: balance decides every request"),
         ("cookie", cookie::MEANING),
         ("stick_table", stick_table::MEANING),
+        ("client_ip", client_ip::MEANING),
     ];
 }
 
 impl Affinity {
+    /// Its key in a scenario.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Affinity::None(_) => "none",
+            Affinity::Cookie(_) => "cookie",
+            Affinity::StickTable(_) => "stick_table",
+            Affinity::ClientIp(_) => "client_ip",
+        }
+    }
+
     /// Whether it remembers a node.
     pub fn binds(&self) -> bool {
         !matches!(self, Affinity::None(_))
-    }
-
-    /// Whether the first binding of a session is the only one.
-    pub fn binds_once(&self) -> bool {
-        matches!(self, Affinity::Cookie(cookie::Params { rewrite: false }))
     }
 
     /// Its memory, empty: one per balancer instance.
@@ -61,14 +71,36 @@ impl Affinity {
             Affinity::None(_) => Box::new(Nothing),
             Affinity::Cookie(params) => Box::new(*params),
             Affinity::StickTable(params) => Box::new(stick_table::StickTable::new(params)),
+            Affinity::ClientIp(params) => Box::new(stick_table::StickTable::new(&params.table())),
         }
     }
 
     /// What is wrong with the parameters: (key, message).
     pub fn faults(&self) -> Vec<(&'static str, String)> {
         match self {
+            Affinity::None(_) => Vec::new(),
+            Affinity::Cookie(params) => params.faults(),
             Affinity::StickTable(params) => params.faults(),
-            Affinity::None(_) | Affinity::Cookie(_) => Vec::new(),
+            Affinity::ClientIp(params) => params.faults(),
+        }
+    }
+
+    /// The rules of a cookie of which more must be known than the node that served its session last.
+    #[inline]
+    pub fn cookie(&self) -> Option<&cookie::Params> {
+        match self {
+            Affinity::Cookie(params) if !params.is_plain() => Some(params),
+            _ => None,
+        }
+    }
+
+    /// Why a session moves for which nothing was proposed.
+    #[inline]
+    pub fn oblivion(&self) -> Cause {
+        match self {
+            Affinity::None(_) => Cause::Membership,
+            Affinity::Cookie(_) => Cause::Expired,
+            Affinity::StickTable(_) | Affinity::ClientIp(_) => Cause::Forgotten,
         }
     }
 }
@@ -83,6 +115,14 @@ pub trait Remember: Send {
     }
     /// `node` has served the request.
     fn served(&mut self, _now: Instant, _ask: &Ask, _node: NodeId) {}
+    /// Whether other instances are told what is learnt here.
+    fn has_peers(&self) -> bool {
+        false
+    }
+    /// What the process that replaces this one begins with, if not with nothing.
+    fn teach(&self) -> Option<Box<dyn Remember>> {
+        None
+    }
 }
 
 /// Remembers nothing.

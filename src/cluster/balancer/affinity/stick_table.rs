@@ -3,12 +3,15 @@
 //! An entry is written when a node has replied, and is as good as new after every use. It goes when it has
 //! not been used for `expire`, or when the table is full and it is the one unused the longest (HAProxy
 //! `stick-table … size … expire`, `stick on`). The memory is the balancer's: other instances do not share it,
-//! and a restart empties it. Keyed by address, all clients behind one NAT go to one node.
+//! and a reload empties it. Keyed by address, all clients behind one NAT go to one node.
+//!
+//! With `peers` every instance tells the others what it learns, and the process that replaces another is taught
+//! its table (HAProxy `peers`). HAProxy pushes within milliseconds; here the others know at once.
 //!
 //! Populations that take `balancer.affinity` share one table; one with an affinity of its own has its own.
 //!
 //! ```toml
-//! balancer.affinity = { stick_table = { key = "address", size = 50_000, expire = "30m" } }
+//! balancer.affinity = { stick_table = { key = "address", size = 50_000, expire = "30m", peers = true } }
 //! ```
 
 use super::Remember;
@@ -32,11 +35,16 @@ pub struct Params {
     pub size: u32,
     /// How long an entry lives after its last use; default 30 min (the same).
     pub expire: Duration,
+    /// Whether all instances know what one learns, and a reload keeps the table; default no.
+    pub peers: bool,
 }
+
+/// More entries than any table has.
+pub const SIZE_MAX: u32 = 100_000_000;
 
 impl Default for Params {
     fn default() -> Params {
-        Params { key: Key::Address, size: 200_000, expire: Duration::from_secs(1_800) }
+        Params { key: Key::Address, size: 200_000, expire: Duration::from_secs(1_800), peers: false }
     }
 }
 
@@ -44,8 +52,8 @@ impl Params {
     /// What is wrong with the parameters.
     pub fn faults(&self) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
-        if !(1..=100_000_000).contains(&self.size) {
-            faults.push(("size", format!("size must be from 1 to 100000000 entries, but is {}", self.size)));
+        if !(1..=SIZE_MAX).contains(&self.size) {
+            faults.push(("size", format!("size must be from 1 to {SIZE_MAX} entries, but is {}", self.size)));
         }
         if self.expire.is_zero() {
             faults.push(("expire", "expire is zero: an entry would never be found again".to_owned()));
@@ -65,7 +73,7 @@ struct Entry {
 }
 
 /// The table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StickTable {
     params: Params,
     index: BTreeMap<u64, u32>,
@@ -136,6 +144,14 @@ impl Remember for StickTable {
 
     fn learns(&self) -> bool {
         true
+    }
+
+    fn has_peers(&self) -> bool {
+        self.params.peers
+    }
+
+    fn teach(&self) -> Option<Box<dyn Remember>> {
+        self.params.peers.then(|| Box::new(self.clone()) as Box<dyn Remember>)
     }
 
     fn served(&mut self, now: Instant, ask: &Ask, node: NodeId) {

@@ -186,6 +186,19 @@ impl View {
         }
     }
 
+    /// Takes over what `old` knew of the nodes from operators and checks; not what attempts had proved.
+    pub fn inherit(&mut self, old: &View) {
+        for (node, theirs) in (0..).map(NodeId).zip(&old.opinions) {
+            let Opinion { verdict, admin, belongs, .. } = *theirs;
+            self.revise(Instant::START, node, |_, mine| {
+                (mine.verdict, mine.admin, mine.belongs) = (verdict, admin, belongs);
+            });
+            if let Some(rule) = &mut self.rule {
+                rule.counts(node, belongs && admin != Admin::Removed);
+            }
+        }
+    }
+
     /// Takes in the result of a check.
     pub fn checked(&mut self, now: Instant, node: NodeId, outcome: Outcome) -> Change {
         let change = self.revise(now, node, |health, opinion| opinion.verdict.checked(health, outcome));
