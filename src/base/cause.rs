@@ -83,11 +83,25 @@ pub enum Cause {
     Recalled,
     /// The balancer process that the connection went through was stopped.
     BalancerStopped,
+    /// A copy was read that had not had the latest write yet.
+    Lagging,
+    /// The store did not answer: its primary was down, cut off or being replaced.
+    StoreDown,
+    /// The store had not answered in time.
+    StoreTimeout,
+    /// The store's memory was full, and it threw nothing away.
+    StoreMemory,
+    /// The store's new primary had not had it yet when the old one went.
+    Failover,
+    /// It was written on the side of a partition that was given up.
+    Partition,
+    /// It was thrown away to make room.
+    Evicted,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 36] = [
+    pub const ALL: [Cause; 43] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -124,6 +138,13 @@ impl Cause {
         Cause::Expired,
         Cause::Recalled,
         Cause::BalancerStopped,
+        Cause::Lagging,
+        Cause::StoreDown,
+        Cause::StoreTimeout,
+        Cause::StoreMemory,
+        Cause::Failover,
+        Cause::Partition,
+        Cause::Evicted,
     ];
 
     /// How many causes there are.
@@ -168,6 +189,13 @@ impl Cause {
             Cause::Expired => "expired",
             Cause::Recalled => "recalled",
             Cause::BalancerStopped => "balancer_stopped",
+            Cause::Lagging => "lagging",
+            Cause::StoreDown => "store_down",
+            Cause::StoreTimeout => "store_timeout",
+            Cause::StoreMemory => "store_memory",
+            Cause::Failover => "failover",
+            Cause::Partition => "partition",
+            Cause::Evicted => "evicted",
         }
     }
 
@@ -222,6 +250,13 @@ impl Cause {
                 "Affinity named another node than the last: a cookie that was not rewritten, or another instance's table."
             }
             Cause::BalancerStopped => "The balancer process that the connection went through was stopped.",
+            Cause::Lagging => "A copy was read that had not had the latest write yet.",
+            Cause::StoreDown => "The store did not answer: its primary was down, cut off or being replaced.",
+            Cause::StoreTimeout => "The store had not answered when `timeout` was over.",
+            Cause::StoreMemory => "The store's memory was full, and it threw nothing away.",
+            Cause::Failover => "The store's new primary had not had it yet when the old one went.",
+            Cause::Partition => "It was written on the side of a partition that was given up.",
+            Cause::Evicted => "It was thrown away to make room.",
         }
     }
 }
@@ -238,11 +273,15 @@ pub enum Harm {
     Moved,
     /// A session's state was lost.
     Lost,
+    /// What a request had written, and was told is kept, was lost.
+    WriteLost,
+    /// A request was served with state that was not as last written.
+    StaleRead,
 }
 
 impl Harm {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Harm; 4] = [Harm::Failed, Harm::Dropped, Harm::Moved, Harm::Lost];
+    pub const ALL: [Harm; 6] = [Harm::Failed, Harm::Dropped, Harm::Moved, Harm::Lost, Harm::WriteLost, Harm::StaleRead];
 
     /// Its name in `causes.csv`.
     pub const fn name(self) -> &'static str {
@@ -251,6 +290,8 @@ impl Harm {
             Harm::Dropped => "dropped",
             Harm::Moved => "moved",
             Harm::Lost => "lost",
+            Harm::WriteLost => "write_lost",
+            Harm::StaleRead => "stale_read",
         }
     }
 }

@@ -91,7 +91,7 @@ impl What {
             What::Reconnect => named::<Backoff>(),
             What::Law => dist::NAMES.iter().map(|&(name, meaning)| (name, meaning.to_owned())).collect(),
             What::Cause => Cause::ALL.into_iter().map(|cause| (cause.name(), cause.meaning().to_owned())).collect(),
-            What::Column => columns::ALL.iter().map(|column| (column.name, with_unit(column))).collect(),
+            What::Column => columns::all().map(|column| (column.name, with_unit(column))).collect(),
         };
         let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, meaning) in lines {

@@ -2,9 +2,9 @@
 
 use super::Sim;
 use super::client::{INITIAL_BIT, Protocol};
-use super::request::{Kind, Stage};
+use super::request::{Attempt, Kind, Stage};
 use crate::base::cause::Cause;
-use crate::base::id::{AttemptId, SessionId};
+use crate::base::id::{AttemptId, PopulationId, SessionId};
 use crate::base::time::Instant;
 use crate::observe::Fact;
 use crate::observe::fact::Ending;
@@ -100,7 +100,7 @@ impl Sim<'_> {
 
     /// An attempt has failed and is at no node: try again, or count the request as failed.
     pub(super) fn attempt_failed(&mut self, now: Instant, id: AttemptId, cause: Cause) {
-        let attempt = &self.attempts[id];
+        let attempt = self.attempts[id];
         let (population, session, tries) = (attempt.population, attempt.session, u32::from(attempt.tries));
         if attempt.kind == Kind::Connect {
             self.part(id);
@@ -123,8 +123,17 @@ impl Sim<'_> {
                 self.attempts.free(id);
                 let who = self.sessions[session].name();
                 self.recorder.trace.note(now, Happening::Failed { who, cause, after });
+                self.note_split(now, population, attempt, true);
                 self.request_failed(now, session, cause);
             }
+        }
+    }
+
+    /// Where reads and writes take different ways, those that write are counted apart.
+    #[inline]
+    pub(super) fn note_split(&mut self, now: Instant, population: PopulationId, attempt: Attempt, failed: bool) {
+        if attempt.writes && self.plan.populations[population.index()].splits() {
+            self.recorder.note(now, Fact::Wrote { population, failed });
         }
     }
 

@@ -22,7 +22,10 @@ impl Sim<'_> {
 
     /// The session has had an answer, good or bad, from the node that the balancer had routed the attempt to.
     pub(super) fn heard_from(&mut self, now: Instant, id: SessionId, attempt: &Attempt) {
-        let &Attempt { node, via, sent, moved_by, population, .. } = attempt;
+        let &Attempt { node, via, sent, moved_by, population, writes, .. } = attempt;
+        if !writes && self.plan.populations[population.index()].splits() {
+            return; // A read binds nobody, wherever it was served.
+        }
         if self.balancers[via].learns(population) {
             let caller = Caller::new(&self.plan.populations, &self.streams, &self.sessions[id]);
             self.balancers.served(now, via, population, &caller.ask(), node);

@@ -3,11 +3,10 @@
 use super::fate::Ills;
 use super::plan;
 use super::request::Stage;
-use super::state::Gone;
 use super::station::Station;
 use super::{Sim, event};
 use crate::base::cause::Cause;
-use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
+use crate::base::id::{AttemptId, NodeId, SessionId};
 use crate::base::time::Instant;
 use crate::engine::Timer;
 use crate::observe::Fact;
@@ -255,20 +254,6 @@ impl Sim<'_> {
         }
         self.weigh(now, id);
         before == Phase::Up
-    }
-
-    /// Sessions whose only current copy was in `node`'s memory lose their state.
-    fn lose_memory(&mut self, now: Instant, node: NodeId, cause: Cause) {
-        let mut lost = std::mem::take(&mut self.scratch);
-        let gone = if cause == Cause::HostLoss { Gone::Host } else { Gone::Process };
-        for index in 0..self.keepers.len() {
-            let population = PopulationId(index as u16);
-            self.keepers[index].forget_node(node, gone, &mut lost);
-            for session in lost.drain(..).map(SessionId) {
-                self.recorder.note(now, Fact::Lost { population, session, cause });
-            }
-        }
-        self.scratch = lost;
     }
 
     /// An attempt loses its node; it has been taken off the node's books.

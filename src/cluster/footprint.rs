@@ -7,7 +7,7 @@
 //!
 //! Where no memory is modelled, none of this costs more than a look at one flag.
 
-use super::state::Keep;
+use super::state::{Keep, Visit};
 use super::{Sim, event};
 use crate::base::id::{NodeId, PopulationId, SessionId};
 use crate::base::time::Instant;
@@ -88,18 +88,18 @@ impl Sim<'_> {
         memory.and_then(|memory| memory.limit).is_some_and(|limit| self.fleet.get(id).memory > limit.get())
     }
 
-    /// A session's state is on `node` from now on.
+    /// A session's state is on a node from now on.
     #[inline]
-    pub(super) fn keep_state(&mut self, now: Instant, population: PopulationId, session: SessionId, node: NodeId) {
+    pub(super) fn keep_state(&mut self, population: PopulationId, visit: &Visit) {
         if self.weighs {
-            return self.keep_state_and_weigh(now, population, session, node);
+            return self.keep_state_and_weigh(population, visit);
         }
-        self.keepers[population.index()].keep(session, node);
+        self.keepers[population.index()].keep(visit);
     }
 
     #[inline(never)]
-    fn keep_state_and_weigh(&mut self, now: Instant, population: PopulationId, session: SessionId, node: NodeId) {
-        self.change_state(now, population, session, |keeper| keeper.keep(session, node));
+    fn keep_state_and_weigh(&mut self, population: PopulationId, visit: &Visit) {
+        self.change_state(visit.now, population, visit.session, |keeper| keeper.keep(visit));
     }
 
     /// Changes the books on a session's state, and with them those on the memory of the nodes that hold it.

@@ -15,6 +15,7 @@ pub mod event;
 pub mod fate;
 pub mod fleet;
 pub mod footprint;
+mod keeping;
 pub mod life;
 pub mod patience;
 pub mod plan;
@@ -51,7 +52,7 @@ use request::Attempts;
 use residents::Residents;
 use session::Sessions;
 use silence::Notices;
-use state::Keep;
+use state::{Keep, Toll};
 use station::{Discipline, Station};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -80,6 +81,7 @@ pub struct Sim<'p> {
     // By population:
     streams: Vec<Streams>,
     keepers: Vec<Box<dyn Keep>>,
+    keep_timers: Vec<Timer>,
     lines: Vec<Line>,
     arrived: Vec<u64>,
     away: Vec<Away>,
@@ -109,6 +111,7 @@ pub struct Sim<'p> {
     // By fault:
     victims_of: Vec<Vec<NodeId>>,
     scratch: Vec<u32>,
+    toll: Toll,
     events: u64,
 }
 
@@ -128,7 +131,7 @@ impl<'p> Sim<'p> {
         let binds: Vec<bool> = people.iter().map(|p| plan.binds(p)).collect();
         let traits = |(&binds, p): (&bool, &client::Population)| {
             let visits = p.state.rebuild_at.is_some();
-            Traits { binds, stateful: p.state.is_stateful(), visits }
+            Traits { binds, stateful: p.state.is_stateful(), visits, splits: p.splits(), copies: p.state.has_copies() }
         };
         let setup = Setup {
             warmup: plan.warmup,
@@ -163,6 +166,8 @@ impl<'p> Sim<'p> {
             services: plan.services.iter().map(service).collect(),
             streams: people.iter().map(|p| Streams::new(seed, &p.name)).collect(),
             keepers: people.iter().map(|p| p.state.keeper()).collect(),
+            keep_timers: vec![Timer::new(); people.len()],
+            toll: Toll::default(),
             lines: people.iter().flat_map(Line::pair).collect(),
             arrived: vec![0; people.len()],
             away: people.iter().map(|_| Away::default()).collect(),
@@ -271,6 +276,7 @@ impl<'p> Sim<'p> {
             event::FAULT => self.on_fault(now, index as usize),
             event::VIEW => self.on_view(now, ProcessId(index as u16)),
             event::CHANGE => self.on_change(now, index as usize),
+            event::KEEP => self.on_keep(now, PopulationId(index as u16)),
             kind => unreachable!("an event of kind {kind}"),
         }
         if self.has_lines {

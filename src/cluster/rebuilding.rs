@@ -6,7 +6,8 @@
 
 use super::Sim;
 use super::request::{Attempt, Kind, Stage};
-use super::state::{Look, OnMissing};
+use super::session::Session;
+use super::state::{Look, OnMissing, Visit};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
 use crate::base::time::{Duration, Instant};
@@ -16,12 +17,13 @@ impl Sim<'_> {
     /// A node turns to an attempt that has a slot: looks for the session's state, has it made anew if it must,
     /// or begins to work. `false` when the slot is not needed: the attempt waits elsewhere or has failed.
     pub(super) fn begin_work(&mut self, now: Instant, id: AttemptId, node: NodeId) -> bool {
-        let Attempt { population, session, remade, .. } = self.attempts[id];
+        let Attempt { who, population, session, remade, writes, .. } = self.attempts[id];
         let state = &self.plan.populations[population.index()].state;
         if !remade && let Some(session) = session.some() {
-            let look = self.keepers[population.index()].look(session, node);
+            let look = self.keepers[population.index()].look(&Visit { now, session, who, node, writes });
             let missed = self.take_in(now, population, session, look);
             self.attempts[id].missed = missed;
+            self.attempts[id].fetches = look == Look::Fetch;
             self.attempts[id].refused = missed && look != Look::Told && state.on_missing == OnMissing::Error;
             if missed
                 && !self.attempts[id].refused
@@ -37,11 +39,15 @@ impl Sim<'_> {
     /// What a node found when it looked for a session's state; whether it must be made anew.
     fn take_in(&mut self, now: Instant, population: PopulationId, session: SessionId, look: Look) -> bool {
         let missed = matches!(look, Look::Missing | Look::Elsewhere | Look::Told);
-        if missed || look == Look::Here {
-            self.recorder.note(now, Fact::LookedUp { population, hit: !missed });
+        let hit = matches!(look, Look::Here | Look::Stale);
+        if missed || hit || look == Look::Fetch {
+            self.recorder.note(now, Fact::LookedUp { population, hit });
         }
-        if look == Look::Elsewhere {
-            self.lose_copy(now, population, session);
+        match look {
+            Look::Elsewhere => self.lose_copy(now, population, session),
+            Look::Fetch => self.recorder.note(now, Fact::Fetched { population }),
+            Look::Stale => self.recorder.note(now, Fact::StaleRead { population, cause: Cause::Lagging }),
+            _ => {}
         }
         missed
     }
@@ -66,12 +72,14 @@ impl Sim<'_> {
     ///
     /// From then on the state counts as being there, also while it is still being made.
     pub(super) fn find_state(&mut self, now: Instant, session: SessionId, node: NodeId) -> bool {
-        let population = self.sessions[session].population;
-        let look = self.keepers[population.index()].look(session, node);
+        let Session { population, who, .. } = self.sessions[session];
+        // To open a stream is to say who one is, which whoever holds the state takes note of.
+        let visit = Visit { now, session, who, node, writes: true };
+        let look = self.keepers[population.index()].look(&visit);
         if self.take_in(now, population, session, look) && !self.rebuild_aside(now, session, node) {
             return false;
         }
-        self.keep_state(now, population, session, node);
+        self.keep_state(population, &visit);
         true
     }
 

@@ -7,6 +7,7 @@
 use super::balancer::instances::ProcessId;
 use super::balancer::view::passive::Seen;
 use super::client::happens;
+use super::state::Visit;
 use super::station::Offer;
 use super::{Sim, event};
 use crate::base::cause::Cause;
@@ -120,6 +121,8 @@ pub struct Attempt {
     pub is_bound: bool,
     pub(super) writes: bool,
     pub(super) missed: bool,
+    // Its node must fetch the state from another.
+    pub(super) fetches: bool,
     // Missed, and answered with an error.
     pub(super) refused: bool,
     // Missed, and back from the rebuild service.
@@ -226,8 +229,9 @@ impl Sim<'_> {
             connects: false,
             placed: false,
             is_bound: false,
-            writes: people.state.store.is_some() && happens(people.write_ratio, write_draw),
+            writes: people.heeds_writes() && happens(people.write_ratio, write_draw),
             missed: false,
+            fetches: false,
             refused: false,
             remade: false,
         });
@@ -363,6 +367,12 @@ impl Sim<'_> {
         if missed && !refused {
             demand += self.rebuild_demand(now, id);
         }
+        if people.state.care.is_some() {
+            demand += self.care(id);
+        }
+        if people.state.size > 0 {
+            self.carry(now, id);
+        }
         self.work_on(now, id, node, demand);
     }
 
@@ -386,7 +396,7 @@ impl Sim<'_> {
     }
 
     fn worked(&mut self, now: Instant, id: AttemptId, node: NodeId) {
-        let Attempt { population, session, demand: spent, writes, refused, .. } = self.attempts[id];
+        let Attempt { who, population, session, demand: spent, writes, refused, .. } = self.attempts[id];
         if self.attempts[id].kind == Kind::Rebuild {
             self.recorder.note(now, Fact::Worked { population, spent, wasted: false });
             self.release_slot(now, node);
@@ -397,7 +407,7 @@ impl Sim<'_> {
         if let Some(session) = session.some() {
             match refused {
                 true => self.keepers[population.index()].tell(session),
-                false => self.keep_state(now, population, session, node),
+                false => self.keep_state(population, &Visit { now, session, who, node, writes }),
             }
         }
         let store = self.store_of(id).filter(|_| writes && !refused);
@@ -432,6 +442,7 @@ impl Sim<'_> {
             } else {
                 self.bind(now, session, attempt.node, attempt.moved_by);
             }
+            self.note_split(now, attempt.population, attempt, false);
             self.close_if_used_up(now, session);
             self.request_succeeded(now, session, attempt.intended);
         }

@@ -14,7 +14,7 @@ impl Sim<'_> {
     /// Asks the balancer where an attempt goes.
     #[inline]
     pub(super) fn route(&mut self, now: Instant, id: AttemptId) {
-        let Attempt { population, session, who, request, kind, .. } = self.attempts[id];
+        let Attempt { population, session, who, request, kind, writes, .. } = self.attempts[id];
         // A stream that is opened again may meet another balancer, although nothing was asked in between.
         let nth = if kind == Kind::Connect { u32::from(self.sessions[session].counted) } else { request };
         let via = self.balancers.met_by(who, nth);
@@ -23,7 +23,8 @@ impl Sim<'_> {
         let caller = Caller::new(&self.plan.populations, &self.streams, &self.sessions[session]);
         let ask = caller.ask();
         let balancer = &mut self.balancers[via];
-        let affinity = balancer.propose(now, population, &ask, presented);
+        let is_free = !writes && self.plan.populations[population.index()].splits();
+        let affinity = if is_free { None } else { balancer.propose(now, population, &ask, presented) };
         let route = balancer.route(&ask, affinity);
         self.attempts[id].moved_by = match affinity {
             Some(node) if route == Route::To(node) => Cause::Recalled,

@@ -7,6 +7,7 @@ use super::balancer::Route;
 use super::balancer::retry::{Failure, Next};
 use super::client::{Caller, INITIAL_BIT, Length, Protocol};
 use super::request::Kind;
+use super::state::Visit;
 use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
@@ -206,7 +207,8 @@ impl Sim<'_> {
             self.balancers[via].done(node);
         }
         self.bind(Instant::START, id, node, Cause::Membership);
-        self.keep_state(Instant::START, population, id, node);
+        let visit = Visit { now: Instant::START, session: id, who: self.sessions[id].who, node, writes: true };
+        self.keep_state(population, &visit);
         true
     }
 

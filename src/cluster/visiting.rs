@@ -72,6 +72,10 @@ impl Sim<'_> {
                 Does::Rebuild { .. } => Fact::RebuilderAnswered { population, after },
             },
         );
+        let bytes = self.plan.populations[population.index()].state.size;
+        if bytes > 0 && matches!(self.plan.services[service].does, Does::Store { .. }) {
+            self.recorder.note(now, Fact::Carried { population, bytes });
+        }
         match stage {
             _ if !stage.is_at_service() => self.attempts.free(id),
             _ if self.fleet.get(node).is_silent() => self.hear_nothing(now, id),

@@ -9,7 +9,7 @@ use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::balancer::balance::Algorithm;
 use crate::cluster::client::addresses::Addresses;
 use crate::cluster::client::arrivals::{Arrivals, Curve};
-use crate::cluster::client::{Length, Population, Protocol, reconnect::Backoff};
+use crate::cluster::client::{Length, Population, Protocol, Reads, reconnect::Backoff};
 use crate::cluster::fate::{Fault, Written};
 use crate::cluster::life::Restart;
 use crate::cluster::plan::{Node, NodeSpec, Plan};
@@ -46,7 +46,7 @@ fn law(shape: LawShape<Duration>) -> Sampler {
 
 fn population(name: &str, sticky: bool) -> Population {
     let (kind, on_missing) = (state::Kind::Memory, OnMissing::Rebuild);
-    let place = Place { kind, rebuild: None, rebuild_at: None, on_missing, store: None, resume: None };
+    let place = Place { kind, on_missing, ..Place::nothing() };
     Population {
         name: name.into(),
         arrivals: Arrivals::Poisson(Curve::constant(0.5)),
@@ -60,6 +60,7 @@ fn population(name: &str, sticky: bool) -> Population {
         addresses: Addresses::default(),
         service: law(LawShape::Constant(Duration::from_millis(20))),
         write_ratio: 1.0,
+        reads: Reads::Affinity,
         connect_timeout: None,
         request_timeout: Some(Duration::from_secs(1)),
         retry: None,

@@ -45,6 +45,16 @@ pub enum Fact {
     Lost { population: PopulationId, session: SessionId, cause: Cause },
     /// A node found its state or cache entry for the session, or did not.
     LookedUp { population: PopulationId, hit: bool },
+    /// A node fetched a session's state from another node.
+    Fetched { population: PopulationId },
+    /// A request was served with state that was not as last written.
+    StaleRead { population: PopulationId, cause: Cause },
+    /// What a request had written, and was told is kept, is gone.
+    WriteLost { population: PopulationId, cause: Cause },
+    /// A request that writes came to its end, where reads take another way.
+    Wrote { population: PopulationId, failed: bool },
+    /// Session state went over the network.
+    Carried { population: PopulationId, bytes: u64 },
     /// A node began to rebuild missing state or a cache entry, at this much service demand of its own.
     Rebuilt { population: PopulationId, work: Duration },
     /// A rebuild service answered after this long.

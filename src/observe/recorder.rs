@@ -3,6 +3,8 @@
 //! Time averages cost one multiply-add: a gauge that changes adds change × (end of tick − now) to its
 //! area. Closing a tick is one pass over the nodes.
 
+mod of_state;
+
 use super::books::Books;
 use super::fact::{Ending, Fact};
 use super::histogram::{Quantiles, ResponseTimes};
@@ -191,18 +193,6 @@ impl Recorder {
                     self.each_incident(population, |incident| incident.distinct.lost += 1);
                 }
             }
-            Fact::Rebuilt { population, work } => {
-                self.count(population, Counter::Rebuilds, 1);
-                self.count(population, Counter::RebuildTime, work.as_nanos());
-            }
-            Fact::RebuilderAnswered { population, after } => {
-                self.count(population, Counter::RebuildVisits, 1);
-                self.count(population, Counter::RebuildVisitTime, after.as_nanos());
-                self.nodes.rebuilders.answered(after);
-            }
-            Fact::AtRebuilder { service, waiting, busy } => {
-                self.nodes.rebuilders.set(usize::from(service), waiting, busy, left);
-            }
             Fact::Completed { index } => {
                 for incident in self.open_incidents(index) {
                     (incident.cleared, incident.completed) = (now, Some(now));
@@ -226,7 +216,7 @@ impl Recorder {
             }
             Fact::OutOfMemory { .. } => self.nodes.count_oom_kill(),
             Fact::Desired { nodes } => self.nodes.desired = nodes as usize,
-            _ => unreachable!("a frequent fact is noted where it comes in"),
+            of_state => self.note_of_state(left, of_state),
         }
     }
 

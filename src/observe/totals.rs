@@ -33,6 +33,14 @@ pub enum Counter {
     Hits,
     /// Look-ups that did not.
     Misses,
+    /// Copies of state fetched from another node.
+    Fetches,
+    /// Requests that write and were answered, where reads take another way.
+    WritesSucceeded,
+    /// Requests that write and failed, where reads take another way.
+    WritesFailed,
+    /// Bytes of session state that went over the network.
+    Carried,
     /// Rebuilds of state or cache entries.
     Rebuilds,
     /// Service demand of those rebuilds (ns).
@@ -66,7 +74,7 @@ const COUNTERS: usize = Counter::LostOnce as usize + 1;
 #[derive(Clone, PartialEq, Debug)]
 pub struct Totals {
     counters: [u64; COUNTERS],
-    causes: [[u64; Cause::COUNT]; 4],
+    causes: [[u64; Cause::COUNT]; Harm::ALL.len()],
     /// Time integral of live sessions (ns).
     pub live_time: u128,
     /// Time integral of sessions that are cut off (ns).
@@ -75,7 +83,12 @@ pub struct Totals {
 
 impl Default for Totals {
     fn default() -> Totals {
-        Totals { counters: [0; COUNTERS], causes: [[0; Cause::COUNT]; 4], live_time: 0, disconnected_time: 0 }
+        Totals {
+            counters: [0; COUNTERS],
+            causes: [[0; Cause::COUNT]; Harm::ALL.len()],
+            live_time: 0,
+            disconnected_time: 0,
+        }
     }
 }
 

@@ -44,6 +44,10 @@ pub struct Traits {
     pub stateful: bool,
     /// Whether a rebuild service makes it anew.
     pub visits: bool,
+    /// Whether reads and writes take different ways.
+    pub splits: bool,
+    /// Whether there is state of which copies may be behind, or lose what was written.
+    pub copies: bool,
 }
 
 impl Traits {
@@ -53,6 +57,8 @@ impl Traits {
             binds: self.binds | other.binds,
             stateful: self.stateful | other.stateful,
             visits: self.visits | other.visits,
+            splits: self.splits | other.splits,
+            copies: self.copies | other.copies,
         }
     }
 }

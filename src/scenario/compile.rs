@@ -4,7 +4,6 @@
 
 use super::events::add_spares;
 use super::file::{Clients, Root};
-use super::rebuilders::Services;
 use super::words::mend;
 use super::{Problem, Problems, Table, lookup_span_of, read_each, read_node, read_table};
 use crate::base::choice::Choice;
@@ -14,7 +13,7 @@ use crate::base::units::Unit;
 use crate::cluster::client::closed::Closed;
 use crate::cluster::client::{self, Population};
 use crate::cluster::plan::Plan;
-use crate::cluster::state::{Does, Kind as StateKind, Lifetime, Location, Place, Service};
+use crate::cluster::state::{Does, Location, Service};
 use crate::observe::recovery::Limits;
 use crate::observe::slo::Limit;
 use std::path::Path;
@@ -183,37 +182,6 @@ impl Reading<'_> {
         }
     }
 
-    pub(super) fn place(&mut self, location: Location, path: &[&str], services: &mut Services) -> Option<Place> {
-        let below =
-            |name: &'static str, key: &'static str| -> Vec<&str> { path.iter().copied().chain([name, key]).collect() };
-        match location {
-            Location::None(_) => Some(Place::nothing()),
-            Location::Memory(params) => {
-                let (rebuild, rebuild_at) = self.rebuild(&params.rebuild, &below("memory", "rebuild"), services)?;
-                let (kind, rebuild) = (StateKind::Memory, Some(rebuild));
-                let resume = (params.lifetime == Lifetime::Connection).then_some(params.resume);
-                Some(Place { kind, rebuild, rebuild_at, on_missing: params.on_missing, store: None, resume })
-            }
-            Location::Cache(params) => {
-                let (rebuild, rebuild_at) = self.rebuild(&params.rebuild, &below("cache", "rebuild"), services)?;
-                let (kind, rebuild) = (StateKind::Cache, Some(rebuild));
-                Some(Place { kind, rebuild, rebuild_at, ..Place::nothing() })
-            }
-            Location::Store(params) => {
-                let read = self.law(&params.read, &below("store", "read"));
-                let write = self.law(&params.write, &below("store", "write"));
-                services.ready.push(Service {
-                    does: Does::Store { read: read?, write: write? },
-                    concurrency: params.concurrency.map_or(u32::MAX, std::num::NonZeroU32::get),
-                    queue_max: params.queue_max.unwrap_or(u32::MAX),
-                    holds_slot: params.holds_slot,
-                });
-                let (kind, store) = (StateKind::Store, Some(services.ready.len() - 1));
-                Some(Place { kind, store, ..Place::nothing() })
-            }
-        }
-    }
-
     /// What is not wrong but will surprise.
     fn warn(&mut self, plan: &Plan) {
         let slots: f64 =
@@ -232,7 +200,7 @@ impl Reading<'_> {
             let present: u64 = plan.populations.iter().filter(|people| holds(people)).map(Population::present).sum();
             present / plan.desired() as u64
         };
-        let sessions = each(&|people| matches!(people.state.kind, StateKind::Memory | StateKind::Cache));
+        let sessions = each(&|people| people.state.fills_nodes());
         let connections = each(&|people| plan.hangs(people));
         let memories = plan.nodes[..plan.desired()].iter().filter_map(|node| node.spec.memory);
         let needed = memories.filter_map(|memory| Some((memory.limit?, memory.taken(sessions, connections, 0))));
@@ -253,9 +221,14 @@ fn offered(people: &Population, plan: &Plan) -> f64 {
         }
         _ => (0.0, 0.0),
     });
-    let held = people.service.mean() + store.0 * store.1;
+    let cared = people.state.care.as_ref().map_or(0.0, |care| {
+        let mean = |law: &Option<Sampler>| law.as_ref().map_or(0.0, Sampler::mean);
+        mean(&care.read) + people.write_ratio * mean(&care.write)
+    });
+    let works = people.service.mean() + cared;
+    let held = works + store.0 * store.1;
     let Some(gap) = people.gap() else { return 0.0 };
-    let waits = if people.pace.is_some() { 0.0 } else { people.service.mean() + store.0 };
+    let waits = if people.pace.is_some() { 0.0 } else { works + store.0 };
     let cycle = gap.mean() + waits;
     let visiting = |closed: &Closed| f64::from(closed.clients) * people.visiting_ratio(&closed.gap);
     let again = people.closed.as_ref().map_or(0.0, visiting) * held / cycle;

@@ -10,7 +10,7 @@ use crate::base::units::{Number, Share};
 use crate::cluster::balancer;
 use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::client::reconnect::Backoff;
-use crate::cluster::client::{Protocol, addresses, arrivals, closed};
+use crate::cluster::client::{Protocol, Reads, addresses, arrivals, closed};
 use crate::cluster::footprint::Memory;
 use crate::cluster::life::Restart;
 use crate::cluster::state::{Location, Rebuilder};
@@ -187,6 +187,10 @@ pub struct Clients {
     /// Share of requests that write the session's state; default 100%.
     #[serde(default = "all_of_them")]
     pub write_ratio: Share,
+    /// Where requests go that do not write: `affinity`, as those that write, or `balance`, whatever affinity says
+    /// (read/write split); default `affinity`.
+    #[serde(default)]
+    pub reads: Reads,
     /// How long a client waits for its stream to open; for ever unless given.
     pub connect_timeout: Option<Duration>,
     /// How long a client waits for a reply; for ever unless given.

@@ -16,6 +16,7 @@ pub mod load;
 pub mod nodes;
 pub mod path;
 mod people;
+mod places;
 pub mod presets;
 pub mod problem;
 pub mod read;

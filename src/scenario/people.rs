@@ -10,8 +10,8 @@ use crate::base::units::Unit;
 use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::client::addresses::{Addresses, Written};
 use crate::cluster::client::reconnect::Backoff;
-use crate::cluster::client::{self, Heartbeat, Keepalive, Population, Protocol, StreamParams};
-use crate::cluster::state::Place;
+use crate::cluster::client::{self, Heartbeat, Keepalive, Population, Protocol, Reads, StreamParams};
+use crate::cluster::state::{Kind, Place};
 use std::path::Path;
 
 impl Reading<'_> {
@@ -33,6 +33,7 @@ impl Reading<'_> {
             None => shared.clone(),
         };
         self.check_waits(name, clients);
+        self.check_split(name, clients, state.as_ref());
         self.check_protocol(name, clients, state.as_ref());
         if let Some(affinity) = &clients.affinity {
             for (key, message) in affinity.0.faults() {
@@ -63,6 +64,7 @@ impl Reading<'_> {
             addresses,
             service,
             write_ratio: clients.write_ratio.ratio(),
+            reads: clients.reads,
             connect_timeout: clients.connect_timeout,
             request_timeout: clients.request_timeout,
             retry: clients.retry.as_ref().map(|retry| {
@@ -227,6 +229,22 @@ impl Reading<'_> {
                 key => format!("clients.{name} open no streams: {key} means nothing to them"),
             };
             self.warning(&["clients", name, key], message, "write protocol = \"stream\", or take it out");
+        }
+    }
+
+    /// Whether a read/write split makes sense: whoever reads elsewhere must find the state there.
+    fn check_split(&mut self, name: &str, clients: &Clients, state: Option<&Place>) {
+        let path = ["clients", name, "reads"];
+        if clients.reads == Reads::Affinity {
+            return;
+        }
+        if let Some(kind) = state.map(|place| place.kind).filter(|kind| matches!(kind, Kind::Memory | Kind::Disk)) {
+            let message = format!("clients.{name} read anywhere, but only one node has their state ({kind:?})");
+            self.wrong(&path, message.to_lowercase(), "choose a state that others have too, or leave `reads` out");
+        }
+        if !matches!(clients.protocol.0, Protocol::Request(_)) {
+            let message = format!("clients.{name} keep a connection, on which reads go where writes go");
+            self.wrong(&path, message, "use protocol = \"request\", or leave `reads` out");
         }
     }
 

@@ -29,7 +29,7 @@ pub fn read(table: &Table, problems: &mut Problems) -> Vec<Limit> {
 }
 
 fn limit(name: &str, text: &str) -> Result<Limit, (String, String)> {
-    let gated = || columns::ALL.iter().filter(|c| c.files.contains(&File::Runs) || c.files.contains(&File::Incidents));
+    let gated = || columns::all().filter(|c| c.files.contains(&File::Runs) || c.files.contains(&File::Incidents));
     let Some(column) = gated().find(|column| column.name == name) else {
         let known: Vec<String> = gated().map(|column| column.name.to_owned()).collect();
         let near = nearest(name, &known).map(|near| format!("did you mean `{near}`? "));

@@ -163,8 +163,10 @@ const STATE: Lines = &[
     "[state.memory]\nrebuild.at = \"login\"\non_missing = \"error\"",
     "[state.cache]\nrebuild.at = \"login\"",
     "[state.cache]\nrebuild.service = { exponential = { mean = \"50ms\" } }",
+    "[state.disk]\nrebuild.at = \"login\"\nread = \"20ms\"\nwrite = { exponential = { mean = \"30ms\" } }",
+    "[state.client]\nverify = { exponential = { mean = \"10ms\" } }",
     "[state.store]",
-    "[state.store]\nread = \"30ms\"\nwrite = { exponential = { mean = \"20ms\" } }\nconcurrency = 3\nholds_slot = true",
+    "[state.store]\nserialize = \"3ms\"\nread = \"30ms\"\nwrite = { exponential = { mean = \"20ms\" } }\nconcurrency = 3\nholds_slot = true",
     "[state.store]\nread = \"50ms\"\nconcurrency = 1\nqueue_max = 2",
     "[state.store]\nread = \"50ms\"\nconcurrency = 1\nqueue_max = 0\nholds_slot = true",
 ];

@@ -358,7 +358,7 @@ fn each_measure_of_uneven_memory() {
         }
     }
     let without = simulate(&text.replace("memory = { per_connection = \"1MiB\" }", ""));
-    for column in columns::ALL.iter().filter(|column| column.name.contains("memory") || column.name.contains("oom")) {
+    for column in columns::all().filter(|column| column.name.contains("memory") || column.name.contains("oom")) {
         assert_eq!((column.get)(whole(&without)), None, "{}", column.name);
     }
 }

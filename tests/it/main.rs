@@ -23,6 +23,7 @@ mod reconnect;
 mod rolling;
 mod scenarios;
 mod schema;
+mod state;
 mod tidy;
 mod trouble;
 mod view;

@@ -151,6 +151,7 @@ impl Sim<'_> {
     fn take_away(&mut self, now: Instant, node: NodeId, cause: Cause) {
         self.set_admin(now, node, Admin::Removed);
         self.take_down(now, node, cause);
+        self.withdraw_room(now, node, cause);
     }
 
     /// Whether a node belongs to the cluster, up or not.

@@ -51,6 +51,8 @@ pub struct Population {
     pub service: Sampler,
     /// Share of requests that write the session's state; in [0, 1].
     pub write_ratio: f64,
+    /// Where requests go that do not write.
+    pub reads: Reads,
     /// How long a client waits for a stream to open; `None` for ever.
     pub connect_timeout: Option<Duration>,
     /// How long a client waits for a reply; `None` for ever.
@@ -74,6 +76,16 @@ pub struct Population {
 }
 
 impl Population {
+    /// Whether reads and writes take different ways.
+    pub fn splits(&self) -> bool {
+        self.reads == Reads::Balance
+    }
+
+    /// Whether it makes a difference if a request writes.
+    pub fn heeds_writes(&self) -> bool {
+        self.splits() || self.state.heeds_writes()
+    }
+
     /// The gap that its requests keep, after a reply or after each other; `None` when it asks nothing.
     pub fn gap(&self) -> Option<&Sampler> {
         self.pace.as_ref().or(self.think.as_ref())
@@ -213,6 +225,12 @@ pub struct Streams {
     pub rebuild: Stream,
     /// Times that rebuild services take.
     pub rebuild_visit: Stream,
+    /// Work of a node on reading session state.
+    pub state_read: Stream,
+    /// Work of a node on writing session state.
+    pub state_write: Stream,
+    /// Work of a node on fetching session state from another.
+    pub fetch: Stream,
     /// Store reads.
     pub store_read: Stream,
     /// Store writes.
@@ -250,6 +268,9 @@ impl Streams {
             redispatch: stream("redispatch"),
             rebuild: stream("rebuild"),
             rebuild_visit: stream("rebuild visit"),
+            state_read: stream("state read"),
+            state_write: stream("state write"),
+            fetch: stream("state fetch"),
             store_read: stream("store read"),
             store_write: stream("store write"),
             handshake: stream("handshake"),
@@ -262,6 +283,17 @@ impl Streams {
             cookie: stream("cookie age"),
         }
     }
+}
+
+/// Where requests go that do not write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reads {
+    /// Where affinity says, as those that write.
+    #[default]
+    Affinity,
+    /// Where `balance` says: the read/write split.
+    Balance,
 }
 
 /// A draw's uniform value decides a yes or no question.

@@ -3,8 +3,9 @@
 //! Nothing can be lost; what a crash or a move costs is the work of filling the cache anew, also for the
 //! first request of a session.
 
-use super::{Gone, Keep, Look, Rebuild};
+use super::{Gone, Ground, Keep, Kind, Look, Place, Rebuild, Toll, Visit};
 use crate::base::id::{NodeId, SessionId};
+use crate::base::time::Instant;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,14 @@ pub const MEANING: &str = "a reproducible cache on every node that served the se
 pub struct Params {
     /// Work that fills a missing entry.
     pub rebuild: Rebuild,
+}
+
+impl Params {
+    /// The place, ready to run.
+    pub fn place(&self, ground: &mut dyn Ground) -> Option<Place> {
+        let (rebuild, rebuild_at) = ground.rebuild(&self.rebuild)?;
+        Some(Place { kind: Kind::Cache, rebuild: Some(rebuild), rebuild_at, ..Place::nothing() })
+    }
 }
 
 /// Which nodes have an entry for each session.
@@ -55,13 +64,13 @@ impl Cache {
 }
 
 impl Keep for Cache {
-    fn look(&mut self, session: SessionId, node: NodeId) -> Look {
+    fn look(&mut self, &Visit { session, node, .. }: &Visit) -> Look {
         let entry = (node, self.incarnation(node));
         let found = self.entries.get(session.index()).is_some_and(|entries| entries.contains(&entry));
         if found { Look::Here } else { Look::Missing }
     }
 
-    fn keep(&mut self, session: SessionId, node: NodeId) {
+    fn keep(&mut self, &Visit { session, node, .. }: &Visit) {
         if session.index() >= self.entries.len() {
             self.entries.resize_with(session.index() + 1, Vec::new);
         }
@@ -75,7 +84,7 @@ impl Keep for Cache {
         self.shelf(node).entries += 1;
     }
 
-    fn forget_node(&mut self, node: NodeId, _: Gone, _lost: &mut Vec<u32>) {
+    fn forget_node(&mut self, _: Instant, node: NodeId, _: Gone, _: &mut Toll) {
         let shelf = self.shelf(node);
         *shelf = Shelf { incarnation: shelf.incarnation + 1, entries: 0 };
     }
@@ -99,31 +108,38 @@ impl Keep for Cache {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::visit;
     use super::*;
+
+    const A: NodeId = NodeId(0);
+    const B: NodeId = NodeId(1);
+
+    fn crash(cache: &mut Cache, node: NodeId) {
+        cache.forget_node(Instant::START, node, Gone::Process, &mut Toll::default());
+    }
 
     #[test]
     fn each_node_fills_its_own_entry_and_loses_it_with_its_process() {
-        let (alice, a, b) = (SessionId(3), NodeId(0), NodeId(1));
         let mut cache = Cache::default();
-        cache.keep(alice, a);
-        assert_eq!((cache.look(alice, a), cache.look(alice, b)), (Look::Here, Look::Missing));
-        cache.keep(alice, b);
-        cache.forget_node(a, Gone::Process, &mut Vec::new());
-        assert_eq!((cache.look(alice, a), cache.look(alice, b)), (Look::Missing, Look::Here));
+        let found = |cache: &mut Cache| [0, 1].map(|node| cache.look(&visit(3, node)));
+        cache.keep(&visit(3, 0));
+        assert_eq!(found(&mut cache), [Look::Here, Look::Missing]);
+        cache.keep(&visit(3, 1));
+        crash(&mut cache, A);
+        assert_eq!(found(&mut cache), [Look::Missing, Look::Here]);
     }
 
     #[test]
     fn each_node_counts_the_entries_that_it_has() {
-        let (alice, bob, a, b) = (SessionId(3), SessionId(4), NodeId(0), NodeId(1));
         let mut cache = Cache::default();
-        for (session, node) in [(alice, a), (alice, a), (alice, b), (bob, a)] {
-            cache.keep(session, node);
+        for (session, node) in [(3, 0), (3, 0), (3, 1), (4, 0)] {
+            cache.keep(&visit(session, node));
         }
-        assert_eq!((cache.copies(a), cache.copies(b)), (2, 1));
-        cache.forget_node(a, Gone::Process, &mut Vec::new());
-        cache.keep(bob, a);
-        assert_eq!((cache.copies(a), cache.copies(b)), (1, 1));
-        [alice, bob].into_iter().for_each(|session| cache.end(session));
-        assert_eq!((cache.copies(a), cache.copies(b)), (0, 0));
+        assert_eq!((cache.copies(A), cache.copies(B)), (2, 1));
+        crash(&mut cache, A);
+        cache.keep(&visit(4, 0));
+        assert_eq!((cache.copies(A), cache.copies(B)), (1, 1));
+        [3, 4].into_iter().for_each(|session| cache.end(SessionId(session)));
+        assert_eq!((cache.copies(A), cache.copies(B)), (0, 0));
     }
 }

@@ -3,9 +3,9 @@
 //! It dies with the process. A request served elsewhere makes a new copy there, and the old one, although
 //! it still exists, is not current any more: the user has logged in again.
 
-use super::{Gone, Keep, Lifetime, Look, OnMissing, Rebuild};
+use super::{Gone, Ground, Keep, Kind, Lifetime, Look, OnMissing, Place, Rebuild, Toll, Visit};
 use crate::base::id::{NodeId, SessionId};
-use crate::base::time::Duration;
+use crate::base::time::{Duration, Instant};
 use crate::cluster::residents::Residents;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,10 +27,22 @@ pub struct Params {
     pub resume: Duration,
 }
 
+impl Params {
+    /// The place, ready to run.
+    pub fn place(&self, ground: &mut dyn Ground) -> Option<Place> {
+        let (rebuild, rebuild_at) = ground.rebuild(&self.rebuild)?;
+        let resume = (self.lifetime == Lifetime::Connection).then_some(self.resume);
+        let (kind, rebuild, on_missing) = (Kind::Memory, Some(rebuild), self.on_missing);
+        Some(Place { kind, rebuild, rebuild_at, on_missing, resume, ..Place::nothing() })
+    }
+}
+
 /// Which node holds each session's copy.
 #[derive(Debug, Default)]
 pub struct Memory {
     copies: Residents,
+    // Whether copies outlive the process.
+    on_disk: bool,
     // By slot: the session has lost its only copy, so its absence is a loss that was already counted. Read
     // only where there is no copy.
     without: Vec<Without>,
@@ -48,7 +60,7 @@ enum Without {
 }
 
 impl Keep for Memory {
-    fn look(&mut self, session: SessionId, node: NodeId) -> Look {
+    fn look(&mut self, &Visit { session, node, .. }: &Visit) -> Look {
         match self.copies.node(session.0) {
             Some(home) if home == node => Look::Here,
             Some(_) => Look::Elsewhere,
@@ -60,7 +72,7 @@ impl Keep for Memory {
         }
     }
 
-    fn keep(&mut self, session: SessionId, node: NodeId) {
+    fn keep(&mut self, &Visit { session, node, .. }: &Visit) {
         self.copies.bind(session.0, node);
     }
 
@@ -73,10 +85,14 @@ impl Keep for Memory {
         self.set_without(session.0, Without::Told);
     }
 
-    fn forget_node(&mut self, node: NodeId, _: Gone, lost: &mut Vec<u32>) {
-        let before = lost.len();
-        self.copies.take(node, lost);
-        lost[before..].iter().for_each(|&session| self.set_without(session, Without::Lost));
+    fn forget_node(&mut self, _: Instant, node: NodeId, gone: Gone, toll: &mut Toll) {
+        if !self.on_disk || gone == Gone::Host {
+            self.forget(node, toll);
+        }
+    }
+
+    fn node_leaves(&mut self, _: Instant, node: NodeId, toll: &mut Toll) {
+        self.forget(node, toll);
     }
 
     fn end(&mut self, session: SessionId) {
@@ -93,11 +109,11 @@ impl Keep for Memory {
     }
 
     fn copies(&self, node: NodeId) -> usize {
-        self.copies.count(node)
+        if self.on_disk { 0 } else { self.copies.count(node) }
     }
 
     fn holders(&self, session: SessionId, nodes: &mut Vec<NodeId>) {
-        nodes.extend(self.copies.node(session.0));
+        nodes.extend(self.copies.node(session.0).filter(|_| !self.on_disk));
     }
 
     fn fetch(&self, session: SessionId) {
@@ -106,6 +122,17 @@ impl Keep for Memory {
 }
 
 impl Memory {
+    /// The same on the disk of the node's host.
+    pub fn on_disk() -> Memory {
+        Memory { on_disk: true, ..Memory::default() }
+    }
+
+    fn forget(&mut self, node: NodeId, toll: &mut Toll) {
+        let before = toll.lost.len();
+        self.copies.take(node, &mut toll.lost);
+        toll.lost[before..].iter().for_each(|&session| self.set_without(session, Without::Lost));
+    }
+
     fn set_without(&mut self, session: u32, without: Without) {
         let index = session as usize;
         if index >= self.without.len() {
@@ -120,29 +147,42 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::visit;
     use super::*;
 
-    const ALICE: SessionId = SessionId(7);
-    const A: NodeId = NodeId(0);
-    const B: NodeId = NodeId(1);
+    const ALICE: u32 = 7;
+
+    fn lost(memory: &mut Memory, gone: Gone) -> Vec<u32> {
+        let mut toll = Toll::default();
+        memory.forget_node(Instant::START, NodeId(0), gone, &mut toll);
+        toll.lost
+    }
 
     #[test]
     fn state_dies_with_its_node_and_is_then_missing_everywhere() {
         let mut memory = Memory::default();
-        assert_eq!(memory.look(ALICE, A), Look::New);
-        memory.keep(ALICE, A);
-        assert_eq!((memory.look(ALICE, A), memory.look(ALICE, B)), (Look::Here, Look::Elsewhere));
-        let mut lost = Vec::new();
-        memory.forget_node(A, Gone::Process, &mut lost);
-        assert_eq!(lost, [ALICE.0]);
-        assert_eq!(memory.look(ALICE, A), Look::Missing);
+        assert_eq!(memory.look(&visit(ALICE, 0)), Look::New);
+        memory.keep(&visit(ALICE, 0));
+        assert_eq!((memory.look(&visit(ALICE, 0)), memory.look(&visit(ALICE, 1))), (Look::Here, Look::Elsewhere));
+        assert_eq!(lost(&mut memory, Gone::Process), [ALICE]);
+        assert_eq!(memory.look(&visit(ALICE, 0)), Look::Missing);
+    }
+
+    #[test]
+    fn on_disk_it_dies_with_the_host_only_and_takes_no_memory() {
+        let mut disk = Memory::on_disk();
+        disk.keep(&visit(ALICE, 0));
+        assert_eq!((lost(&mut disk, Gone::Process), disk.copies(NodeId(0))), (vec![], 0));
+        assert_eq!((disk.look(&visit(ALICE, 0)), disk.look(&visit(ALICE, 1))), (Look::Here, Look::Elsewhere));
+        assert_eq!(lost(&mut disk, Gone::Host), [ALICE]);
+        assert_eq!(disk.look(&visit(ALICE, 0)), Look::Missing);
     }
 
     #[test]
     fn the_next_user_of_a_slot_starts_anew() {
         let mut memory = Memory::default();
-        memory.keep(ALICE, A);
-        memory.end(ALICE);
-        assert_eq!(memory.look(ALICE, A), Look::New);
+        memory.keep(&visit(ALICE, 0));
+        memory.end(SessionId(ALICE));
+        assert_eq!(memory.look(&visit(ALICE, 0)), Look::New);
     }
 }

@@ -1,18 +1,21 @@
 //! Where does session state live, and what becomes of it when a node dies?
 //!
-//! Every place answers the same four questions ([`Keep`]): is the state here, it is here now, this node is
-//! lost, this session is over. To add a place: write its file here, then its lines below.
+//! Every place answers the same questions ([`Keep`]): is the state here, it is here now, this node is lost, this
+//! session is over. To add a place: write its file here, then its lines below.
 
 mod cache;
+mod disk;
 mod memory;
 mod rebuild;
 mod service;
 mod store;
+mod token;
 
+use crate::base::cause::Cause;
 use crate::base::choice::Alternatives;
-use crate::base::dist::Sampler;
+use crate::base::dist::{Law, Sampler};
 use crate::base::id::{NodeId, SessionId};
-use crate::base::time::Duration;
+use crate::base::time::{Duration, Instant};
 pub use rebuild::{Rebuild, Rebuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,8 +29,12 @@ pub enum Location {
     None(NoParams),
     /// In the memory of the node that served the session last.
     Memory(memory::Params),
+    /// On the disk of the host that served the session last.
+    Disk(disk::Params),
     /// In an external store such as Redis.
     Store(store::Params),
+    /// In a signed token that the client presents.
+    Client(token::Params),
     /// A reproducible cache on every node that served the session.
     Cache(cache::Params),
 }
@@ -47,7 +54,9 @@ impl Alternatives for Location {
     const NAMES: &'static [(&'static str, &'static str)] = &[
         ("none", "sessions have no state"),
         ("memory", memory::MEANING),
+        ("disk", disk::MEANING),
         ("store", store::MEANING),
+        ("client", token::MEANING),
         ("cache", cache::MEANING),
     ];
 }
@@ -74,6 +83,46 @@ pub enum Lifetime {
     Connection,
 }
 
+/// What a scenario offers to make a place ready: laws are compiled, services found, faults told.
+///
+/// Keys are those below the place's own section.
+pub trait Ground {
+    /// A law, ready to draw from; `None` when it is wrong.
+    fn law(&mut self, law: &Law<Duration>, key: &[&str]) -> Option<Sampler>;
+    /// What a rebuild takes on the node, and the rebuild service that is visited before.
+    fn rebuild(&mut self, rebuild: &Rebuild) -> Option<(Sampler, Option<usize>)>;
+    /// A store that stands beside the nodes; its place in the plan.
+    fn store(&mut self, store: Service) -> usize;
+    /// Something is wrong with a key.
+    fn wrong(&mut self, key: &[&str], message: String, mend: &str);
+}
+
+impl Location {
+    /// The place, ready to run; `None` when something is wrong with it.
+    pub fn place(&self, ground: &mut dyn Ground) -> Option<Place> {
+        match self {
+            Location::None(_) => Some(Place::nothing()),
+            Location::Memory(params) => params.place(ground),
+            Location::Disk(params) => params.place(ground),
+            Location::Store(params) => params.place(ground),
+            Location::Client(params) => params.place(ground),
+            Location::Cache(params) => params.place(ground),
+        }
+    }
+
+    /// Its key in a scenario.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Location::None(_) => "none",
+            Location::Memory(_) => "memory",
+            Location::Disk(_) => "disk",
+            Location::Store(_) => "store",
+            Location::Client(_) => "client",
+            Location::Cache(_) => "cache",
+        }
+    }
+}
+
 /// A place, ready to run.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -89,17 +138,49 @@ pub struct Place {
     pub store: Option<usize>,
     /// State that hangs on the connection: how long it is kept after a cut.
     pub resume: Option<Duration>,
+    /// What dealing with the state costs the node; `None` where it costs nothing.
+    pub care: Option<Box<Care>>,
+    /// Size of a session's state where that is known (bytes): what a read, a write or a fetch moves.
+    pub size: u64,
+}
+
+/// What dealing with a session's state costs: service demand of the node beside the request's own.
+#[derive(Clone, Debug, Default)]
+pub struct Care {
+    /// For every request.
+    pub read: Option<Sampler>,
+    /// For every request that writes.
+    pub write: Option<Sampler>,
+    /// For every request whose node must fetch the state from another.
+    pub fetch: Option<Sampler>,
+}
+
+impl Care {
+    /// What these laws cost, one for every request and one for each that writes; the outer `None` when one is wrong.
+    fn of(ground: &mut dyn Ground, laws: &[(&str, &Option<Law<Duration>>); 2]) -> Option<Option<Box<Care>>> {
+        let [read, write] = laws.map(|(key, law)| match law {
+            Some(law) => ground.law(law, &[key]).map(Some),
+            None => Some(None),
+        });
+        let (read, write) = (read?, write?);
+        let costs = read.is_some() || write.is_some();
+        Some(costs.then(|| Box::new(Care { read, write, fetch: None })))
+    }
 }
 
 /// What keeps the copies.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Kind {
     /// Nothing: there is no state.
     Nothing,
     /// One copy in one node's memory.
     Memory,
+    /// One copy on one host's disk.
+    Disk,
     /// The store, out of the nodes' reach.
     Store,
+    /// The client itself.
+    Client,
     /// Copies that can be made again.
     Cache,
 }
@@ -114,6 +195,8 @@ impl Place {
             on_missing: OnMissing::Rebuild,
             store: None,
             resume: None,
+            care: None,
+            size: 0,
         }
     }
 
@@ -122,7 +205,8 @@ impl Place {
         match self.kind {
             Kind::Nothing => Box::new(Nothing),
             Kind::Memory => Box::new(memory::Memory::default()),
-            Kind::Store => Box::new(store::Outside),
+            Kind::Disk => Box::new(memory::Memory::on_disk()),
+            Kind::Store | Kind::Client => Box::new(Outside),
             Kind::Cache => Box::new(cache::Cache::default()),
         }
     }
@@ -131,6 +215,55 @@ impl Place {
     pub fn is_stateful(&self) -> bool {
         self.kind != Kind::Nothing
     }
+
+    /// Whether copies of it may be behind, or lose what was written.
+    pub fn has_copies(&self) -> bool {
+        false
+    }
+
+    /// Whether it fills the memory of nodes.
+    pub fn fills_nodes(&self) -> bool {
+        matches!(self.kind, Kind::Memory | Kind::Cache)
+    }
+
+    /// What goes over the network with a request, apart from what a store is asked (bytes).
+    pub fn carried(&self, writes: bool, fetches: bool) -> u64 {
+        match self.kind {
+            Kind::Client => self.size * (1 + u64::from(writes)),
+            _ => self.size * u64::from(fetches),
+        }
+    }
+
+    /// Whether it makes a difference if a request writes.
+    pub fn heeds_writes(&self) -> bool {
+        self.store.is_some() || self.size > 0 || self.care.as_ref().is_some_and(|care| care.write.is_some())
+    }
+}
+
+/// Somebody is served.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit {
+    /// When.
+    pub now: Instant,
+    /// Whose state it is: the slot of the session's record.
+    pub session: SessionId,
+    /// The session's name within its population.
+    pub who: u64,
+    /// Where.
+    pub node: NodeId,
+    /// Whether the request writes.
+    pub writes: bool,
+}
+
+/// What becomes of state without anybody asking for it.
+#[derive(Debug, Default)]
+pub struct Toll {
+    /// Sessions whose last current copy is gone.
+    pub lost: Vec<u32>,
+    /// Sessions whose latest writes are gone, once for each write, and why.
+    pub writes_lost: Vec<(u32, Cause)>,
+    /// Nodes that hold more or fewer copies in their memory than before.
+    pub touched: Vec<NodeId>,
 }
 
 /// What a node finds when it looks for a session's state.
@@ -148,6 +281,10 @@ pub enum Look {
     Told,
     /// The only current copy is on another node and becomes worthless.
     Elsewhere,
+    /// A current copy is on another node, and must be fetched from there.
+    Fetch,
+    /// It is here, but not as it was last written.
+    Stale,
 }
 
 /// What of a node is gone.
@@ -161,17 +298,26 @@ pub enum Gone {
 
 /// The books of one place for one population.
 pub trait Keep: Send {
-    /// What `node` finds for `session`.
-    fn look(&mut self, session: SessionId, node: NodeId) -> Look;
-    /// `session`'s state is now on `node`, and current.
-    fn keep(&mut self, session: SessionId, node: NodeId);
+    /// What the node finds.
+    fn look(&mut self, visit: &Visit) -> Look;
+    /// The session's state is now on the node, and current.
+    fn keep(&mut self, visit: &Visit);
     /// The client has been told that its state is gone.
     fn tell(&mut self, _session: SessionId) {}
     /// The copy elsewhere is given up, before it is made again.
     fn give_up(&mut self, _session: SessionId) {}
-    /// `node` has lost its memory, and with its host also what it had on disk; sessions whose last current copy is
-    /// gone are appended to `lost`.
-    fn forget_node(&mut self, _node: NodeId, _gone: Gone, _lost: &mut Vec<u32>) {}
+    /// `node` has lost its memory, and with its host also what it had on disk.
+    fn forget_node(&mut self, _now: Instant, _node: NodeId, _gone: Gone, _toll: &mut Toll) {}
+    /// `node` may hold state from now on.
+    fn node_listens(&mut self, _now: Instant, _node: NodeId) {}
+    /// `node` has been taken away for good, and its host with it.
+    fn node_leaves(&mut self, _now: Instant, _node: NodeId, _toll: &mut Toll) {}
+    /// When something happens to state that nobody has asked for.
+    fn due(&self) -> Instant {
+        Instant::NEVER
+    }
+    /// Lets that happen.
+    fn pass(&mut self, _now: Instant, _toll: &mut Toll) {}
     /// `session`'s state is thrown away; whether there was any.
     fn expire(&mut self, _session: SessionId) -> bool {
         false
@@ -193,8 +339,30 @@ pub trait Keep: Send {
 struct Nothing;
 
 impl Keep for Nothing {
-    fn look(&mut self, _: SessionId, _: NodeId) -> Look {
+    fn look(&mut self, _: &Visit) -> Look {
         Look::NoState
     }
-    fn keep(&mut self, _: SessionId, _: NodeId) {}
+    fn keep(&mut self, _: &Visit) {}
+}
+
+/// State outside the nodes is found by every node.
+#[derive(Debug)]
+struct Outside;
+
+impl Keep for Outside {
+    fn look(&mut self, _: &Visit) -> Look {
+        Look::Here
+    }
+    fn keep(&mut self, _: &Visit) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Somebody is served at time zero by a request that does not write.
+    pub fn visit(session: u32, node: u32) -> Visit {
+        let (session, node) = (SessionId(session), NodeId(node));
+        Visit { now: Instant::START, session, who: u64::from(session.0), node, writes: false }
+    }
 }

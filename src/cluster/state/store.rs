@@ -1,10 +1,10 @@
 //! `store`: state lives in an external store. Nodes hold nothing, so no node's death loses anything; every
 //! request pays a read before its work and, if it writes, a write after it.
 
-use super::{Keep, Look};
+use super::{Care, Does, Ground, Kind, Place, Service};
 use crate::base::dist::Law;
-use crate::base::id::{NodeId, SessionId};
 use crate::base::time::Duration;
+use crate::base::units::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
@@ -26,23 +26,42 @@ pub struct Params {
     pub queue_max: Option<u32>,
     /// Whether a request keeps its slot on the node while it waits for the store (blocking I/O); default no.
     pub holds_slot: bool,
+    /// Size of a session's state, which every read and every write moves; default 1 KiB.
+    pub size: Bytes,
+    /// Service demand on the node of turning 1 KiB into an object after a read, or back before a write; default none.
+    pub serialize: Duration,
 }
 
 impl Default for Params {
     fn default() -> Params {
         let half_a_millisecond = || Law::constant(Duration::from_nanos(500_000));
         let (read, write) = (half_a_millisecond(), half_a_millisecond());
-        Params { read, write, concurrency: None, queue_max: None, holds_slot: false }
+        Params {
+            read,
+            write,
+            concurrency: None,
+            queue_max: None,
+            holds_slot: false,
+            size: Bytes::new(1 << 10),
+            serialize: Duration::ZERO,
+        }
     }
 }
 
-/// State outside the nodes is found by every node.
-#[derive(Debug)]
-pub struct Outside;
-
-impl Keep for Outside {
-    fn look(&mut self, _: SessionId, _: NodeId) -> Look {
-        Look::Here
+impl Params {
+    /// The place, ready to run.
+    pub fn place(&self, ground: &mut dyn Ground) -> Option<Place> {
+        let [read, write] = [(&self.read, "read"), (&self.write, "write")].map(|(law, key)| ground.law(law, &[key]));
+        let store = ground.store(Service {
+            does: Does::Store { read: read?, write: write? },
+            concurrency: self.concurrency.map_or(u32::MAX, NonZeroU32::get),
+            queue_max: self.queue_max.unwrap_or(u32::MAX),
+            holds_slot: self.holds_slot,
+        });
+        let size = self.size.get();
+        let each = Duration::from_nanos_f64(self.serialize.as_nanos() as f64 * size as f64 / 1024.0);
+        let cost = Some(Law::constant(each)).filter(|_| !each.is_zero());
+        let care = Care::of(ground, &[("serialize", &cost), ("serialize", &cost)])?;
+        Some(Place { kind: Kind::Store, store: Some(store), size, care, ..Place::nothing() })
     }
-    fn keep(&mut self, _: SessionId, _: NodeId) {}
 }

@@ -47,7 +47,7 @@ fn causes() -> String {
 
 fn figures() -> String {
     let mut text = table(&["column", "unit", "in", "better", "meaning"]);
-    for column in columns::ALL {
+    for column in columns::all() {
         let files = [(File::Ticks, "ticks"), (File::Incidents, "incidents"), (File::Runs, "runs")];
         let files = files.into_iter().filter(|(file, _)| column.files.contains(file)).map(|(_, name)| name);
         let better = match column.better {
