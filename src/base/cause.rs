@@ -97,11 +97,13 @@ pub enum Cause {
     Partition,
     /// It was thrown away to make room.
     Evicted,
+    /// The store that held it has lost everything, or all since its last backup.
+    StoreLost,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 43] = [
+    pub const ALL: [Cause; 44] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -145,6 +147,7 @@ impl Cause {
         Cause::Failover,
         Cause::Partition,
         Cause::Evicted,
+        Cause::StoreLost,
     ];
 
     /// How many causes there are.
@@ -196,6 +199,7 @@ impl Cause {
             Cause::Failover => "failover",
             Cause::Partition => "partition",
             Cause::Evicted => "evicted",
+            Cause::StoreLost => "store_lost",
         }
     }
 
@@ -257,6 +261,7 @@ impl Cause {
             Cause::Failover => "The store's new primary had not had it yet when the old one went.",
             Cause::Partition => "It was written on the side of a partition that was given up.",
             Cause::Evicted => "It was thrown away to make room.",
+            Cause::StoreLost => "The store that held it has lost everything, or all since its last backup.",
         }
     }
 }

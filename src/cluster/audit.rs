@@ -64,7 +64,8 @@ impl Sim<'_> {
         // An orphan's record does not say which service still has it.
         let asks = |stage: Stage| stage.is_at_service() || stage == Stage::Orphaned;
         let asking = self.attempts.iter().filter(|(_, attempt)| asks(attempt.stage)).count();
-        let present: usize = self.services.iter().map(Station::present).sum();
+        let served: usize = self.services.iter().map(Station::present).sum();
+        let present = served + self.stores.iter().map(|store| store.unanswered.len()).sum::<usize>();
         (asking != present).then(|| format!("{asking} ask a service, but all services have {present}"))
     }
 

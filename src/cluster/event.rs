@@ -17,6 +17,8 @@ pub const CHANGE: u8 = 12;
 pub const VIEW: u8 = 13;
 /// Something happens to session state by itself.
 pub const KEEP: u8 = 14;
+/// A store gets another primary.
+pub const STORE: u8 = 15;
 /// A node finishes work.
 pub const WORK: u8 = 2;
 /// A node has let a client in.
@@ -94,6 +96,11 @@ pub const fn probe(check: usize) -> Event {
 /// A balancer process whose view changes by itself.
 pub const fn view(process: ProcessId) -> Event {
     Event::new(VIEW, process.0 as u32)
+}
+
+/// A failover of a store.
+pub const fn store(index: usize) -> Event {
+    Event::new(STORE, index as u32)
 }
 
 /// What happens to a population's state by itself.

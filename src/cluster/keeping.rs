@@ -66,7 +66,7 @@ impl Sim<'_> {
     }
 
     /// Lets one population's state change, and counts what that costs: losses are put down to `cause`.
-    fn change_keeper(
+    pub(super) fn change_keeper(
         &mut self,
         now: Instant,
         index: usize,

@@ -28,6 +28,7 @@ mod sight;
 mod silence;
 pub mod state;
 pub mod station;
+pub mod store;
 mod visiting;
 mod waiting;
 pub mod warm_up;
@@ -78,6 +79,7 @@ pub struct Sim<'p> {
     balancers: Instances,
     jar: Jar,
     services: Vec<Station>,
+    stores: Vec<store::State>,
     // By population:
     streams: Vec<Streams>,
     keepers: Vec<Box<dyn Keep>>,
@@ -164,6 +166,7 @@ impl<'p> Sim<'p> {
             balancers: Instances::new(setting),
             jar: Jar::default(),
             services: plan.services.iter().map(service).collect(),
+            stores: plan.services.iter().map(|_| store::State::default()).collect(),
             streams: people.iter().map(|p| Streams::new(seed, &p.name)).collect(),
             keepers: people.iter().map(|p| p.state.keeper()).collect(),
             keep_timers: vec![Timer::new(); people.len()],
@@ -276,6 +279,7 @@ impl<'p> Sim<'p> {
             event::FAULT => self.on_fault(now, index as usize),
             event::VIEW => self.on_view(now, ProcessId(index as u16)),
             event::CHANGE => self.on_change(now, index as usize),
+            event::STORE => self.on_store(now, index as usize),
             event::KEEP => self.on_keep(now, PopulationId(index as u16)),
             kind => unreachable!("an event of kind {kind}"),
         }

@@ -7,7 +7,7 @@
 use super::Sim;
 use super::request::{Attempt, Kind, Stage};
 use super::session::Session;
-use super::state::{Look, OnMissing, Visit};
+use super::state::{Kind as Place, Look, OnMissing, Visit};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
 use crate::base::time::{Duration, Instant};
@@ -24,6 +24,8 @@ impl Sim<'_> {
             let missed = self.take_in(now, population, session, look);
             self.attempts[id].missed = missed;
             self.attempts[id].fetches = look == Look::Fetch;
+            // A session's first request makes its state, whatever it came for.
+            self.attempts[id].writes |= state.kind == Place::Table && (missed || look == Look::New);
             self.attempts[id].refused = missed && look != Look::Told && state.on_missing == OnMissing::Error;
             if missed
                 && !self.attempts[id].refused

@@ -204,6 +204,10 @@ impl Sim<'_> {
         if !attempt.timer.fires(now, event::attempt(id), &mut self.queue) {
             return;
         }
+        if (attempt.stage.is_at_service() || attempt.stage == Stage::Orphaned) && self.store_times_out(now, id) {
+            return;
+        }
+        let attempt = &mut self.attempts[id];
         match attempt.stage {
             Stage::BackingOff => self.send(now, id),
             Stage::Pause if attempt.placed => {

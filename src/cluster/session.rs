@@ -209,6 +209,7 @@ impl Sim<'_> {
         self.bind(Instant::START, id, node, Cause::Membership);
         let visit = Visit { now: Instant::START, session: id, who: self.sessions[id].who, node, writes: true };
         self.keep_state(population, &visit);
+        self.keepers[population.index()].written(Instant::START, id);
         true
     }
 

@@ -39,7 +39,7 @@ impl Sim<'_> {
         }
         let seen = match cause {
             Cause::AcceptFull => Seen::NotConnected,
-            Cause::BadAnswer | Cause::StoreFull => Seen::Error,
+            Cause::BadAnswer | Cause::StoreFull | Cause::StoreDown | Cause::StoreTimeout => Seen::Error,
             Cause::QueueFull => Seen::Overloaded,
             Cause::NoAnswer => Seen::Unanswered,
             Cause::SessionUnknown => Seen::Answered,

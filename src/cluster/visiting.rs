@@ -15,6 +15,10 @@ use crate::observe::Fact;
 impl Sim<'_> {
     /// Asks a service; `false` when its line was full and the attempt has failed.
     pub(super) fn visit(&mut self, now: Instant, id: AttemptId, service: usize, stage: Stage) -> bool {
+        if let Some(failing) = self.store_fails(now, service, self.attempts[id].node) {
+            (self.attempts[id].stage, self.attempts[id].asked) = (stage, now);
+            return self.visit_in_vain(now, id, service, failing);
+        }
         let attempt = &mut self.attempts[id];
         let streams = &self.streams[attempt.population.index()];
         let (law, stream, full) = match &self.plan.services[service].does {
@@ -39,7 +43,7 @@ impl Sim<'_> {
     }
 
     /// Keeps a service's timer and the books on its line true.
-    fn touch_service(&mut self, now: Instant, service: usize) {
+    pub(super) fn touch_service(&mut self, now: Instant, service: usize) {
         let station = &mut self.services[service];
         station.rearm(now, event::service(service), &mut self.queue);
         if matches!(self.plan.services[service].does, Does::Rebuild { .. }) {
@@ -76,6 +80,9 @@ impl Sim<'_> {
         if bytes > 0 && matches!(self.plan.services[service].does, Does::Store { .. }) {
             self.recorder.note(now, Fact::Carried { population, bytes });
         }
+        if stage == Stage::StoreWrite {
+            self.acknowledge(now, id, service);
+        }
         match stage {
             _ if !stage.is_at_service() => self.attempts.free(id),
             _ if self.fleet.get(node).is_silent() => self.hear_nothing(now, id),
@@ -83,7 +90,7 @@ impl Sim<'_> {
             Stage::StoreWrite => self.written(now, id, service),
             _ if self.attempts[id].kind == Kind::Rebuild => self.work_aside(now, id, node),
             _ if self.is_cancelled(id) => {
-                self.give_slot_back(now, id, service);
+                self.give_slot_back(now, service, node);
                 self.dismiss(now, id);
             }
             _ => self.go_on(now, id, service),
@@ -104,7 +111,7 @@ impl Sim<'_> {
     }
 
     fn written(&mut self, now: Instant, id: AttemptId, store: usize) {
-        self.give_slot_back(now, id, store);
+        self.give_slot_back(now, store, self.attempts[id].node);
         self.reply(now, id);
     }
 
@@ -129,9 +136,8 @@ impl Sim<'_> {
     }
 
     /// With blocking I/O, an attempt that leaves a service for good gives its node's slot back.
-    fn give_slot_back(&mut self, now: Instant, id: AttemptId, service: usize) {
+    pub(super) fn give_slot_back(&mut self, now: Instant, service: usize, node: NodeId) {
         if self.plan.services[service].holds_slot {
-            let node = self.attempts[id].node;
             self.release_slot(now, node);
             self.touch(now, node);
         }

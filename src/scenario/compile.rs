@@ -54,6 +54,8 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         reading.check_instants(&faults, &changes);
     }
     let mut services = reading.rebuilders();
+    reading.stores(&mut services);
+    reading.check_stores(&faults, &services);
     let shared = reading.place(state, &["state"], &mut services);
     let mut populations = Vec::new();
     for (name, clients) in written {

@@ -48,7 +48,13 @@ impl Reading<'_> {
             }
             let kind = kinds.remove(0);
             if let Some((nodes, zones)) = nodes {
-                self.check_aim(&["fault", &name, kind.name(), "nodes"], kind.aim(), nodes, zones);
+                let aims = [("nodes", kind.aim()), ("inside", kind.inside().filter(|_| kind.name() == "store_cut"))];
+                let stubborn = ("stubborn", kind.inside().filter(|_| kind.name() == "store_hang"));
+                for (key, aim) in aims.into_iter().chain([stubborn]) {
+                    if let Some(aim) = aim {
+                        self.check_aim(&["fault", &name, kind.name(), key], aim, nodes, zones);
+                    }
+                }
             }
             if kind.lasts().is_some_and(|span| span.is_zero()) {
                 let message = format!("fault.{name} lasts no time at all");

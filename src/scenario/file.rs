@@ -15,6 +15,7 @@ use crate::cluster::footprint::Memory;
 use crate::cluster::life::Restart;
 use crate::cluster::state::{Location, Rebuilder};
 use crate::cluster::station::Discipline;
+use crate::cluster::store;
 use crate::cluster::warm_up::WarmUp;
 use crate::cluster::{change, fate};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -79,6 +80,8 @@ pub struct Root {
     /// Services that make missing state anew, such as a login, by name: each with a capacity of its own, which
     /// all who name it share.
     pub rebuild: Option<Section<BTreeMap<String, Rebuilder>>>,
+    /// Stores of session state that may fail, and may be shared, by name.
+    pub store: Option<Section<BTreeMap<String, store::Params>>>,
     /// What goes wrong, by name.
     pub fault: Option<Section<BTreeMap<String, fate::Written>>>,
     /// What we change ourselves, by name: restarts, drains, more nodes, fewer nodes.

@@ -24,6 +24,7 @@ mod rebuilders;
 mod reloads;
 pub mod slo;
 pub mod source;
+mod stores;
 mod view;
 mod words;
 

@@ -36,6 +36,12 @@ impl Ground for Section<'_, '_> {
         self.services.ready.len() - 1
     }
 
+    fn store_named(&mut self, name: &str, key: &[&str]) -> Option<usize> {
+        let path: Vec<String> = self.below(key).into_iter().map(str::to_owned).collect();
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        self.reading.store_named(name, &path, self.services)
+    }
+
     fn wrong(&mut self, key: &[&str], message: String, mend: &str) {
         let path: Vec<String> = self.below(key).into_iter().map(str::to_owned).collect();
         let path: Vec<&str> = path.iter().map(String::as_str).collect();

@@ -14,6 +14,8 @@ pub(super) struct Services {
     pub(super) ready: Vec<Service>,
     // The names of those that rebuild, also of those that are not ready because they are wrong.
     rebuilders: Vec<String>,
+    /// The stores that have a name, and their places in the plan; `None` for those that are wrong.
+    pub(super) stores: Vec<(String, Option<usize>)>,
 }
 
 impl Reading<'_> {

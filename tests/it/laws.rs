@@ -166,6 +166,14 @@ const STATE: Lines = &[
     "[state.disk]\nrebuild.at = \"login\"\nread = \"20ms\"\nwrite = { exponential = { mean = \"30ms\" } }",
     "[state.client]\nverify = { exponential = { mean = \"10ms\" } }",
     "[state.store]",
+    "[state.store]\nat = \"s\"\n[store.s]\nreplicas = 1\nlag = \"700ms\"\ndetection = \"900ms\"\nstall = { exponential = { mean = \"600ms\" } }\n\
+     [fault.s]\nat = \"4s\"\nstore_kill = { store = \"s\", lasts = \"4s\" }",
+    "[state.store]\nat = \"s\"\non_missing = \"error\"\n[store.s]\nholds_slot = true\nconcurrency = 2\nread = \"20ms\"\ntimeout = \"800ms\"\n\
+     [fault.s]\nat = \"5s\"\nstore_hang = { store = \"s\", lasts = \"3s\", stubborn = [\"n1\"] }",
+    "[state.store]\nat = \"s\"\non_failure = \"serve\"\nrebuild.at = \"login\"\n[store.s]\nholds_slot = true\nqueue_max = 1\n\
+     [fault.s]\nat = \"5s\"\nstore_lose = { store = \"s\", lasts = \"2s\" }",
+    "[state.store]\nat = \"s\"\non_failure = \"serve\"\n[store.s]\nreplicas = 2\ndetection = \"1s\"\nconcurrency = 1\nread = \"30ms\"\n\
+     [fault.s]\nat = \"5s\"\nstore_cut = { store = \"s\", inside = 1, lasts = \"3s\" }",
     "[state.store]\nserialize = \"3ms\"\nread = \"30ms\"\nwrite = { exponential = { mean = \"20ms\" } }\nconcurrency = 3\nholds_slot = true",
     "[state.store]\nread = \"50ms\"\nconcurrency = 1\nqueue_max = 2",
     "[state.store]\nread = \"50ms\"\nconcurrency = 1\nqueue_max = 0\nholds_slot = true",

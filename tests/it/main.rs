@@ -24,6 +24,7 @@ mod rolling;
 mod scenarios;
 mod schema;
 mod state;
+mod stores;
 mod tidy;
 mod trouble;
 mod view;

@@ -128,7 +128,8 @@ impl Failing {
             Cause::Refused | Cause::ConnectTimeout | Cause::ConnectionLimit => Some(Failing::Connect),
             Cause::Reset | Cause::Restart | Cause::DrainTimeout | Cause::ScaleIn => Some(Failing::Reset),
             Cause::NoAnswer => Some(Failing::Timeout),
-            Cause::BadAnswer | Cause::QueueFull | Cause::AcceptFull | Cause::StoreFull => Some(Failing::Error),
+            Cause::BadAnswer | Cause::QueueFull | Cause::AcceptFull => Some(Failing::Error),
+            Cause::StoreFull | Cause::StoreDown | Cause::StoreTimeout => Some(Failing::Error),
             _ => None,
         }
     }

@@ -17,8 +17,8 @@ impl Harm for Freeze {
     fn name(&self) -> &'static str {
         "freeze"
     }
-    fn aim(&self) -> &Aim {
-        &self.0.nodes
+    fn aim(&self) -> Option<&Aim> {
+        Some(&self.0.nodes)
     }
     fn lasts(&self) -> Option<Duration> {
         self.0.lasts

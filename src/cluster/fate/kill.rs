@@ -18,8 +18,8 @@ impl Harm for Kill {
     fn name(&self) -> &'static str {
         "kill"
     }
-    fn aim(&self) -> &Aim {
-        &self.0.nodes
+    fn aim(&self) -> Option<&Aim> {
+        Some(&self.0.nodes)
     }
     fn lasts(&self) -> Option<Duration> {
         self.0.lasts

@@ -15,7 +15,9 @@ mod kill;
 mod lose;
 mod refuse;
 mod slow;
+mod store;
 
+use super::store::Shape;
 use super::{Sim, event};
 use crate::base::choice::Alternatives;
 use crate::base::draw::Stream;
@@ -35,8 +37,24 @@ use std::sync::Arc;
 pub trait Harm: Debug + Send + Sync {
     /// Its key in a scenario.
     fn name(&self) -> &'static str;
-    /// Whom it hits.
-    fn aim(&self) -> &Aim;
+    /// Whom it hits; `None` when it befalls a store.
+    fn aim(&self) -> Option<&Aim>;
+    /// The store that it befalls.
+    fn store(&self) -> Option<&str> {
+        None
+    }
+    /// The nodes that go on talking to its old primary.
+    fn inside(&self) -> Option<&Aim> {
+        None
+    }
+    /// What it makes of that store.
+    fn shape(&self) -> Option<Shape> {
+        None
+    }
+    /// What is left of that store's speed; 1 for all of it.
+    fn store_speed(&self) -> f64 {
+        1.0
+    }
     /// How long it lasts; `None` for good.
     fn lasts(&self) -> Option<Duration>;
     /// What is wrong with the parameters: (key, message, how to mend it).
@@ -109,6 +127,16 @@ pub struct Written {
     pub slow: Option<slow::Params>,
     /// Processes crash again and again.
     pub crash_loop: Option<crash_loop::Params>,
+    /// A store's primary is gone: connections are refused.
+    pub store_kill: Option<store::Params>,
+    /// A store's primary stands still: nothing is answered.
+    pub store_hang: Option<store::Hang>,
+    /// A store's primary is cut off from its replicas and from all nodes but some.
+    pub store_cut: Option<store::Cut>,
+    /// A store is gone with all that it held.
+    pub store_lose: Option<store::Params>,
+    /// A store works at a fraction of its speed.
+    pub store_slow: Option<store::Slow>,
 }
 
 impl Written {
@@ -122,6 +150,11 @@ impl Written {
             self.black_hole.map(harm),
             self.slow.map(harm),
             self.crash_loop.map(harm),
+            self.store_kill.map(|params| harm(store::Kill(params))),
+            self.store_hang.map(harm),
+            self.store_cut.map(harm),
+            self.store_lose.map(|params| harm(store::Lose(params))),
+            self.store_slow.map(harm),
         ];
         kinds.into_iter().flatten().collect()
     }
@@ -141,6 +174,11 @@ impl Alternatives for Written {
         ("black_hole", black_hole::MEANING),
         ("slow", slow::MEANING),
         ("crash_loop", crash_loop::MEANING),
+        ("store_kill", store::KILL),
+        ("store_hang", store::HANG),
+        ("store_cut", store::CUT),
+        ("store_lose", store::LOSE),
+        ("store_slow", store::SLOW),
     ];
 }
 
@@ -159,7 +197,7 @@ impl Sim<'_> {
     /// Begins the fault at this place in the plan.
     pub(super) fn begin_fault(&mut self, now: Instant, index: usize) {
         let fault = &self.plan.faults[index];
-        let aim = fault.kind.aim();
+        let Some(aim) = fault.kind.aim() else { return self.begin_at_store(now, index) };
         // A name or a zone means nodes whatever they are doing; a number means nodes that are up.
         let victims = self.aimed(&fault.name, aim, |sim, node| match aim {
             Aim::Names(_) | Aim::Part(Part::Zone(_)) => sim.is_wanted(node) || sim.fleet.is_up(node),
@@ -182,6 +220,9 @@ impl Sim<'_> {
     /// Ends it again.
     pub(super) fn end_fault(&mut self, now: Instant, index: usize) {
         let kind = &self.plan.faults[index].kind;
+        if kind.store().is_some() {
+            return self.end_at_store(now, index);
+        }
         let mut back_at = None;
         for node in std::mem::take(&mut self.victims_of[index]) {
             kind.end(self, now, node);

@@ -15,8 +15,8 @@ impl Harm for Refuse {
     fn name(&self) -> &'static str {
         "refuse"
     }
-    fn aim(&self) -> &Aim {
-        &self.0.nodes
+    fn aim(&self) -> Option<&Aim> {
+        Some(&self.0.nodes)
     }
     fn lasts(&self) -> Option<Duration> {
         self.0.lasts

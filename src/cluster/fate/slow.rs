@@ -30,8 +30,8 @@ impl Harm for Params {
     fn name(&self) -> &'static str {
         "slow"
     }
-    fn aim(&self) -> &Aim {
-        &self.nodes
+    fn aim(&self) -> Option<&Aim> {
+        Some(&self.nodes)
     }
     fn lasts(&self) -> Option<Duration> {
         self.lasts

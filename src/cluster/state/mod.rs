@@ -9,6 +9,7 @@ mod memory;
 mod rebuild;
 mod service;
 mod store;
+mod table;
 mod token;
 
 use crate::base::cause::Cause;
@@ -72,6 +73,17 @@ pub enum OnMissing {
     Error,
 }
 
+/// What an application does while its store fails.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// It answers with an error: fail-closed.
+    #[default]
+    Error,
+    /// It serves the request without the state, and what it would have written is lost: fail-open.
+    Serve,
+}
+
 /// How long state lives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -93,6 +105,8 @@ pub trait Ground {
     fn rebuild(&mut self, rebuild: &Rebuild) -> Option<(Sampler, Option<usize>)>;
     /// A store that stands beside the nodes; its place in the plan.
     fn store(&mut self, store: Service) -> usize;
+    /// The place in the plan of the store of this name, which stands under `key`.
+    fn store_named(&mut self, name: &str, key: &[&str]) -> Option<usize>;
     /// Something is wrong with a key.
     fn wrong(&mut self, key: &[&str], message: String, mend: &str);
 }
@@ -138,6 +152,8 @@ pub struct Place {
     pub store: Option<usize>,
     /// State that hangs on the connection: how long it is kept after a cut.
     pub resume: Option<Duration>,
+    /// What an application does while the store fails.
+    pub on_failure: OnFailure,
     /// What dealing with the state costs the node; `None` where it costs nothing.
     pub care: Option<Box<Care>>,
     /// Size of a session's state where that is known (bytes): what a read, a write or a fetch moves.
@@ -177,8 +193,10 @@ pub enum Kind {
     Memory,
     /// One copy on one host's disk.
     Disk,
-    /// The store, out of the nodes' reach.
+    /// A store that never fails, out of the nodes' reach.
     Store,
+    /// A store that may fail, and forget.
+    Table,
     /// The client itself.
     Client,
     /// Copies that can be made again.
@@ -195,6 +213,7 @@ impl Place {
             on_missing: OnMissing::Rebuild,
             store: None,
             resume: None,
+            on_failure: OnFailure::Error,
             care: None,
             size: 0,
         }
@@ -207,6 +226,7 @@ impl Place {
             Kind::Memory => Box::new(memory::Memory::default()),
             Kind::Disk => Box::new(memory::Memory::on_disk()),
             Kind::Store | Kind::Client => Box::new(Outside),
+            Kind::Table => Box::new(table::Table::default()),
             Kind::Cache => Box::new(cache::Cache::default()),
         }
     }
@@ -218,7 +238,7 @@ impl Place {
 
     /// Whether copies of it may be behind, or lose what was written.
     pub fn has_copies(&self) -> bool {
-        false
+        self.kind == Kind::Table
     }
 
     /// Whether it fills the memory of nodes.
@@ -302,6 +322,12 @@ pub trait Keep: Send {
     fn look(&mut self, visit: &Visit) -> Look;
     /// The session's state is now on the node, and current.
     fn keep(&mut self, visit: &Visit);
+    /// A store has acknowledged a write of `session`; whether it was the first.
+    fn written(&mut self, _now: Instant, _session: SessionId) -> bool {
+        false
+    }
+    /// A store has lost all but what it held at that time, if at any.
+    fn revert(&mut self, _kept: Option<Instant>, _toll: &mut Toll) {}
     /// The client has been told that its state is gone.
     fn tell(&mut self, _session: SessionId) {}
     /// The copy elsewhere is given up, before it is made again.

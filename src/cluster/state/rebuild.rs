@@ -51,6 +51,7 @@ impl Rebuilder {
             concurrency: self.concurrency.get(),
             queue_max: self.queue_max.unwrap_or(u32::MAX),
             holds_slot: self.holds_slot,
+            rules: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! missing state anew. Each has slots and a line of its own, shared by all who visit it.
 
 use crate::base::dist::Sampler;
+use crate::cluster::store::Rules;
 
 /// A service beside the nodes, ready to run.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct Service {
     pub queue_max: u32,
     /// Whether requests hold their slot on the node meanwhile.
     pub holds_slot: bool,
+    /// How a store fails and comes back; `None` for one that never fails.
+    pub rules: Option<Box<Rules>>,
 }
 
 /// What a service does, and how long that takes.

@@ -1,0 +1,189 @@
+//! What becomes of requests when a store is in trouble, and of what it held.
+
+use super::outage::{Acked, Aftermath, Failing, Shape};
+use crate::base::cause::Cause;
+use crate::base::id::{AttemptId, NodeId};
+use crate::base::time::Instant;
+use crate::cluster::request::{Attempt, Stage};
+use crate::cluster::state::{Keep, OnFailure, Toll};
+use crate::cluster::{Sim, event};
+use crate::observe::Fact;
+
+impl Sim<'_> {
+    /// Whether a store fails an operation of `node`, and how.
+    #[inline]
+    pub(in crate::cluster) fn store_fails(&self, now: Instant, service: usize, node: NodeId) -> Option<Failing> {
+        let rules = self.plan.services[service].rules.as_ref()?;
+        self.stores[service].failing(now, node, rules, self.seed)
+    }
+
+    /// An operation begins that will come to nothing. Whether the attempt goes on to need the slot that it has.
+    #[inline(never)]
+    pub(in crate::cluster) fn visit_in_vain(
+        &mut self,
+        now: Instant,
+        id: AttemptId,
+        service: usize,
+        failing: Failing,
+    ) -> bool {
+        match failing {
+            Failing::Unanswered => {
+                self.await_in_vain(now, id, service);
+                true
+            }
+            Failing::Refused => self.do_without(now, id, service, Cause::StoreDown),
+        }
+    }
+
+    /// An attempt waits for a store that will not answer.
+    fn await_in_vain(&mut self, now: Instant, id: AttemptId, service: usize) {
+        let node = self.attempts[id].node;
+        self.stores[service].unanswered.push(id);
+        if let Some(rules) = &self.plan.services[service].rules
+            && !self.stores[service].is_inside(node)
+        {
+            let gives_up = now + rules.timeout;
+            self.attempts[id].timer.set(gives_up, event::attempt(id), &mut self.queue);
+        }
+    }
+
+    /// An attempt has waited for a store in vain; `false` when it did not wait for one.
+    pub(in crate::cluster) fn store_times_out(&mut self, now: Instant, id: AttemptId) -> bool {
+        let waits = |state: &super::State| state.unanswered.iter().position(|&other| other == id);
+        let found = self.stores.iter().enumerate().find_map(|(service, state)| Some((service, waits(state)?)));
+        let Some((service, place)) = found else { return false };
+        self.stores[service].unanswered.remove(place);
+        self.store_has_failed(now, id, service, Cause::StoreTimeout);
+        true
+    }
+
+    /// An operation that was under way has failed.
+    fn store_has_failed(&mut self, now: Instant, id: AttemptId, service: usize, cause: Cause) {
+        let Attempt { stage, node, .. } = self.attempts[id];
+        if !stage.is_at_service() {
+            return self.attempts.free(id); // An orphan.
+        }
+        if self.fleet.get(node).is_silent() {
+            return self.hear_nothing(now, id);
+        }
+        if !self.do_without(now, id, service, cause) {
+            self.give_slot_back(now, service, node);
+        }
+        self.touch(now, node);
+    }
+
+    /// The application does without the store, or fails; whether it needs the slot that it has.
+    fn do_without(&mut self, now: Instant, id: AttemptId, service: usize, cause: Cause) -> bool {
+        let Attempt { stage, population, node, .. } = self.attempts[id];
+        if self.plan.populations[population.index()].state.on_failure == OnFailure::Error {
+            self.fail_at_node(now, id, cause);
+            return false;
+        }
+        if stage == Stage::StoreWrite {
+            self.recorder.note(now, Fact::WriteLost { population, cause });
+            self.reply(now, id);
+            return false;
+        }
+        self.recorder.note(now, Fact::StaleRead { population, cause });
+        if self.plan.services[service].holds_slot {
+            return self.begin_work(now, id, node);
+        }
+        self.take_slot(now, id, node);
+        true
+    }
+
+    /// A fault befalls a store.
+    pub(in crate::cluster) fn begin_outage(&mut self, now: Instant, service: usize, shape: Shape, inside: Vec<NodeId>) {
+        let Some(rules) = &self.plan.services[service].rules else { return };
+        let promoted_at = self.stores[service].begin(now, shape, inside, rules, self.seed);
+        self.wake_store(promoted_at, service);
+        let mut under_way = Vec::new();
+        self.services[service].drain(&mut under_way);
+        self.touch_service(now, service);
+        for id in under_way.into_iter().map(AttemptId) {
+            let node = self.attempts[id].node;
+            match self.store_fails(now, service, node) {
+                Some(Failing::Refused) => self.store_has_failed(now, id, service, Cause::StoreDown),
+                Some(Failing::Unanswered) => self.await_in_vain(now, id, service),
+                None => self.ask_again(now, id, service),
+            }
+        }
+    }
+
+    /// A fault of a store is over.
+    pub(in crate::cluster) fn end_outage(&mut self, now: Instant, service: usize) {
+        let Some(rules) = &self.plan.services[service].rules else { return };
+        match self.stores[service].end(now, rules) {
+            Aftermath::Nothing => {}
+            Aftermath::Writes(writes) => self.lose_writes(now, &writes, Cause::Partition),
+            Aftermath::Everything(kept) => self.revert_store(now, service, kept),
+            Aftermath::Returned(told_at) => self.wake_store(told_at, service),
+        }
+        for id in std::mem::take(&mut self.stores[service].unanswered) {
+            self.attempts[id].timer.clear();
+            self.ask_again(now, id, service);
+        }
+    }
+
+    /// A replica takes over, or a primary that hung is told that it is none any more.
+    pub(in crate::cluster) fn on_store(&mut self, now: Instant, service: usize) {
+        if !self.stores[service].timer.fires(now, event::store(service), &mut self.queue) {
+            return;
+        }
+        let Some(rules) = &self.plan.services[service].rules else { return };
+        match self.stores[service].promote(now, rules) {
+            Some(lost) => self.lose_writes(now, &lost, Cause::Failover),
+            None => self.end_outage(now, service),
+        }
+    }
+
+    fn wake_store(&mut self, at: Instant, service: usize) {
+        if at < self.plan.end {
+            self.stores[service].timer.set(at, event::store(service), &mut self.queue);
+        }
+    }
+
+    /// A primary that goes on, or that was left on somebody's side, is asked what it was asked before.
+    fn ask_again(&mut self, now: Instant, id: AttemptId, service: usize) {
+        let Attempt { stage, node, .. } = self.attempts[id];
+        if !stage.is_at_service() {
+            return self.attempts.free(id);
+        }
+        let keeps = self.visit(now, id, service, stage);
+        if !keeps {
+            self.give_slot_back(now, service, node);
+        }
+        self.touch(now, node);
+    }
+
+    /// A write was acknowledged.
+    pub(in crate::cluster) fn acknowledge(&mut self, now: Instant, id: AttemptId, service: usize) {
+        let Some(rules) = &self.plan.services[service].rules else { return };
+        let Attempt { population, who, session, node, .. } = self.attempts[id];
+        let first = session.some().is_some_and(|session| self.keepers[population.index()].written(now, session));
+        self.stores[service].acknowledge(Acked { at: now, population, who, session, first }, node, rules);
+    }
+
+    /// Writes that were acknowledged are gone, and with a first one its session's state.
+    fn lose_writes(&mut self, now: Instant, writes: &[Acked], cause: Cause) {
+        for &Acked { population, who, session, first, .. } in writes {
+            self.recorder.note(now, Fact::WriteLost { population, cause });
+            let Some(session) = session.some().filter(|_| first) else { continue };
+            let record = &self.sessions[session];
+            let is_there = record.is_live() && record.who == who && record.population == population;
+            if is_there && self.keepers[population.index()].expire(session) {
+                self.recorder.note(now, Fact::Lost { population, session, cause });
+            }
+        }
+    }
+
+    /// All that a store held is gone, but for what was there at that time.
+    fn revert_store(&mut self, now: Instant, service: usize, kept: Option<Instant>) {
+        for index in 0..self.keepers.len() {
+            if self.plan.populations[index].state.store == Some(service) {
+                let revert = |keeper: &mut dyn Keep, toll: &mut Toll| keeper.revert(kept, toll);
+                self.change_keeper(now, index, Cause::StoreLost, revert);
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What do `[store.<name>]` and `state.store.at = "<name>"` mean? Stores that may fail, and who uses them.
+
+use super::compile::Reading;
+use super::read_each;
+use super::rebuilders::Services;
+use super::words::{listed, nearest};
+use crate::cluster::fate::Fault;
+use crate::cluster::store::Params;
+
+impl Reading<'_> {
+    /// The stores, by name, so that the order of the text changes nothing. They come after the rebuild services.
+    pub(super) fn stores(&mut self, services: &mut Services) {
+        let Some(node) = self.table.get("store") else { return };
+        let mut written: Vec<(String, Params)> = read_each(node, self.problems, "store");
+        written.sort_by(|a, b| a.0.cmp(&b.0));
+        for (name, params) in &written {
+            for (key, message, mend) in params.faults() {
+                self.wrong(&["store", name, key], format!("store.{name}: {message}"), mend);
+            }
+            let store = params.service(name, |law, key| self.law(law, &["store", name, key]));
+            services.stores.push((name.clone(), store.is_some().then_some(services.ready.len())));
+            services.ready.extend(store);
+        }
+        let named = node.get_ref().as_table().into_iter().flat_map(|table| table.keys());
+        let unread: Vec<String> = named.map(|key| key.get_ref().to_string()).collect();
+        for name in unread {
+            if services.stores.iter().all(|(other, _)| *other != name) {
+                services.stores.push((name, None));
+            }
+        }
+    }
+
+    /// The place in the plan of the store of this name, which stands under `path`.
+    pub(super) fn store_named(&mut self, wanted: &str, path: &[&str], services: &Services) -> Option<usize> {
+        if let Some((_, place)) = services.stores.iter().find(|(name, _)| name == wanted) {
+            return *place;
+        }
+        let known: Vec<String> = services.stores.iter().map(|(name, _)| name.clone()).collect();
+        let near = nearest(wanted, &known).map(|near| format!("did you mean `{near}`? "));
+        let hint = match known.len() {
+            0 => format!("add [store.{wanted}]"),
+            _ => format!("{}the stores are {}", near.unwrap_or_default(), listed(&known, "and")),
+        };
+        self.wrong(path, format!("there is no store `{wanted}`"), hint);
+        None
+    }
+
+    /// Faults that befall stores must name one.
+    pub(super) fn check_stores(&mut self, faults: &[Fault], services: &Services) {
+        for fault in faults {
+            if let Some(store) = fault.kind.store() {
+                self.store_named(store, &["fault", &fault.name, fault.kind.name(), "store"], services);
+            }
+        }
+    }
+}
