@@ -339,6 +339,15 @@ mod tests {
         assert_ne!(next("retry_on = [\"reset\"]", Cause::Reset), retry::Next::Fail);
         assert_eq!(next("retry_on = [\"reset\"]", Cause::Refused), retry::Next::Fail);
         assert_eq!(next("retry_on = [\"error\"]", Cause::SessionUnknown), retry::Next::Fail);
+        for (what, causes) in [
+            ("connect", &[Cause::Refused, Cause::ConnectTimeout, Cause::ConnectionLimit] as &[Cause]),
+            ("reset", &[Cause::Reset, Cause::OutOfMemory, Cause::Restart, Cause::DrainTimeout, Cause::ScaleIn]),
+            ("timeout", &[Cause::NoAnswer]),
+            ("error", &[Cause::BadAnswer, Cause::QueueFull, Cause::AcceptFull, Cause::StoreFull, Cause::RebuildFull]),
+        ] {
+            let keys = format!("retry_on = [\"{what}\"]");
+            causes.iter().for_each(|&cause| assert_ne!(next(&keys, cause), retry::Next::Fail, "{what}: {cause:?}"));
+        }
     }
 
     /// One place per node, both taken.

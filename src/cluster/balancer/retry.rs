@@ -126,9 +126,13 @@ impl Failing {
     pub fn of(cause: Cause) -> Option<Failing> {
         match cause {
             Cause::Refused | Cause::ConnectTimeout | Cause::ConnectionLimit => Some(Failing::Connect),
-            Cause::Reset | Cause::Restart | Cause::DrainTimeout | Cause::ScaleIn => Some(Failing::Reset),
+            Cause::Reset | Cause::OutOfMemory | Cause::Restart | Cause::DrainTimeout | Cause::ScaleIn => {
+                Some(Failing::Reset)
+            }
             Cause::NoAnswer => Some(Failing::Timeout),
-            Cause::BadAnswer | Cause::QueueFull | Cause::AcceptFull | Cause::StoreFull => Some(Failing::Error),
+            Cause::BadAnswer | Cause::QueueFull | Cause::AcceptFull | Cause::StoreFull | Cause::RebuildFull => {
+                Some(Failing::Error)
+            }
             _ => None,
         }
     }
