@@ -79,7 +79,7 @@ impl Sim<'_> {
             if until <= now {
                 // Whoever is bound to it by a cookie or a table goes elsewhere, too.
                 self.set_admin(now, *node, Admin::Maint);
-                self.cut_all(now, *node, Cause::DrainTimeout);
+                self.shut_down_sessions(now, *node, None, Cause::DrainTimeout);
             }
             if until <= now || self.is_empty(*node) {
                 *step = Step::Away(Instant::NEVER);
