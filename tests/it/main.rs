@@ -25,5 +25,6 @@ mod scenarios;
 mod schema;
 mod state;
 mod tidy;
+mod together;
 mod trouble;
 mod view;

@@ -161,8 +161,9 @@ impl Sim<'_> {
 
     /// The operator tells every balancer what is wanted of a node.
     pub(super) fn set_admin(&mut self, now: Instant, node: NodeId, admin: Admin) {
+        self.said[node.index()].admin = admin;
         self.tell_balancers(now, node, Word::Admin(admin));
-        self.recorder.note(now, Fact::NodeDrains { node, drains: admin != Admin::Ready });
+        self.note_drains(now, node);
     }
 
     /// Starts a node that was not there before, once; the balancer's checks begin with it.

@@ -7,7 +7,6 @@ use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::cluster::Sim;
 use crate::cluster::balancer::view::Word;
-use crate::observe::Fact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +64,8 @@ impl Steps for Params {
 impl Sim<'_> {
     /// The operator tells every balancer another weight of a node.
     fn set_weight(&mut self, now: Instant, node: NodeId, weight: u32) {
+        self.said[node.index()].is_weightless = weight == 0;
         self.tell_balancers(now, node, Word::Weight(weight));
-        self.recorder.note(now, Fact::NodeDrains { node, drains: weight == 0 });
+        self.note_drains(now, node);
     }
 }
