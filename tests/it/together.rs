@@ -125,3 +125,19 @@ fn a_reload_does_not_disturb_the_agents_on_the_hosts() {
     let late: u64 = all.skip(30).map(|tick| tick.totals.total(Harm::Failed)).sum();
     assert_eq!(late, 0);
 }
+
+#[test]
+fn a_stream_that_never_pauses_waits_after_an_error() {
+    // One node with one slot and no line: of two that never pause, one is turned away at once, again and again.
+    let text = |more: &str| {
+        format!(
+            "duration = '10s'\n[cluster]\nnodes = 1\nnode = {{ concurrency = 1, queue_max = 0 }}\n[clients.c]\n\
+             arrivals.initial = 2\nlength = 'forever'\nprotocol = 'stream'\nthink = '0s'\nservice = '10ms'\n\
+             reconnect.fixed.delay = '1s'\n{more}"
+        )
+    };
+    assert_eq!(failed(&simulate(&text(""))), [(Cause::QueueFull, 10)]);
+    let hole = text("[fault.f]\nat = '5s'\nblack_hole.nodes = ['n1']\n");
+    // The one that had the slot is told within its ten milliseconds, and both ask five times.
+    assert_eq!(failed(&simulate(&hole)), [(Cause::QueueFull, 5), (Cause::BadAnswer, 10)]);
+}
