@@ -77,6 +77,14 @@ impl Redispatch {
     }
 }
 
+/// Both ways to count, of which one is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Numbers {
+    every: Option<u32>,
+    last: Option<u32>,
+}
+
 struct RedispatchVisitor;
 
 impl<'de> Visitor<'de> for RedispatchVisitor {
@@ -96,7 +104,14 @@ impl<'de> Visitor<'de> for RedispatchVisitor {
         }
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Redispatch, A::Error> {
-        Counted::deserialize(MapAccessDeserializer::new(map)).map(Redispatch::Counted)
+        let Numbers { every, last } = Numbers::deserialize(MapAccessDeserializer::new(map))?;
+        match (every, last) {
+            (Some(every), None) => Ok(Redispatch::Counted(Counted::Every(every))),
+            (None, Some(last)) => Ok(Redispatch::Counted(Counted::Last(last))),
+            _ => {
+                Err(de::Error::custom("redispatch counts in one way\nhint: write either { every = 2 } or { last = 2 }"))
+            }
+        }
     }
 }
 

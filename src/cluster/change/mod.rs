@@ -122,6 +122,12 @@ pub struct Change {
     pub kind: Arc<dyn Steps>,
 }
 
+/// What is wrong with a change that is to last no time.
+fn no_time(lasts: Option<Duration>) -> Option<(&'static str, String, &'static str)> {
+    let mend = "write how long, or leave it out for good";
+    lasts.is_some_and(Duration::is_zero).then(|| ("lasts", "it lasts no time at all".to_owned(), mend))
+}
+
 /// Steps of a change look at the cluster so often while they wait for something.
 pub(super) const LOOKS_EVERY: Duration = Duration::from_millis(100);
 
