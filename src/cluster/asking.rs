@@ -5,7 +5,7 @@ use super::client::{INITIAL_BIT, Protocol};
 use super::request::{Attempt, Kind, Stage};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, PopulationId, SessionId};
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::observe::Fact;
 use crate::observe::fact::Ending;
 use crate::observe::trace::Happening;
@@ -145,7 +145,7 @@ impl Sim<'_> {
             // The stream itself may well be alive: it is cut, if it is, on its own account.
             return match session.requests_left {
                 0 => self.end_when_idle(now, id),
-                _ if self.plan.populations[population.index()].pace.is_none() => self.think(now, id),
+                _ if self.plan.populations[population.index()].pace.is_none() => self.ask_again(now, id),
                 _ => {}
             };
         }
@@ -167,6 +167,19 @@ impl Sim<'_> {
         }
         let stream = self.streams[population.index()].reconnect;
         let wait = people.reconnect.wait(failures, |back| stream.at(who, nth.saturating_sub(u64::from(back))));
+        self.wake(now, id, wait);
+    }
+
+    /// After a failure on a stream that lives on. Whoever never pauses waits as one who is cut off does: what fails at
+    /// once would otherwise be asked again at the same instant, without end.
+    fn ask_again(&mut self, now: Instant, id: SessionId) {
+        let session = &self.sessions[id];
+        let (population, who, nth) = (session.population, session.who, session.requests);
+        let (people, streams) = (&self.plan.populations[population.index()], &self.streams[population.index()]);
+        if people.pause(streams, who, nth) != Some(Duration::ZERO) {
+            return self.think(now, id);
+        }
+        let wait = people.reconnect.wait(1, |_| streams.reconnect.at(who, u64::from(nth)));
         self.wake(now, id, wait);
     }
 

@@ -64,6 +64,9 @@ impl Sim<'_> {
 
     /// The process that waits for the answers to an instance's checks is no longer the one that serves.
     pub(super) fn forget_checks(&mut self, instance: usize) {
+        if self.plan.balancer.health.by == By::Host {
+            return; // Agents go on whatever becomes of the balancers.
+        }
         let first = self.check_of(instance, NodeId(0));
         self.checks[first..first + self.plan.nodes.len()].iter_mut().for_each(|check| check.awaits = false);
     }

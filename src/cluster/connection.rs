@@ -308,15 +308,4 @@ impl Sim<'_> {
             }
         }
     }
-
-    /// Cuts every connection to `node`.
-    pub(super) fn cut_all(&mut self, now: Instant, node: NodeId, cause: Cause) {
-        let mut cut = std::mem::take(&mut self.scratch);
-        self.linked.list(node, &mut cut);
-        for &session in &cut {
-            self.cut_connection(now, SessionId(session), cause);
-        }
-        cut.clear();
-        self.scratch = cut;
-    }
 }

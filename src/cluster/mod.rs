@@ -52,6 +52,7 @@ use plan::Plan;
 use request::Attempts;
 use residents::Residents;
 use session::Sessions;
+use sight::Said;
 use silence::Notices;
 use state::{Keep, Toll};
 use station::{Discipline, Station};
@@ -102,8 +103,7 @@ pub struct Sim<'p> {
     watches: Vec<Timer>,
     bound_to: Vec<u32>,
     wanted: Vec<bool>,
-    // How much has been said of it.
-    said: Vec<u64>,
+    said: Vec<Said>,
     // Nodes that will be added when they listen.
     awaited: Vec<NodeId>,
     // Nodes that are not part of the cluster yet.
@@ -184,7 +184,7 @@ impl<'p> Sim<'p> {
             watches: vec![Timer::new(); plan.nodes.len()],
             bound_to: vec![0; plan.nodes.len()],
             wanted: (0..plan.nodes.len()).map(|i| i < plan.desired()).collect(),
-            said: vec![0; plan.nodes.len()],
+            said: vec![Said::default(); plan.nodes.len()],
             awaited: Vec::new(),
             spares: (plan.desired()..plan.nodes.len()).map(|i| NodeId(i as u32)).collect(),
             rolls: plan.changes.iter().map(|_| Rolling::default()).collect(),

@@ -4,14 +4,26 @@
 //! becomes of attempts is told only to balancers that judge nodes by it.
 
 use super::balancer::instances::ProcessId;
-use super::balancer::view::Word;
 use super::balancer::view::active::{By, Check};
 use super::balancer::view::passive::Seen;
+use super::balancer::view::{Admin, Word};
 use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::draw::Stream;
 use crate::base::id::{AttemptId, NodeId};
 use crate::base::time::Instant;
+use crate::observe::Fact;
+
+/// What has been said of a node.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Said {
+    // How much, by whomever.
+    words: u64,
+    /// What an operator wants of it.
+    pub(super) admin: Admin,
+    /// Whether an operator has given it the weight 0.
+    pub(super) is_weightless: bool,
+}
 
 impl Sim<'_> {
     /// A balancer saw something of an attempt at a node.
@@ -39,7 +51,8 @@ impl Sim<'_> {
         }
         let seen = match cause {
             Cause::AcceptFull => Seen::NotConnected,
-            Cause::BadAnswer | Cause::StoreFull | Cause::StoreDown | Cause::StoreTimeout => Seen::Error,
+            Cause::BadAnswer | Cause::StoreFull | Cause::RebuildFull => Seen::Error,
+            Cause::StoreDown | Cause::StoreTimeout | Cause::StoreMemory => Seen::Error,
             Cause::QueueFull => Seen::Overloaded,
             Cause::NoAnswer => Seen::Unanswered,
             Cause::SessionUnknown => Seen::Answered,
@@ -68,8 +81,8 @@ impl Sim<'_> {
 
     /// Every balancer hears something of a node, each after a time of its own.
     pub(super) fn tell_balancers(&mut self, now: Instant, node: NodeId, word: Word) {
-        let nth = self.said[node.index()];
-        self.said[node.index()] += 1;
+        let nth = self.said[node.index()].words;
+        self.said[node.index()].words += 1;
         for instance in 0..self.balancers.count() {
             let process = self.balancers.serving(instance);
             let due = self.plan.propagation.as_ref().map_or(now, |law| {
@@ -80,6 +93,19 @@ impl Sim<'_> {
             self.balancers[process].pass(now);
             self.await_view(now, process);
         }
+    }
+
+    /// Shows a node that is to get nobody new, for whatever reason, apart from the others.
+    pub(super) fn note_drains(&mut self, now: Instant, node: NodeId) {
+        let Said { admin, is_weightless, .. } = self.said[node.index()];
+        self.recorder.note(now, Fact::NodeDrains { node, drains: admin != Admin::Ready || is_weightless });
+    }
+
+    /// No balancer knows any more what an operator wanted of a node.
+    pub(super) fn forget_operator(&mut self, now: Instant, node: NodeId) {
+        let said = &mut self.said[node.index()];
+        (said.admin, said.is_weightless) = (Admin::Ready, false);
+        self.note_drains(now, node);
     }
 
     /// Whether whoever decides on that finds a node ready: its host's agent, or all balancers.

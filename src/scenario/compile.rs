@@ -194,6 +194,7 @@ impl Reading<'_> {
             self.warning(&["cluster"], message, "the queues will grow for as long as that lasts");
         }
         self.warn_of_memory(plan);
+        self.warn_of_idle_keys(plan);
     }
 
     /// Whether those who are there from the start fit, if they are spread evenly.

@@ -10,6 +10,7 @@ pub mod compile;
 mod depth;
 mod events;
 pub mod file;
+mod idle;
 pub mod json;
 pub mod layers;
 pub mod load;

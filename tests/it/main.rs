@@ -26,5 +26,6 @@ mod schema;
 mod state;
 mod stores;
 mod tidy;
+mod together;
 mod trouble;
 mod view;

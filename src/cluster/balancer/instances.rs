@@ -4,7 +4,6 @@
 //! the old one keeps what it has until that ends, and neither counts what the other sends (HAProxy, NGINX and
 //! Envoy all hand listening sockets over and let the old process drain).
 
-use super::view::Admin;
 use super::{Balancer, Spec};
 use crate::base::draw::Stream;
 use crate::base::id::{NodeId, PopulationId};
@@ -132,7 +131,7 @@ impl Instances {
 
     /// Whether any of them keeps newcomers away from `node` because an operator said so.
     pub fn any_keeps_away(&self, node: NodeId) -> bool {
-        self.current.iter().any(|&(process, _)| self[process].admin(node) != Admin::Ready)
+        self.current.iter().any(|&(process, _)| self[process].keeps_away(node))
     }
 
     /// Whether all of them believe that `node` is alive.
@@ -171,7 +170,7 @@ impl Instances {
     ) -> ProcessId {
         let (old, before) = self.current[instance];
         let mut fresh = start(setting, instance, before + 1);
-        fresh.inherit(&self[old], state_file);
+        fresh.inherit(&mut self[old], state_file);
         let ended = self.let_go.iter().position(|&process| has_ended(&self[process], process));
         let id = match ended {
             Some(place) => {

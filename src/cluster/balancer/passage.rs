@@ -118,6 +118,15 @@ impl Balancer {
     /// The route to a node that is none of `failed`, however often others would have to be asked.
     fn route_without(&mut self, ask: &Ask, failed: &[NodeId], cause: Cause) -> Route {
         let out: Vec<NodeId> = failed.iter().copied().filter(|&node| self.is_eligible(node)).collect();
+        // To avoid one is what every algorithm can, and leaves turns and tables as they are.
+        if let &[one] = &out[..]
+            && self.eligible > 1
+            && !self.room.is_limited()
+            && let Route::To(other) = self.decide(&Ask { avoid: Some(one), ..*ask })
+            && other != one
+        {
+            return Route::To(other);
+        }
         out.iter().for_each(|&node| self.balance.left(node));
         let eligible = self.eligible;
         self.eligible -= out.len() as u32;
@@ -332,6 +341,23 @@ mod tests {
     }
 
     #[test]
+    fn a_retry_leaves_the_turns_of_whom_it_avoids_as_they_were() {
+        // A refuses everybody and is not taken out. Of all turns, those of retries included, a quarter is its own.
+        for avoid in ["last", "tried"] {
+            let spec: Spec = toml::from_str(&format!("redispatch = true\nretry_avoid = \"{avoid}\"")).expect(avoid);
+            let mut balancer = Balancer::new(&spec, (0..4).map(member).collect(), &[], 1, "lb1");
+            let mut refused = 0;
+            for _ in 0..300 {
+                if balancer.route(&ask(0), None) == Route::To(A) {
+                    refused += 1;
+                    assert_ne!(balancer.route_elsewhere(&ask(0), &[A], Cause::Refused), Route::To(A));
+                }
+            }
+            assert!((99..=101).contains(&refused), "{avoid}: {refused} of 400");
+        }
+    }
+
+    #[test]
     fn only_what_retry_on_names_is_tried_again() {
         let failure = |cause| Failure { node: A, n: 1, cause, is_bound: false };
         let next = |keys: &str, cause| balancer(keys).next(&failure(cause));
@@ -339,6 +365,16 @@ mod tests {
         assert_ne!(next("retry_on = [\"reset\"]", Cause::Reset), retry::Next::Fail);
         assert_eq!(next("retry_on = [\"reset\"]", Cause::Refused), retry::Next::Fail);
         assert_eq!(next("retry_on = [\"error\"]", Cause::SessionUnknown), retry::Next::Fail);
+        for (what, causes) in [
+            ("connect", &[Cause::Refused, Cause::ConnectTimeout, Cause::ConnectionLimit] as &[Cause]),
+            ("reset", &[Cause::Reset, Cause::OutOfMemory, Cause::Restart, Cause::DrainTimeout, Cause::ScaleIn]),
+            ("timeout", &[Cause::NoAnswer]),
+            ("error", &[Cause::BadAnswer, Cause::QueueFull, Cause::AcceptFull, Cause::StoreFull, Cause::RebuildFull]),
+            ("error", &[Cause::StoreDown, Cause::StoreTimeout, Cause::StoreMemory]),
+        ] {
+            let keys = format!("retry_on = [\"{what}\"]");
+            causes.iter().for_each(|&cause| assert_ne!(next(&keys, cause), retry::Next::Fail, "{what}: {cause:?}"));
+        }
     }
 
     /// One place per node, both taken.

@@ -77,6 +77,14 @@ impl Redispatch {
     }
 }
 
+/// Both ways to count, of which one is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Numbers {
+    every: Option<u32>,
+    last: Option<u32>,
+}
+
 struct RedispatchVisitor;
 
 impl<'de> Visitor<'de> for RedispatchVisitor {
@@ -96,7 +104,14 @@ impl<'de> Visitor<'de> for RedispatchVisitor {
         }
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Redispatch, A::Error> {
-        Counted::deserialize(MapAccessDeserializer::new(map)).map(Redispatch::Counted)
+        let Numbers { every, last } = Numbers::deserialize(MapAccessDeserializer::new(map))?;
+        match (every, last) {
+            (Some(every), None) => Ok(Redispatch::Counted(Counted::Every(every))),
+            (None, Some(last)) => Ok(Redispatch::Counted(Counted::Last(last))),
+            _ => {
+                Err(de::Error::custom("redispatch counts in one way\nhint: write either { every = 2 } or { last = 2 }"))
+            }
+        }
     }
 }
 
@@ -126,10 +141,14 @@ impl Failing {
     pub fn of(cause: Cause) -> Option<Failing> {
         match cause {
             Cause::Refused | Cause::ConnectTimeout | Cause::ConnectionLimit => Some(Failing::Connect),
-            Cause::Reset | Cause::Restart | Cause::DrainTimeout | Cause::ScaleIn => Some(Failing::Reset),
+            Cause::Reset | Cause::OutOfMemory | Cause::Restart | Cause::DrainTimeout | Cause::ScaleIn => {
+                Some(Failing::Reset)
+            }
             Cause::NoAnswer => Some(Failing::Timeout),
-            Cause::BadAnswer | Cause::QueueFull | Cause::AcceptFull => Some(Failing::Error),
-            Cause::StoreFull | Cause::StoreDown | Cause::StoreTimeout => Some(Failing::Error),
+            Cause::BadAnswer | Cause::QueueFull | Cause::AcceptFull | Cause::StoreFull | Cause::RebuildFull => {
+                Some(Failing::Error)
+            }
+            Cause::StoreDown | Cause::StoreTimeout | Cause::StoreMemory => Some(Failing::Error),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! `drain` and `maint`: what an operator tells the balancer about nodes that go on running.
 
-use super::{Aim, LOOKS_EVERY, Step, Steps};
+use super::{Aim, LOOKS_EVERY, Step, Steps, no_time};
 use crate::base::cause::Cause;
 use crate::base::time::{Duration, Instant};
 use crate::cluster::Sim;
@@ -45,6 +45,13 @@ impl Steps for Drain {
     fn aim(&self) -> Option<&Aim> {
         Some(&self.nodes)
     }
+    fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
+        let late = self.timeout.zip(self.lasts).filter(|(timeout, lasts)| timeout > lasts).map(|(timeout, lasts)| {
+            let message = format!("timeout ({timeout}) never comes: the nodes are ready again after {lasts}");
+            ("timeout", message, "shorten timeout, or lengthen or leave out `lasts`")
+        });
+        no_time(self.lasts).into_iter().chain(late).collect()
+    }
     fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant> {
         sim.drain(now, index, self)
     }
@@ -56,6 +63,9 @@ impl Steps for Maint {
     }
     fn aim(&self) -> Option<&Aim> {
         Some(&self.nodes)
+    }
+    fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
+        no_time(self.lasts).into_iter().collect()
     }
     fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant> {
         sim.maintain(now, index, self)
@@ -79,7 +89,7 @@ impl Sim<'_> {
             if until <= now {
                 // Whoever is bound to it by a cookie or a table goes elsewhere, too.
                 self.set_admin(now, *node, Admin::Maint);
-                self.cut_all(now, *node, Cause::DrainTimeout);
+                self.shut_down_sessions(now, *node, None, Cause::DrainTimeout);
             }
             if until <= now || self.is_empty(*node) {
                 *step = Step::Away(Instant::NEVER);

@@ -122,6 +122,12 @@ pub struct Change {
     pub kind: Arc<dyn Steps>,
 }
 
+/// What is wrong with a change that is to last no time.
+fn no_time(lasts: Option<Duration>) -> Option<(&'static str, String, &'static str)> {
+    let mend = "write how long, or leave it out for good";
+    lasts.is_some_and(Duration::is_zero).then(|| ("lasts", "it lasts no time at all".to_owned(), mend))
+}
+
 /// Steps of a change look at the cluster so often while they wait for something.
 pub(super) const LOOKS_EVERY: Duration = Duration::from_millis(100);
 
@@ -161,8 +167,9 @@ impl Sim<'_> {
 
     /// The operator tells every balancer what is wanted of a node.
     pub(super) fn set_admin(&mut self, now: Instant, node: NodeId, admin: Admin) {
+        self.said[node.index()].admin = admin;
         self.tell_balancers(now, node, Word::Admin(admin));
-        self.recorder.note(now, Fact::NodeDrains { node, drains: admin != Admin::Ready });
+        self.note_drains(now, node);
     }
 
     /// Starts a node that was not there before, once; the balancer's checks begin with it.

@@ -25,7 +25,6 @@ use crate::cluster::Sim;
 use crate::cluster::balancer::Balancer;
 use crate::cluster::balancer::instances::{ProcessId, Setting};
 use crate::cluster::balancer::view::{Admin, Word};
-use crate::observe::Fact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +45,7 @@ pub struct Params {
     pub every: Option<Duration>,
     /// After this, an old process is stopped and what it still has is cut; never unless given.
     pub hard_stop_after: Option<Duration>,
-    /// Whether drains, maintenance and the verdicts of checks outlive it; default no (HAProxy without a state file).
+    /// Whether drains, maintenance, weights and the verdicts of checks outlive it; default no (HAProxy without a state file).
     pub state_file: bool,
 }
 
@@ -183,8 +182,8 @@ impl Sim<'_> {
     /// The new process of an instance is told of a node: its configuration names those that the cluster should have.
     fn acquaint(&mut self, now: Instant, instance: usize, node: NodeId, old: ProcessId, state_file: bool) {
         let fresh = self.balancers.serving(instance);
-        let before = self.balancers[old].admin(node);
-        let has_left = !self.wanted[node.index()] && (before == Admin::Removed || !state_file);
+        let was_removed = self.balancers[old].admin(node) == Admin::Removed;
+        let has_left = !self.wanted[node.index()] && (was_removed || !state_file);
         if self.fleet.get(node).is_new() || self.awaited.contains(&node) {
             self.balancers[fresh].hold_back(node);
         } else if has_left {
@@ -193,9 +192,8 @@ impl Sim<'_> {
             self.balancers[fresh].say(now, node, Word::Ready(verdict.is_up()));
         }
         self.balancers[fresh].pass(now);
-        if before != self.balancers[fresh].admin(node) {
-            let drains = self.balancers.any_keeps_away(node);
-            self.recorder.note(now, Fact::NodeDrains { node, drains });
+        if self.balancers[old].keeps_away(node) && !self.balancers.any_keeps_away(node) {
+            self.forget_operator(now, node);
         }
     }
 

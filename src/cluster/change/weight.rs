@@ -2,12 +2,11 @@
 //!
 //! What a fair load is proportional to, in figures of imbalance, stays the weight that was planned.
 
-use super::{Aim, Steps};
+use super::{Aim, Steps, no_time};
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::cluster::Sim;
 use crate::cluster::balancer::view::Word;
-use crate::observe::Fact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,11 +35,12 @@ impl Steps for Params {
         Some(&self.nodes)
     }
     fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
-        if self.weight <= WEIGHT_MAX {
-            return Vec::new();
+        let mut faults: Vec<_> = no_time(self.lasts).into_iter().collect();
+        if self.weight > WEIGHT_MAX {
+            let message = format!("weight must be from 0 to {WEIGHT_MAX}, but is {}", self.weight);
+            faults.push(("weight", message, "0 takes nobody new"));
         }
-        let message = format!("weight must be from 0 to {WEIGHT_MAX}, but is {}", self.weight);
-        vec![("weight", message, "0 takes nobody new")]
+        faults
     }
     fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant> {
         if sim.rolls[index].is_new() {
@@ -65,7 +65,8 @@ impl Steps for Params {
 impl Sim<'_> {
     /// The operator tells every balancer another weight of a node.
     fn set_weight(&mut self, now: Instant, node: NodeId, weight: u32) {
+        self.said[node.index()].is_weightless = weight == 0;
         self.tell_balancers(now, node, Word::Weight(weight));
-        self.recorder.note(now, Fact::NodeDrains { node, drains: weight == 0 });
+        self.note_drains(now, node);
     }
 }

@@ -105,7 +105,7 @@ impl Sim<'_> {
             match self.store_fails(now, service, node) {
                 Some(Failing::Refused) => self.store_has_failed(now, id, service, Cause::StoreDown),
                 Some(Failing::Unanswered) => self.await_in_vain(now, id, service),
-                None => self.ask_again(now, id, service),
+                None => self.ask_store_again(now, id, service),
             }
         }
     }
@@ -121,7 +121,7 @@ impl Sim<'_> {
         }
         for id in std::mem::take(&mut self.stores[service].unanswered) {
             self.attempts[id].timer.clear();
-            self.ask_again(now, id, service);
+            self.ask_store_again(now, id, service);
         }
     }
 
@@ -144,7 +144,7 @@ impl Sim<'_> {
     }
 
     /// A primary that goes on, or that was left on somebody's side, is asked what it was asked before.
-    fn ask_again(&mut self, now: Instant, id: AttemptId, service: usize) {
+    fn ask_store_again(&mut self, now: Instant, id: AttemptId, service: usize) {
         let Attempt { stage, node, .. } = self.attempts[id];
         if !stage.is_at_service() {
             return self.attempts.free(id);

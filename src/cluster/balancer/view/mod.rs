@@ -65,6 +65,11 @@ impl Opinion {
         self.verdict.is_up() && !self.ejected
     }
 
+    /// Whether it is one of those that the balancer knows.
+    fn is_known(&self) -> bool {
+        self.belongs && self.admin != Admin::Removed
+    }
+
     fn is_served(&self) -> bool {
         self.belongs && self.admin == Admin::Ready
     }
@@ -181,9 +186,6 @@ impl View {
     /// `node` does not belong to the cluster yet.
     pub fn hold_back(&mut self, node: NodeId) {
         self.revise(Instant::START, node, |_, opinion| opinion.belongs = false);
-        if let Some(rule) = &mut self.rule {
-            rule.counts(node, false);
-        }
     }
 
     /// Takes over what `old` knew of the nodes from operators and checks; not what attempts had proved.
@@ -193,10 +195,12 @@ impl View {
             self.revise(Instant::START, node, |_, mine| {
                 (mine.verdict, mine.admin, mine.belongs) = (verdict, admin, belongs);
             });
-            if let Some(rule) = &mut self.rule {
-                rule.counts(node, belongs && admin != Admin::Removed);
-            }
         }
+    }
+
+    /// The process that serves from now on hears what an operator has said and this one has not heard yet.
+    pub fn pass_on(&mut self, heir: &mut View) {
+        heir.words = self.words.pass_on();
     }
 
     /// Takes in the result of a check.
@@ -254,15 +258,10 @@ impl View {
     /// Takes in what was said of `node`.
     fn hear(&mut self, now: Instant, node: NodeId, word: Word) {
         match word {
-            Word::Joined => {
-                if let Some(rule) = &mut self.rule {
-                    rule.counts(node, true);
-                }
-                self.revise(now, node, |health, opinion| {
-                    opinion.verdict = Verdict::new(health, health.newcomer());
-                    (opinion.belongs, opinion.ejected) = (true, false);
-                });
-            }
+            Word::Joined => self.revise(now, node, |health, opinion| {
+                opinion.verdict = Verdict::new(health, health.newcomer());
+                (opinion.belongs, opinion.ejected) = (true, false);
+            }),
             Word::Ready(ready) => {
                 let change = self.revise(now, node, |health, opinion| opinion.verdict.set_up(health, ready));
                 if change == Change::Down {
@@ -280,9 +279,6 @@ impl View {
                 });
                 if admin == Admin::Removed {
                     self.removed.push(node);
-                    if let Some(rule) = &mut self.rule {
-                        rule.counts(node, false);
-                    }
                 }
             }
         }
@@ -325,6 +321,9 @@ impl View {
         self.served = self.served + u32::from(after.is_served()) - u32::from(before.is_served());
         let [was_healthy, is_healthy] = [before, after].map(|opinion| opinion.is_served() && opinion.is_healthy());
         self.healthy = self.healthy + u32::from(is_healthy) - u32::from(was_healthy);
+        if let Some(rule) = self.rule.as_mut().filter(|_| before.is_known() != after.is_known()) {
+            rule.counts(node, after.is_known());
+        }
         self.ramp(now, node, &before, &after);
         self.changed.push_back(node);
         let alarm = self.panic.alarm(self.healthy, self.served);

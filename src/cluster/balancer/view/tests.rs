@@ -129,6 +129,39 @@ fn a_passed_check_readmits_an_outlier() {
 }
 
 #[test]
+fn a_view_that_is_taken_over_counts_every_node_once() {
+    // Half of four may be ejected, also behind a process that took over what another knew.
+    let outlier = json!({"passive": {"outlier": {"errors": 1, "max_ejection": "50%", "eject_one": false}}});
+    let spec = spec(outlier);
+    let mut old = view(&spec);
+    old.hold_back(NodeId(3));
+    say(&mut old, 0, 3, Word::Joined);
+    say(&mut old, 0, 3, Word::Ready(true));
+    let mut fresh = view(&spec);
+    fresh.inherit(&old);
+    for mut view in [old, fresh] {
+        (0..NODES as u32).for_each(|node| _ = view.saw(at(0), NodeId(node), Seen::Reset));
+        assert_eq!(told(&mut view), [0, 0, 16, 16]);
+    }
+}
+
+#[test]
+fn the_last_node_of_an_nginx_group_is_never_out_whoever_left_before() {
+    let spec = spec(json!({"passive": "nginx"}));
+    let mut old = view(&spec);
+    (1..NODES as u32).for_each(|node| say(&mut old, 0, node, Word::Admin(Admin::Removed)));
+    let mut fresh = view(&spec);
+    fresh.inherit(&old);
+    for node in 1..NODES as u32 {
+        say(&mut fresh, 0, node, Word::Admin(Admin::Removed));
+    }
+    for mut view in [old, fresh] {
+        view.saw(at(0), NodeId(0), Seen::Reset);
+        assert_eq!(told(&mut view), [16, 0, 0, 0]);
+    }
+}
+
+#[test]
 fn what_is_new_or_leaves_maintenance_is_what_start_says() {
     let table = [
         // start, a new node is up, one that leaves maintenance is up, and after a failed check

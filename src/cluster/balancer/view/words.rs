@@ -41,6 +41,14 @@ impl Words {
         self.said += 1;
     }
 
+    /// Gives up everything: what an operator has said stays on its way, to somebody else. Of who belongs to the
+    /// cluster and who is ready a process asks when it begins.
+    pub fn pass_on(&mut self) -> Words {
+        let mut words = std::mem::take(self);
+        words.under_way.retain(|(.., word)| matches!(word, Word::Admin(_) | Word::Weight(_)));
+        words
+    }
+
     /// When something is heard.
     pub fn due(&self) -> Instant {
         self.under_way.first().map_or(Instant::NEVER, |&(due, ..)| due)

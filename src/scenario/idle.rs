@@ -1,0 +1,55 @@
+//! What is written and has no effect? It is not wrong, and it is hardly what was meant: a warning.
+//!
+//! Where a preset stands, its keys hold whether or not they matter, so nothing is said of the balancer.
+
+use super::compile::Reading;
+use crate::cluster::balancer::affinity::Affinity;
+use crate::cluster::client::{Layer, Population};
+use crate::cluster::plan::Plan;
+
+impl Reading<'_> {
+    /// Notes keys that change nothing in this plan.
+    pub(super) fn warn_of_idle_keys(&mut self, plan: &Plan) {
+        if plan.balancer.preset.is_none() {
+            self.warn_of_idle_queue(plan);
+            self.warn_of_idle_retries(plan);
+            self.warn_of_unseen_cookies(plan);
+        }
+    }
+
+    fn warn_of_idle_queue(&mut self, plan: &Plan) {
+        let balancer = self.table.get("balancer").and_then(|node| node.get_ref().as_table());
+        let is_written = balancer.is_some_and(|keys| keys.contains_key("queue"));
+        if is_written && plan.balancer.in_flight_max.is_none() {
+            let message = "balancer.queue has no effect: without in_flight_max there is always room";
+            self.warning(&["balancer", "queue"], message, "add in_flight_max = 100, or leave it out");
+        }
+    }
+
+    fn warn_of_idle_retries(&mut self, plan: &Plan) {
+        let only_writes = |people: &Population| people.write_ratio == 1.0 && !plan.hangs(people);
+        let is_idle = plan.balancer.retries_in_hand()
+            && !plan.balancer.retry_writes
+            && plan.balancer.retries > 0
+            && plan.balancer.layer == Layer::L7
+            && plan.populations.iter().all(only_writes);
+        if is_idle {
+            let message = "balancer.retry_on tries nothing again that a node has had in hand: all requests write";
+            let hint = "lower clients.<name>.write_ratio (default 100%), or add retry_writes = true";
+            self.warning(&["balancer", "retry_on"], message, hint);
+        }
+    }
+
+    fn warn_of_unseen_cookies(&mut self, plan: &Plan) {
+        let shows = |people: &&Population| matches!(people.affinity, Affinity::Cookie(_));
+        let Some(people) = plan.populations.iter().find(shows).filter(|_| plan.balancer.layer == Layer::L4) else {
+            return;
+        };
+        let message = "a layer-4 balancer sees bytes only, but affinity = \"cookie\" has it read cookies";
+        let hint = "write layer = \"l7\", or affinity = \"client_ip\" or \"stick_table\"";
+        match people.own_affinity {
+            true => self.warning(&["clients", &people.name, "affinity"], message, hint),
+            false => self.warning(&["balancer", "affinity"], message, hint),
+        }
+    }
+}
