@@ -86,6 +86,8 @@ pub struct Figure {
     /// The settings in which the product leaves nothing to chance: every run must give the same.
     #[serde(default)]
     pub exact: Vec<BTreeMap<String, Values>>,
+    /// In the other settings, what each number of a list may be off by in the mean.
+    pub near: Option<f64>,
     /// Only compared in these settings; in all when empty.
     #[serde(default)]
     pub only: Vec<BTreeMap<String, Values>>,
