@@ -1,6 +1,7 @@
 //! What does a choice cost, and a change of the members? Every balance algorithm, at four sizes.
 //!
-//! `choice` is one pick for one of many keys, and the two reports of its load that come with a request. `change` is one
+//! `choice` is one pick for one of many keys, and the two reports of its load that come with a request, while every
+//! node has one other in hand on average, which end in the order in which they began. `change` is one
 //! node that leaves or returns, and the first pick after it. `newcomer` is a node never seen before that joins and is
 //! taken out of the configuration again. Defaults unless the name says more; `weighted` gives the nodes weights from 1
 //! to 4 in turn.
@@ -10,6 +11,7 @@
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use stickysim::base::choice::Alternatives;
 use stickysim::base::draw::{mix, name_key};
 use stickysim::base::id::NodeId;
@@ -25,18 +27,23 @@ const SIZES: [u32; 4] = [10, 100, 1_000, 10_000];
 /// Choices per sample; a power of two.
 const PICKS: usize = 1 << 14;
 
+/// What these names begin with looks at every node for every choice, by definition or in the product.
+const SCANS: [&str; 3] = ["rendezvous", "nginx_least_conn", "roundrobin, nginx"];
+
 /// One algorithm with its parameters.
 struct Case {
     name: String,
     algorithm: Algorithm,
     weighted: bool,
+    scans: bool,
 }
 
 impl Case {
     fn new(name: &str, algorithm: Value) -> Case {
         let weighted = name.ends_with("weighted");
         let algorithm = serde_json::from_value(algorithm).expect("a case is sound");
-        Case { name: name.to_owned(), algorithm, weighted }
+        let scans = SCANS.iter().any(|scans| name.starts_with(scans));
+        Case { name: name.to_owned(), algorithm, weighted, scans }
     }
 
     fn member(&self, index: u32) -> Member {
@@ -59,17 +66,33 @@ fn cases() -> Vec<Case> {
     cases.extend([
         Case::new("roundrobin, nginx", json!({"roundrobin": {"order": "nginx"}})),
         Case::new("ring, bounded", json!({"ring": {"balance_factor": 125}})),
-        Case::new("hash, weighted", json!({"hash": {}})),
-        Case::new("rendezvous, weighted", json!({"rendezvous": {}})),
         Case::new("haproxy_hash, wt6", json!({"haproxy_hash": {"function": "wt6"}})),
         Case::new("haproxy_hash, consistent", json!({"haproxy_hash": {"type": "consistent"}})),
         Case::new("haproxy_hash, source consistent", json!({"haproxy_hash": {"key": "address", "type": "consistent"}})),
         Case::new("haproxy_hash, bounded", json!({"haproxy_hash": {"type": "consistent", "balance_factor": 125}})),
-        Case::new("nginx_hash, weighted", json!({"nginx_hash": {}})),
         Case::new("nginx_hash, consistent", json!({"nginx_hash": {"consistent": true}})),
         Case::new("nginx_hash, remote_addr", json!({"nginx_hash": {"key": "address", "consistent": true}})),
         Case::new("envoy_ring_hash, bounded", json!({"envoy_ring_hash": {"balance_factor": 125}})),
     ]);
+    // Weights make a difference to how these keep their nodes.
+    for name in [
+        "leastconn",
+        "roundrobin",
+        "random",
+        "haproxy_random",
+        "hash",
+        "haproxy_hash",
+        "nginx_hash",
+        "ring",
+        "maglev",
+        "envoy_ring_hash",
+        "envoy_maglev",
+        "rendezvous",
+        "nginx_least_conn",
+    ] {
+        cases.push(Case::new(&format!("{name}, weighted"), json!({ name: {} })));
+    }
+    cases.push(Case::new("haproxy_hash, consistent, weighted", json!({"haproxy_hash": {"type": "consistent"}})));
     cases.sort_by(|a, b| a.name.cmp(&b.name));
     cases
 }
@@ -104,22 +127,24 @@ fn choice<const N: u32>(bencher: Bencher, case: &Case) {
     let mut balance = case.start(N);
     let clients: Vec<Client> = (0..PICKS as u64).map(Client::new).collect();
     let mut loads = vec![0_u32; N as usize];
-    let mut busy = std::collections::VecDeque::new();
-    // Algorithms that look at every node get fewer choices, so that this ends.
-    let picks = if N >= 10_000 { PICKS / 16 } else { PICKS };
-    bencher.counter(ItemsCount::new(picks)).bench_local(|| {
-        for client in &clients[..picks] {
-            let node = balance.pick(&client.ask()).expect("somebody is eligible");
-            loads[node.index()] += 1;
+    let mut busy = VecDeque::new();
+    let mut send = |balance: &mut Box<dyn Balance>, client: &Client| {
+        let node = balance.pick(&client.ask()).expect("somebody is eligible");
+        loads[node.index()] += 1;
+        balance.load(node, loads[node.index()]);
+        busy.push_back(node);
+        // So many attempts are in hand as there are nodes.
+        if busy.len() > N as usize {
+            let node: NodeId = busy.pop_front().expect("not empty");
+            loads[node.index()] -= 1;
             balance.load(node, loads[node.index()]);
-            busy.push_back(node);
-            // So many attempts are in hand as there are nodes.
-            if busy.len() > N as usize {
-                let node: NodeId = busy.pop_front().expect("not empty");
-                loads[node.index()] -= 1;
-                balance.load(node, loads[node.index()]);
-            }
         }
+    };
+    // Algorithms that look at every node get fewer choices, so that this ends.
+    let picks = if case.scans && N >= 1_000 { PICKS / 64 } else { PICKS };
+    clients.iter().cycle().take(if case.scans { picks } else { 2 * N as usize }).for_each(|c| send(&mut balance, c));
+    bencher.counter(ItemsCount::new(picks)).bench_local(|| {
+        clients[..picks].iter().for_each(|client| send(&mut balance, client));
     });
 }
 

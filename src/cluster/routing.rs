@@ -17,7 +17,7 @@ impl Sim<'_> {
         let Attempt { population, session, who, request, kind, writes, .. } = self.attempts[id];
         // A stream that is opened again may meet another balancer, although nothing was asked in between.
         let nth = if kind == Kind::Connect { u32::from(self.sessions[session].counted) } else { request };
-        let via = self.balancers.met_by(who, nth);
+        let via = self.balancers.met_by(who, nth, self.plan.populations[population.index()].instance);
         self.attempts[id].via = via;
         let presented = self.presented(now, session);
         let caller = Caller::new(&self.plan.populations, &self.streams, &self.sessions[session]);

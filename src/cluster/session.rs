@@ -179,7 +179,7 @@ impl Sim<'_> {
         let caller = Caller::new(&self.plan.populations, &self.streams, session);
         let ask = caller.ask();
         let links = self.links(population);
-        let via = self.balancers.met_by(session.who, 0);
+        let via = self.balancers.met_by(session.who, 0, self.plan.populations[population.index()].instance);
         let known = self.balancers[via].propose(Instant::START, population, &ask, None);
         let (mut route, mut refusals, mut failed) = (self.balancers[via].route(&ask, known), 0, Vec::new());
         let node = loop {

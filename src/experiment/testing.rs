@@ -61,6 +61,7 @@ fn population(name: &str, sticky: bool) -> Population {
         service: law(LawShape::Constant(Duration::from_millis(20))),
         write_ratio: 1.0,
         reads: Reads::Affinity,
+        instance: None,
         connect_timeout: None,
         request_timeout: Some(Duration::from_secs(1)),
         retry: None,

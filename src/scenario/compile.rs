@@ -45,7 +45,9 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
     let written = reading.clients();
     let faults = reading.each_fault(nodes.as_ref().map(|(nodes, zones)| (nodes.as_slice(), zones.as_slice())));
     let changes = reading.each_change(nodes.as_ref().map(|(nodes, zones)| (nodes.as_slice(), zones.as_slice())));
-    reading.check_reloads(&changes, balancer.as_ref().map_or(1, |(balancer, _)| balancer.instances));
+    let instances = balancer.as_ref().map_or(1, |(balancer, _)| balancer.instances);
+    reading.check_reloads(&changes, instances);
+    reading.check_own_instances(&written, instances);
     let slo = super::slo::read(table, reading.problems);
     if let Some(root) = &root {
         reading.check_root(root);

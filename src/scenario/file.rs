@@ -194,6 +194,9 @@ pub struct Clients {
     /// (read/write split); default `affinity`.
     #[serde(default)]
     pub reads: Reads,
+    /// Which of the balancer's instances serves its clients, counted from 1, as when each zone has its own; as
+    /// `balancer.spread` says unless given.
+    pub instance: Option<u16>,
     /// How long a client waits for its stream to open; for ever unless given.
     pub connect_timeout: Option<Duration>,
     /// How long a client waits for a reply; for ever unless given.

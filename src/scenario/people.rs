@@ -65,6 +65,7 @@ impl Reading<'_> {
             service,
             write_ratio: clients.write_ratio.ratio(),
             reads: clients.reads,
+            instance: clients.instance.map(|instance| instance.saturating_sub(1)),
             connect_timeout: clients.connect_timeout,
             request_timeout: clients.request_timeout,
             retry: clients.retry.as_ref().map(|retry| {

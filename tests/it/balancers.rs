@@ -1,186 +1,14 @@
-//! Several balancers side by side, and balancers that begin anew: measured figures of HAProxy (E9, E9b, E10), and
-//! what each of them knows of the others.
+//! Several balancers side by side, and balancers that begin anew: what each of them knows of the others. What was
+//! measured of HAProxy (E9, E9b, E10) is held against in `reality.rs`.
 
-use crate::lab::{causes, figure, plan, run, simulate, whole};
-use rayon::prelude::*;
-use std::path::PathBuf;
+use crate::lab::{causes, figure, plan, simulate, whole};
 use stickysim::base::cause::{Cause, Harm};
-use stickysim::base::id::NodeId;
-use stickysim::base::time::Instant;
 use stickysim::cluster::Sim;
-use stickysim::cluster::balancer::Route;
-use stickysim::cluster::balancer::balance::{Ask, Asker, Key};
-use stickysim::cluster::balancer::instances::{Instances, Setting};
-use stickysim::cluster::balancer::view::Word;
-use stickysim::cluster::balancer::view::active::Outcome;
 use stickysim::observe::recorder::Recording;
 use stickysim::observe::totals::Counter::{Reconnected, Started, Succeeded};
-use tempfile::TempDir;
-
-/// The rows of a measurement, split at the commas; comments and header left out.
-fn rows(text: &'static str) -> Vec<Vec<&'static str>> {
-    text.lines().filter(|line| !line.starts_with('#')).skip(1).map(|line| line.split(',').collect()).collect()
-}
-
-const E9: &str = include_str!("../data/reality/e9_spread.csv");
-const E9B: &str = include_str!("../data/reality/e9b_gains.csv");
-const E10: &str = include_str!("../data/reality/e10_moves.csv");
-
-/// Repetitions of the simulator against which a measurement is held.
-const SEEDS: u64 = 60;
-/// Student's t for an interval of 99 % with as many degrees of freedom less one.
-const T: f64 = 2.662;
-
-/// Holds the mean of measured repetitions to the simulator's 99 % prediction interval for that many; what differs
-/// is told.
-fn compare(what: &str, measured: &[f64], simulated: &[f64]) -> Option<String> {
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let (m, n) = (mean(simulated), simulated.len() as f64);
-    let variance = simulated.iter().map(|x| (x - m) * (x - m)).sum::<f64>() / (n - 1.0);
-    let half: f64 = T * (variance * (1.0 / measured.len() as f64 + 1.0 / n)).sqrt();
-    let real = mean(measured);
-    ((real - m).abs() > half).then(|| format!("{what}: measured {real:.4}, simulated {m:.4} ± {half:.4}"))
-}
-
-/// Ticks of E9: so short that an average over one is a sample.
-const TICK: &str = "10ms";
-const TICKS_PER_SECOND: usize = 100;
-
-/// Mean of the standard deviation (divided by n) of the connections per node, taken once a second from 20 s on.
-fn sd_of_connections(recording: &Recording, nodes: usize) -> f64 {
-    let samples: Vec<f64> = recording
-        .nodes
-        .chunks(nodes)
-        .skip(20 * TICKS_PER_SECOND)
-        .step_by(TICKS_PER_SECOND)
-        .map(|tick| {
-            let mean = tick.iter().map(|node| node.connections).sum::<f64>() / nodes as f64;
-            (tick.iter().map(|node| (node.connections - mean) * (node.connections - mean)).sum::<f64>() / nodes as f64)
-                .sqrt()
-        })
-        .collect();
-    samples.iter().sum::<f64>() / samples.len() as f64
-}
-
-#[test]
-fn e9_balancers_that_do_not_know_of_each_other_are_less_even() {
-    let mut outside = Vec::new();
-    for (kind, algorithm, instances) in [
-        ("churn", "leastconn", 1),
-        ("churn", "leastconn", 2),
-        ("churn", "roundrobin", 2),
-        ("churn", "random2", 2),
-        ("static", "leastconn", 1),
-        ("static", "leastconn", 2),
-    ] {
-        let measured: Vec<f64> = rows(E9)
-            .iter()
-            .filter(|row| row[0] == kind && row[1] == algorithm && row[2] == instances.to_string())
-            .map(|row| row[5].parse().unwrap())
-            .collect();
-        assert_eq!(measured.len(), 5, "{kind} {algorithm} {instances}");
-        let (duration, people) = match kind {
-            "churn" => {
-                ("50s", "{ open = { rate = '20/s' }, initial = 0 }\nlength = { exponential = { mean = '10s' } }")
-            }
-            _ => ("21s", "{ initial = 1005 }\nlength = 'forever'"),
-        };
-        // Over its uneven ring, as HAProxy draws.
-        let balance = algorithm.replace("random2", "haproxy_random");
-        let plan = plan(&format!(
-            "duration = '{duration}'\nwarmup = '20s'\ntick = '{TICK}'\ncluster.nodes = 10\n\
-             [clients.c]\narrivals = {people}\nprotocol = 'stream'\n\
-             [balancer]\nbalance = '{balance}'\ninstances = {instances}\n"
-        ));
-        let sd = |seed| sd_of_connections(&Sim::new(&plan, seed, true).run(|| false).unwrap().recording, 10);
-        let simulated: Vec<f64> = (1..=SEEDS).into_par_iter().map(sd).collect();
-        outside.extend(compare(&format!("{kind} {algorithm} × {instances}"), &measured, &simulated));
-    }
-    assert!(outside.is_empty(), "{outside:#?}");
-}
-
-/// Connections that each node gains, and how many of the 200 new ones came through to one.
-fn gains(instances: u32, below: &str) -> Vec<f64> {
-    let folder = TempDir::new().unwrap();
-    let starts: PathBuf = folder.path().join("starts.csv");
-    // One after the other, when the tenth node has been seen.
-    let times: Vec<String> = (0..200).map(|i| format!("{}ms", 20_000 + 50 * i)).collect();
-    std::fs::write(&starts, times.join("\n")).unwrap();
-    let plan = plan(&format!(
-        "duration = '40s'\ncluster.nodes = 9\n[clients]\nheld = {{ arrivals = {{ initial = 900 }}, length = 'forever', \
-         protocol = 'stream' }}\nnew = {{ arrivals = {{ open = {{ trace = {{ file = {starts:?} }} }} }}, \
-         length = 'forever', protocol = 'stream' }}\n\
-         [balancer]\nbalance = 'leastconn'\ninstances = {instances}\nspread = 'turn'\n\
-         [change.more]\nat = '5s'\nscale_out = {{ nodes = 1 }}\n{below}"
-    ));
-    let recording = run_with_nodes(&plan, 1);
-    let at = |tick: usize| recording.nodes[tick * 10..(tick + 1) * 10].iter().map(|node| node.connections);
-    assert_eq!(at(18).collect::<Vec<_>>(), [&[100.0; 9][..], &[0.0]].concat());
-    at(39).zip(at(18)).map(|(after, before)| after - before).collect()
-}
 
 fn run_with_nodes(plan: &stickysim::cluster::plan::Plan, seed: u64) -> Recording {
     Sim::new(plan, seed, true).run(|| false).expect("nobody stops it").recording
-}
-
-fn measured_gains(through: &str) -> Vec<f64> {
-    let rows = rows(E9B);
-    let row = rows.iter().find(|row| row[0] == through).expect("it was measured");
-    row[1..].iter().map(|gain| gain.parse().unwrap()).collect()
-}
-
-#[test]
-fn e9b_new_connections_make_up_for_what_their_own_balancer_counts() {
-    assert_eq!(gains(1, ""), measured_gains("same"));
-    assert_eq!(gains(2, ""), measured_gains("both"));
-    // A new process knows nothing of what the old one holds.
-    assert_eq!(gains(1, "[change.again]\nat = '15s'\nreload = {}\n"), measured_gains("reload"));
-}
-
-/// Somebody whose keys do not matter.
-struct Anybody;
-
-impl Asker for Anybody {
-    fn hash_of(&self, _: Key) -> u64 {
-        7
-    }
-}
-
-#[test]
-fn e9b_another_balancer_knows_nothing_of_what_the_first_holds() {
-    let plan = plan(
-        "duration = '1s'\ncluster.nodes = 10\n[clients.c]\narrivals = { initial = 1 }\nlength = 'forever'\n\
-         protocol = 'stream'\n[balancer]\nbalance = 'leastconn'\ninstances = 2\n",
-    );
-    let (members, affinities) = (plan.members(), plan.affinities());
-    let setting = Setting { spec: &plan.balancer, members: &members, affinities: &affinities, seed: 1 };
-    let mut balancers = Instances::new(setting);
-    let [first, other] = [0, 1].map(|instance| balancers.serving(instance));
-    let tenth = NodeId(9);
-    balancers.each(|balancer| balancer.hold_back(tenth));
-    let mut connections = [[0.0; 10]; 2];
-    let mut open = |balancers: &mut Instances, via, times| {
-        for _ in 0..times {
-            let Route::To(node) = balancers[via].route(&Ask { asker: &Anybody, avoid: None, room: None }, None) else {
-                panic!()
-            };
-            balancers[via].sent(node);
-            connections[usize::from(via == other)][node.index()] += 1.0;
-        }
-    };
-    open(&mut balancers, first, 900);
-    balancers.each(|balancer| {
-        balancer.say(Instant::START, tenth, Word::Joined);
-        balancer.pass(Instant::START);
-    });
-    for _ in 0..2 {
-        balancers.each(|balancer| {
-            balancer.checked(Instant::START, tenth, Outcome::Good);
-        });
-    }
-    open(&mut balancers, other, 200);
-    assert_eq!(connections[0], [[100.0; 9].as_slice(), &[0.0]].concat()[..]);
-    assert_eq!(connections[1].to_vec(), measured_gains("other"));
 }
 
 /// Eight nodes and four hundred clients who ask every ten seconds; n3 is down from 30 s to 60 s, and the balancer is
@@ -198,27 +26,6 @@ fn e10(balancer: &str) -> String {
 fn moved(recording: &Recording, from: usize, to: usize) -> f64 {
     let all = recording.ticks.iter().filter(|tick| tick.cluster.is_some());
     all.skip(from).take(to - from).map(|tick| tick.totals.total(Harm::Moved)).sum::<u64>() as f64 / 400.0
-}
-
-#[test]
-fn e10_who_survives_the_death_of_a_server_and_a_restart_of_the_balancer() {
-    for (stickiness, balancer) in [
-        ("cookie", "affinity = 'cookie'"),
-        ("table", "affinity = { stick_table = { size = 100_000, expire = '10m' } }"),
-        ("table_peers", "affinity = { stick_table = { size = 100_000, expire = '10m', peers = true } }"),
-    ] {
-        let plan = plan(&e10(balancer));
-        let runs: Vec<Recording> = (1..=SEEDS).map(|seed| run(&plan, seed)).collect();
-        for (column, what, (from, to)) in [(2, "crash", (30, 60)), (3, "return", (60, 90)), (4, "restart", (90, 130))] {
-            let rows = rows(E10);
-            let of_this = rows.iter().filter(|row| row[0] == stickiness);
-            let measured: Vec<f64> = of_this.map(|row| row[column].parse().unwrap()).collect();
-            let simulated: Vec<f64> = runs.iter().map(|run| moved(run, from, to)).collect();
-            assert_eq!(compare(&format!("{stickiness}, {what}"), &measured, &simulated), None);
-        }
-        let failed = runs.iter().map(|run| whole(run).totals.total(Harm::Failed)).sum::<u64>();
-        assert_eq!(failed, 0, "{stickiness}: none failed");
-    }
 }
 
 #[test]

@@ -10,7 +10,6 @@ mod docs;
 mod lab;
 mod laws;
 mod lives;
-mod measured_view;
 mod oracles;
 mod passage;
 mod people;

@@ -162,7 +162,7 @@ fn simulate(family: &Family, cell: &Cell) -> Vec<Vec<Option<Vec<f64>>>> {
     let first = name_key(&format!("{} {:?}", family.name, cell.settings));
     let measure = |n: u64| {
         let plan = if varies { &plans[n as usize - 1] } else { &plans[0] };
-        let run = Observed::run(plan, first.wrapping_add(n), written.zero, cell.end);
+        let run = Observed::run(plan, first.wrapping_add(n), cell.zero, cell.end);
         written.figure.iter().map(|figure| figure.reading.read(&run)).collect()
     };
     (1..=written.seeds).into_par_iter().map(measure).collect()

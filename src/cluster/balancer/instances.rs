@@ -91,12 +91,16 @@ impl Instances {
         self.current.iter().position(|&(current, _)| current == process)
     }
 
-    /// The process that a session meets with its `nth` request.
+    /// The process that a session meets with its `nth` request; `own` is the instance of its population, if it has
+    /// only one.
     #[inline]
-    pub fn met_by(&self, who: u64, nth: u32) -> ProcessId {
+    pub fn met_by(&self, who: u64, nth: u32, own: Option<u16>) -> ProcessId {
         let count = self.current.len();
         if count == 1 {
             return self.current[0].0;
+        }
+        if let Some(own) = own {
+            return self.current[usize::from(own)].0;
         }
         let instance = match self.spread {
             Spread::Session => self.luck.at(who, 0).random_range(0..count),
@@ -230,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_session_keeps_its_instance_unless_every_request_is_sent_anew() {
-        let met = |spread, who, nth| Instances::new(setting(&spec(3, spread))).met_by(who, nth).0;
+        let met = |spread, who, nth| Instances::new(setting(&spec(3, spread))).met_by(who, nth, None).0;
         let by_request = |spread| (0..100).map(|nth| met(spread, 7, nth)).collect::<Vec<_>>();
         for spread in [Spread::Session, Spread::Turn] {
             assert!(by_request(spread).iter().all(|&process| process == met(spread, 7, 0)), "{spread:?}");
@@ -242,9 +246,17 @@ mod tests {
     }
 
     #[test]
+    fn those_who_have_an_instance_of_their_own_meet_no_other() {
+        for spread in [Spread::Session, Spread::Turn, Spread::Request] {
+            let balancers = Instances::new(setting(&spec(3, spread)));
+            assert!((0..20).all(|who| balancers.met_by(who, 1, Some(2)) == ProcessId(2)), "{spread:?}");
+        }
+    }
+
+    #[test]
     fn turns_go_by_the_order_of_coming_and_a_client_that_comes_again_takes_the_next() {
         let balancers = Instances::new(Setting { seed: 3, ..setting(&spec(3, Spread::Turn)) });
-        let met = |who| balancers.met_by(who, 0).0;
+        let met = |who| balancers.met_by(who, 0, None).0;
         assert_eq!([0, 1, 2, 3].map(met), [0, 1, 2, 0]);
         assert_eq!([(4, 0), (4, 1), (5, 0), (5, 1)].map(|(client, number)| met(visit(client, number))), [1, 2, 2, 0]);
     }

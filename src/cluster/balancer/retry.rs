@@ -6,7 +6,7 @@
 //! Which may leave: with `redispatch`, the retries it names; every retry, where nothing binds the session and
 //! `balance` is no hash (any node will do as well); and every retry of a node that is out of the view by now.
 //! Sources: haproxy 2.6 `back_handle_st_cer` (`src/backend.c`), `stream_choose_redispatch`
-//! (`include/haproxy/stream.h`); the waits were measured (`tests/data/reality/path.toml`).
+//! (`include/haproxy/stream.h`); the waits were measured (E2 and E5b in `docs/fidelity.md`).
 //!
 //! NGINX (`proxy_next_upstream`): `redispatch = true`, `retry_avoid = "tried"`. Envoy (`retry_on`, `num_retries`):
 //! `redispatch = true` and `retry_backoff`. ALB and kube-proxy: `retries = 0`.

@@ -53,6 +53,8 @@ pub struct Population {
     pub write_ratio: f64,
     /// Where requests go that do not write.
     pub reads: Reads,
+    /// The only balancer instance that it uses, counted from 0; `None` for those that it meets.
+    pub instance: Option<u16>,
     /// How long a client waits for a stream to open; `None` for ever.
     pub connect_timeout: Option<Duration>,
     /// How long a client waits for a reply; `None` for ever.

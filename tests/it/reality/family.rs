@@ -51,6 +51,8 @@ pub struct Rule {
     pub patch: toml::Table,
     /// Why it cannot be said yet; then there is no patch.
     pub waits: Option<String>,
+    /// Another time of the fault [s].
+    pub zero: Option<f64>,
     /// Another end of the watch [s].
     pub end: Option<f64>,
 }
@@ -84,6 +86,8 @@ pub struct Figure {
     /// The settings in which the product leaves nothing to chance: every run must give the same.
     #[serde(default)]
     pub exact: Vec<BTreeMap<String, Values>>,
+    /// In the other settings, what each number of a list may be off by in the mean.
+    pub near: Option<f64>,
     /// Only compared in these settings; in all when empty.
     #[serde(default)]
     pub only: Vec<BTreeMap<String, Values>>,
@@ -107,7 +111,9 @@ pub struct Cell {
     pub sets: Vec<String>,
     /// Why it cannot be simulated yet.
     pub waits: Vec<String>,
-    /// Until when is watched [s].
+    /// When the fault comes [s].
+    pub zero: f64,
+    /// Until when is watched, counted from the fault [s].
     pub end: f64,
     /// By figure: what each run gave; nothing where the cell of the table is empty.
     pub measured: Vec<Vec<Option<Vec<f64>>>>,
@@ -206,7 +212,8 @@ fn cell(name: &str, written: &Written, settings: Vec<(String, String)>) -> Cell 
     rules().for_each(|rule| flatten("", &rule.patch, &mut sets));
     let waits = rules().filter_map(|rule| rule.waits.clone()).collect();
     let end = rules().filter_map(|rule| rule.end).next_back().unwrap_or(written.end);
-    Cell { sets, waits, end, measured: vec![Vec::new(); written.figure.len()], settings }
+    let zero = rules().filter_map(|rule| rule.zero).next_back().unwrap_or(written.zero);
+    Cell { sets, waits, zero, end, measured: vec![Vec::new(); written.figure.len()], settings }
 }
 
 /// A table as `path=value`.

@@ -17,8 +17,10 @@ pub struct Comparison {
     pub measured: Vec<Option<Vec<f64>>>,
     /// The same of the simulator.
     pub simulated: Vec<Option<Vec<f64>>>,
-    /// Ends of the interval; none where all must be equal.
+    /// Ends of the interval; none where all must be equal, or near.
     pub interval: Option<(f64, f64)>,
+    /// What the numbers of a list may be off by.
+    pub near: Option<f64>,
     /// Whether they agree.
     pub agrees: bool,
 }
@@ -29,18 +31,22 @@ impl Comparison {
         let (name, measured) = (figure.name.clone(), measured.to_vec());
         if measured.is_empty() {
             // Every run was spoilt: there is nothing to agree with.
-            return Comparison { name, measured, simulated, interval: None, agrees: true };
+            return Comparison { name, measured, simulated, interval: None, near: None, agrees: true };
         }
         let never = measured.iter().all(Option::is_none);
+        let near = figure.near.filter(|_| !never && !exact);
         let (interval, agrees) = if never || exact {
             (None, measured.iter().chain(&simulated).all(|value| *value == measured[0]))
+        } else if let Some(near) = near {
+            let (real, runs) = (means(&measured), means(&simulated));
+            (None, real.len() == runs.len() && real.iter().zip(&runs).all(|(a, b)| (a - b).abs() <= near))
         } else {
             let (real, runs) = (scalars(&measured), scalars(&simulated));
             let interval = predict(&runs, real.len(), figure.floor);
             let within = |(low, high)| (low..=high).contains(&mean(&real));
             (interval, interval.is_some_and(within) && mostly(&measured) == mostly(&simulated))
         };
-        Comparison { name, measured, simulated, interval, agrees }
+        Comparison { name, measured, simulated, interval, near, agrees }
     }
 }
 
@@ -58,6 +64,16 @@ pub fn scalars(values: &[Option<Vec<f64>>]) -> Vec<f64> {
         value[0]
     };
     values.iter().flatten().map(one).collect()
+}
+
+/// The mean of each number of a list; none when lists are of different lengths.
+fn means(values: &[Option<Vec<f64>>]) -> Vec<f64> {
+    let lists: Vec<&Vec<f64>> = values.iter().flatten().collect();
+    let length = lists.first().map_or(0, |list| list.len());
+    if lists.iter().any(|list| list.len() != length) {
+        return Vec::new();
+    }
+    (0..length).map(|place| mean(&lists.iter().map(|list| list[place]).collect::<Vec<f64>>())).collect()
 }
 
 /// Whether most of them have a value: what never came in the one must not come in the other.

@@ -47,7 +47,8 @@ impl Judged<'_> {
         }
         let interval = comparison.interval.map(|(low, high)| format!("{} … {}", short(low), short(high)));
         let verdict = if comparison.agrees { "agrees" } else { "**differs**" };
-        (summary(&comparison.simulated), interval.unwrap_or_else(|| "equal".into()), verdict)
+        let near = comparison.near.map(|near| format!("within {}", short(near)));
+        (summary(&comparison.simulated), interval.or(near).unwrap_or_else(|| "equal".into()), verdict)
     }
 }
 

@@ -2,16 +2,16 @@
 //! has waited longest for a change.
 //!
 //! The tie rule is HAProxy's: its tree holds the servers by load, and a server whose load changes goes to
-//! the end of its new level. While all weights are equal each level is a linked list, so every step takes
-//! constant time; otherwise a sorted set stands in, in HAProxy's order: key 0 for an idle node, else
-//! (in flight + 1) · 4096 ÷ weight in sixteenths, rounded down. So an idle node beats any busy one, whatever their weights
-//! (haproxy `src/lb_fwlc.c`, 2.6). A node is passed over when it and its line at the balancer are full.
+//! the end of its new level. Each level is a linked list. While all weights are equal, levels are counted by load and
+//! every step takes constant time; otherwise there is one for each of HAProxy's keys that occurs, few as they are: 0
+//! for an idle node, else (in flight + 1) · 4096 ÷ weight in sixteenths, rounded down. So an idle node beats any busy
+//! one, whatever their weights (haproxy `src/lb_fwlc.c`, 2.6). A node is passed over when it and its line at the
+//! balancer are full.
 
 use super::{Ask, Balance, Member};
 use crate::base::id::{NONE, NodeId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// One line for `stickysim list balance`.
 pub const MEANING: &str =
@@ -28,107 +28,131 @@ struct Link {
     after: u32,
     load: u32,
     weight: u32,
+    // Of the level that it is on.
+    key: u32,
     member: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Level {
+    key: u32,
     first: u32,
     last: u32,
 }
 
-const EMPTY: Level = Level { first: NONE, last: NONE };
-const OUTSIDE: Link = Link { before: NONE, after: NONE, load: 0, weight: 0, member: false };
+const OUTSIDE: Link = Link { before: NONE, after: NONE, load: 0, weight: 0, key: 0, member: false };
 
-/// Working state: per load, the list of eligible nodes with that load.
+/// So many levels are kept however many of them are empty.
+const SPARE: usize = 64;
+
+/// Working state: by rising key, the lists of eligible nodes.
 #[derive(Debug)]
 pub struct LeastConn {
     links: Vec<Link>,
     levels: Vec<Level>,
     // No eligible node has less.
     lowest: usize,
+    // Levels that are not empty.
+    filled: usize,
     members: u32,
     // The weight of all nodes in sixteenths, until they differ.
     weight: u32,
-    sorted: Option<Sorted>,
-}
-
-/// The eligible nodes by key, then by when they came to it.
-#[derive(Debug, Default)]
-struct Sorted {
-    order: BTreeSet<(u32, u64, u32)>,
-    // By node.
-    place: Vec<(u32, u64)>,
-    queued: u64,
-}
-
-impl Sorted {
-    fn append(&mut self, node: u32, link: &Link) {
-        let key = if link.load == 0 { 0 } else { (u64::from(link.load) + 1) * 4096 / u64::from(link.weight) };
-        let place = (u32::try_from(key).unwrap_or(u32::MAX), self.queued);
-        self.queued += 1;
-        if node as usize >= self.place.len() {
-            self.place.resize(node as usize + 1, (0, 0));
-        }
-        self.place[node as usize] = place;
-        self.order.insert((place.0, place.1, node));
-    }
-
-    fn remove(&mut self, node: u32) {
-        let (key, queued) = self.place[node as usize];
-        self.order.remove(&(key, queued, node));
-    }
+    differ: bool,
 }
 
 impl LeastConn {
     /// Nobody is eligible yet.
     pub fn new(_: &Params) -> LeastConn {
-        LeastConn { links: Vec::new(), levels: vec![EMPTY], lowest: 0, members: 0, weight: 0, sorted: None }
+        let (links, levels) = Default::default();
+        LeastConn { links, levels, lowest: 0, filled: 0, members: 0, weight: 0, differ: false }
+    }
+
+    fn key(&self, link: &Link) -> u32 {
+        if !self.differ || link.load == 0 {
+            return link.load;
+        }
+        // Divisions of short numbers are the faster ones.
+        match (link.load + 1).checked_mul(4096) {
+            Some(load) => load / link.weight,
+            None => u32::try_from((u64::from(link.load) + 1) * 4096 / u64::from(link.weight)).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The place of the level with this key, if there is one, or else where it belongs.
+    #[inline]
+    fn find(&self, key: u32) -> Result<usize, usize> {
+        if self.differ {
+            return self.levels.binary_search_by_key(&key, |level| level.key);
+        }
+        if (key as usize) < self.levels.len() { Ok(key as usize) } else { Err(self.levels.len()) }
+    }
+
+    /// Makes a level with this key, which there is not.
+    fn make(&mut self, key: u32) -> usize {
+        let empty = |key| Level { key, first: NONE, last: NONE };
+        if !self.differ {
+            self.levels.extend((self.levels.len() as u32..=key).map(empty));
+            return key as usize;
+        }
+        if self.levels.len() >= SPARE.max(4 * self.filled) {
+            self.levels.retain(|level| level.first != NONE);
+            self.lowest = 0;
+        }
+        let place = self.levels.partition_point(|level| level.key < key);
+        self.levels.insert(place, empty(key));
+        place
     }
 
     fn append(&mut self, node: u32) {
-        if let Some(sorted) = &mut self.sorted {
-            return sorted.append(node, &self.links[node as usize]);
-        }
-        let load = self.links[node as usize].load as usize;
-        if load >= self.levels.len() {
-            self.levels.resize(load + 1, EMPTY);
-        }
-        let last = std::mem::replace(&mut self.levels[load].last, node);
-        (self.links[node as usize].before, self.links[node as usize].after) = (last, NONE);
+        let key = self.key(&self.links[node as usize]);
+        let place = self.find(key).unwrap_or_else(|_| self.make(key));
+        let last = std::mem::replace(&mut self.levels[place].last, node);
+        let link = &mut self.links[node as usize];
+        (link.before, link.after, link.key) = (last, NONE, key);
         match last {
-            NONE => self.levels[load].first = node,
+            NONE => {
+                self.levels[place].first = node;
+                self.filled += 1;
+            }
             last => self.links[last as usize].after = node,
         }
-        self.lowest = self.lowest.min(load);
+        self.lowest = self.lowest.min(place);
     }
 
     fn remove(&mut self, node: u32) {
-        if let Some(sorted) = &mut self.sorted {
-            return sorted.remove(node);
+        let Link { before, after, key, .. } = self.links[node as usize];
+        if before != NONE {
+            self.links[before as usize].after = after;
         }
-        let Link { before, after, load, .. } = self.links[node as usize];
-        match before {
-            NONE => self.levels[load as usize].first = after,
-            before => self.links[before as usize].after = after,
+        if after != NONE {
+            self.links[after as usize].before = before;
         }
-        match after {
-            NONE => self.levels[load as usize].last = before,
-            after => self.links[after as usize].before = before,
+        if before != NONE && after != NONE {
+            return;
         }
+        let place = self.find(key).expect("a node's level is there");
+        let level = &mut self.levels[place];
+        if before == NONE {
+            level.first = after;
+        }
+        if after == NONE {
+            level.last = before;
+        }
+        self.filled -= usize::from(before == after);
     }
 
-    /// Weights differ from now on: the lists become a sorted set.
+    /// Weights differ from now on: the lists are cut by key.
     fn sort(&mut self) {
-        let mut sorted = Sorted::default();
+        self.differ = true;
+        (self.lowest, self.filled) = (0, 0);
         for level in std::mem::take(&mut self.levels) {
             let mut node = level.first;
             while node != NONE {
-                sorted.append(node, &self.links[node as usize]);
-                node = self.links[node as usize].after;
+                let after = self.links[node as usize].after;
+                self.append(node);
+                node = after;
             }
         }
-        self.sorted = Some(sorted);
     }
 
     fn grow(&mut self, node: NodeId) {
@@ -141,10 +165,9 @@ impl LeastConn {
     fn best_with_room(&self, ask: &Ask) -> Option<NodeId> {
         let after = |node: &NodeId| NodeId(self.links[node.index()].after).some();
         let row = |level: &Level| std::iter::successors(NodeId(level.first).some(), after);
-        let levels = self.levels.iter().flat_map(row);
-        let sorted = self.sorted.iter().flat_map(|sorted| &sorted.order).map(|&(_, _, node)| NodeId(node));
         let mut avoided = None;
-        for node in levels.chain(sorted).filter(|&node| ask.room.is_none_or(|room| !room.is_packed(node))) {
+        let all = self.levels.iter().flat_map(row);
+        for node in all.filter(|&node| ask.room.is_none_or(|room| !room.is_packed(node))) {
             if Some(node) != ask.avoid {
                 return Some(node);
             }
@@ -155,9 +178,6 @@ impl LeastConn {
 
     /// The first node in order that is not `avoid`.
     fn best(&mut self, avoid: u32) -> Option<NodeId> {
-        if let Some(sorted) = &self.sorted {
-            return sorted.order.iter().map(|&(_, _, node)| node).find(|&node| node != avoid).map(NodeId);
-        }
         while self.levels[self.lowest].first == NONE {
             self.lowest += 1;
         }
@@ -176,7 +196,7 @@ impl Balance for LeastConn {
         if self.weight == 0 {
             self.weight = weight;
         }
-        if self.weight != weight && self.sorted.is_none() {
+        if self.weight != weight && !self.differ {
             self.sort();
         }
         let was = self.links[node.index()];
@@ -279,6 +299,38 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn with_weights_too_it_is_the_one_with_the_least_key_that_came_to_it_first(
+            weights in prop::collection::vec(1u32..5, 6),
+            steps in prop::collection::vec((0u32..6, 0u32..300, any::<bool>()), 1..300)
+        ) {
+            let mut lc = leastconn(&weights);
+            lc.joined(Member { weight: 9, ..member(6) });
+            // By key, then by when it came to that.
+            let key = |node: usize, load: u32| match load {
+                0 => 0,
+                load => (load + 1) * 4096 / (16 * if node == 6 { 9 } else { weights[node] }),
+            };
+            let mut places: Vec<Option<(u32, usize)>> = (0..7).map(|node| Some((0, node))).collect();
+            let mut loads = [0; 7];
+            for (step, (node, load, toggle)) in (7..).zip(steps) {
+                let i = node as usize;
+                if !toggle {
+                    loads[i] = load;
+                    lc.load(NodeId(node), load);
+                    places[i] = places[i].map(|_| (key(i, load), step));
+                } else if places[i].is_some() {
+                    lc.left(NodeId(node));
+                    places[i] = None;
+                } else {
+                    lc.joined(Member { weight: weights[i], ..member(node) });
+                    places[i] = Some((key(i, loads[i]), step));
+                }
+                let best = (0..7).filter(|&i| places[i].is_some()).min_by_key(|&i| places[i]);
+                prop_assert_eq!(lc.pick(&ask(0)).map(|node| node.index()), best);
+            }
+        }
+
         #[test]
         fn it_is_always_one_of_the_least_loaded(
             steps in prop::collection::vec((0u32..6, 0u32..5, any::<bool>()), 1..100)

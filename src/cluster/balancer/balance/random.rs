@@ -54,6 +54,9 @@ pub struct Random {
     weights: Vec<u32>,
     // By member, running sums of weights; empty while all are equal, and after a change.
     sums: Vec<u64>,
+    // By upper bits of a number below the sum: the first member whose running sum is above it with the rest 0.
+    starts: Vec<u32>,
+    shift: u32,
     draw: Draw,
 }
 
@@ -61,8 +64,8 @@ impl Random {
     /// Nobody is eligible yet.
     pub fn new(params: &Params, seed: u64, instance: &str) -> Random {
         let draw = Stream::new(seed, "balance random", instance).sequence();
-        let (members, in_flight, weights, sums) = Default::default();
-        Random { params: *params, members, in_flight, weights, sums, draw }
+        let (members, in_flight, weights, sums, starts) = Default::default();
+        Random { params: *params, members, in_flight, weights, sums, starts, shift: 0, draw }
     }
 
     /// Running sums of weights; none when they are all equal.
@@ -76,7 +79,28 @@ impl Random {
                 Some(*sum)
             });
             self.sums = sums.collect();
+            self.index();
         }
+    }
+
+    /// Makes the directory: about an entry for each member, so that a member is found in a step or two.
+    fn index(&mut self) {
+        let total = *self.sums.last().expect("somebody has a weight");
+        self.shift = (total / self.sums.len() as u64).max(1).ilog2();
+        self.starts.clear();
+        let mut position = 0;
+        for entry in 0..=(total - 1) >> self.shift {
+            while self.sums[position] <= entry << self.shift {
+                position += 1;
+            }
+            self.starts.push(position as u32);
+        }
+    }
+
+    /// The first member whose running sum is above `target`.
+    fn holder(&self, target: u64) -> usize {
+        let start = self.starts[(target >> self.shift) as usize] as usize;
+        start + self.sums[start..].iter().take_while(|&&sum| sum <= target).count()
     }
 
     /// Draws a member's position: any but `skip`.
@@ -88,7 +112,7 @@ impl Random {
         };
         loop {
             let target = self.draw.random_range(0..total);
-            let position = self.sums.partition_point(|&sum| sum <= target);
+            let position = self.holder(target);
             if Some(position) != skip {
                 return position;
             }
@@ -164,6 +188,16 @@ mod tests {
         let mut random = Random::new(&Params { draws, replacement }, 1, "lb1");
         (0..).zip(weights).for_each(|(n, &weight)| random.joined(Member { weight, ..member(n) }));
         random
+    }
+
+    #[test]
+    fn every_number_below_the_sum_belongs_to_the_member_whose_weight_it_falls_into() {
+        for weights in [&[1, 2][..], &[256, 1, 1, 1, 30], &[1, 256, 7], &[3, 1, 4, 1, 5, 9, 2, 6]] {
+            let random = random(2, false, weights);
+            for target in 0..*random.sums.last().unwrap() {
+                assert_eq!(random.holder(target), random.sums.partition_point(|&sum| sum <= target), "{weights:?}");
+            }
+        }
     }
 
     fn shares(random: &mut Random, nodes: usize) -> Vec<f64> {

@@ -243,6 +243,44 @@ fn under_a_bound_connections_go_where_haproxy_sent_them() {
     }
 }
 
+/// The lines of a file's maps in the table of `docs/fidelity.md`: how many keys of each experiment and algorithm go
+/// elsewhere.
+fn lines(text: &str) -> String {
+    let file: File = serde_json::from_str(text).unwrap();
+    let raw: serde_json::Value = serde_json::from_str(text).unwrap();
+    let mut lines: Vec<(String, [usize; 3])> = Vec::new();
+    for (map, raw) in file.maps.iter().zip(raw["maps"].as_array().unwrap()) {
+        let experiment = map.name.split('-').next().unwrap().to_uppercase();
+        let weights = if map.weights.is_some() { ", weights 1 2 3" } else { "" };
+        let head = format!("| {experiment} | `{}`{weights} |", raw["balance"].to_string().replace(['"', '\\'], ""));
+        if lines.last().is_none_or(|(last, _)| *last != head) {
+            lines.push((head, [0; 3]));
+        }
+        let sums = &mut lines.last_mut().unwrap().1;
+        let seen = seen(map, &file.keys);
+        for column in &map.columns {
+            let wrong = differences(&letters(map, column, &seen, is_bounded(map)), &column.nodes);
+            *sums = [sums[0] + 1, sums[1] + seen.len(), sums[2] + wrong];
+        }
+    }
+    lines.iter().map(|(head, [columns, keys, wrong])| format!("{head} {columns} | {keys} | {wrong} |\n")).collect()
+}
+
+#[test]
+fn the_fidelity_page_tells_how_many_keys_of_every_map_go_elsewhere() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/fidelity.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let marks = ("<!-- maps -->\n", "\n<!-- /maps -->");
+    let (before, rest) = page.split_once(marks.0).expect("the page has a place for maps");
+    let (_, after) = rest.split_once(marks.1).expect("and an end of it");
+    let head = "| experiment | algorithm | columns | keys | elsewhere |\n| --- | --- | --- | --- | --- |\n";
+    let new = format!("{before}{}\n{head}{}{}{}{after}", marks.0, lines(MAPS), lines(SOURCES), marks.1);
+    if std::env::var_os("STICKYSIM_BLESS").is_some() {
+        return std::fs::write(path, new).unwrap();
+    }
+    assert!(new == page, "docs/fidelity.md is not what was measured; run scripts/fidelity");
+}
+
 #[test]
 fn every_key_goes_to_the_port_that_the_product_chose() {
     #[rustfmt::skip]

@@ -5,7 +5,7 @@
 //! (haproxy `src/lb_map.c`). Weights are divided once by the greatest common divisor of all servers'.
 //!
 //! HAProxy looks at every server for every slot. Here the times at which a claim reaches its next level are known
-//! beforehand, so a slot costs a few steps in a heap: the same table, in time that a large cluster can pay.
+//! beforehand and noted in a calendar, so a slot costs a few steps in a heap: the same table, in time that a large cluster can pay.
 
 use super::super::Member;
 use crate::base::id::NodeId;
@@ -96,19 +96,16 @@ fn fill(members: &[(NodeId, u32)], slots: &mut Vec<NodeId>) {
     // Who stands on each level, the first declared on top; a node that has risen since is still listed below.
     let mut levels: [BinaryHeap<Reverse<u32>>; 3] = Default::default();
     let mut standing: Vec<(u64, u8)> = vec![(0, 0); members.len()];
-    // (slot, node, times won, level): when a claim gets there.
-    let all = 0..members.len() as u32;
-    let mut rises: BinaryHeap<Reverse<(u64, u32, u64, u8)>> = all.map(|i| Reverse((1, i, 0, 1))).collect();
+    let mut rises = Calendar::new(total);
+    (0..members.len() as u32).for_each(|index| rises.put(1, Rise { index, won: 0, level: 1 }));
     for slot in 1..=total {
-        while let Some(&Reverse((due, index, won, level))) = rises.peek()
-            && due <= slot
-        {
-            rises.pop();
+        while let Some(Rise { index, won, level }) = rises.take(slot) {
             if standing[index as usize].0 == won {
                 standing[index as usize].1 = level;
                 levels[usize::from(level) - 1].push(Reverse(index));
                 if level < 3 {
-                    rises.push(Reverse((reaches(index, won, u64::from(level) + 1), index, won, level + 1)));
+                    let due = reaches(index, won, u64::from(level) + 1).max(slot);
+                    rises.put(due, Rise { index, won, level: level + 1 });
                 }
             }
         }
@@ -125,8 +122,44 @@ fn fill(members: &[(NodeId, u32)], slots: &mut Vec<NodeId>) {
         let index = winner.expect("somebody has a claim");
         let won = standing[index as usize].0 + 1;
         standing[index as usize] = (won, 0);
-        rises.push(Reverse((reaches(index, won, 1).max(slot + 1), index, won, 1)));
+        rises.put(reaches(index, won, 1).max(slot + 1), Rise { index, won, level: 1 });
         slots.push(members[index as usize].0);
+    }
+}
+
+/// When a claim gets to a level: the node, how often it had won by then, the level.
+#[derive(Clone, Copy)]
+struct Rise {
+    index: u32,
+    won: u64,
+    level: u8,
+}
+
+/// What comes before which slot, as a list for each: in no order, which makes no difference between nodes.
+struct Calendar {
+    // By slot: the place of one more than its last rise; 0 for none. Each names the one before it.
+    last: Vec<usize>,
+    rises: Vec<(Rise, usize)>,
+}
+
+impl Calendar {
+    fn new(slots: u64) -> Calendar {
+        Calendar { last: vec![0; slots as usize + 1], rises: Vec::new() }
+    }
+
+    /// What comes after the last slot never does.
+    fn put(&mut self, slot: u64, rise: Rise) {
+        if let Some(last) = self.last.get_mut(slot as usize) {
+            self.rises.push((rise, *last));
+            *last = self.rises.len();
+        }
+    }
+
+    fn take(&mut self, slot: u64) -> Option<Rise> {
+        let last = &mut self.last[slot as usize];
+        let (rise, before) = *self.rises.get(last.checked_sub(1)?)?;
+        *last = before;
+        Some(rise)
     }
 }
 
