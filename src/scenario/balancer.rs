@@ -69,7 +69,7 @@ impl Reading<'_> {
             let message = "a layer-4 balancer cannot send a request to a second node: it sees bytes only";
             self.wrong(&["balancer", "retry_on"], message, "write retry_on = [\"connect\"], or layer = \"l7\"");
         }
-        if balancer.retry_backoff.is_some() && !redispatch.is_on() {
+        if balancer.retry_backoff.is_some() && !redispatch.is_on() && retries > 0 {
             let message = "retry_backoff is for retries that leave a node, but redispatch lets none leave";
             self.wrong(&["balancer", "retry_backoff"], message, "add redispatch = true, or use retry_pause");
         }

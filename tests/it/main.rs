@@ -15,6 +15,7 @@ mod passage;
 mod people;
 mod predictions;
 mod presets;
+mod products;
 mod program;
 mod reality;
 mod rebuilding;

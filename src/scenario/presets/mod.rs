@@ -1,13 +1,14 @@
 //! What does a product do when nothing is configured? Its documented defaults, as a layer below the file.
 //!
 //! A preset is a text like a scenario, with a source beside every key. It is laid under everything that the file,
-//! the variant, the sweep and `--set` say, so any key can be overridden. To add one: write its file here, then
-//! its line in [`ALL`].
+//! the variant, the sweep and `--set` say, so any key can be overridden. What a product's cookie, table or rule is
+//! like once it is chosen stands in `chosen`. To add a preset: write its file here, then its line in [`ALL`].
 
 use super::words::nearest;
 use super::{Choices, LayerId, Problem, Problems, Sources, Table, lookup_span_of, merge};
 use std::collections::BTreeMap;
-use toml::de::DeValue;
+use toml::Spanned;
+use toml::de::{DeString, DeValue};
 
 /// A product's documented defaults.
 #[derive(Debug)]
@@ -20,12 +21,24 @@ pub struct Preset {
     pub text: &'static str,
 }
 
+const fn preset(name: &'static str, meaning: &'static str, text: &'static str) -> Preset {
+    Preset { name, meaning, text }
+}
+
 /// All presets of `balancer.preset`.
-pub const ALL: &[Preset] = &[Preset {
-    name: "haproxy",
-    meaning: "HAProxy 2.6 in front of HTTP servers that are checked",
-    text: include_str!("haproxy.toml"),
-}];
+pub const ALL: &[Preset] = &[
+    preset("haproxy", "HAProxy 2.6 in front of HTTP servers that are checked", include_str!("haproxy.toml")),
+    preset("nginx", "NGINX open source: no checks, `max_fails`, the next server", include_str!("nginx.toml")),
+    preset("envoy", "Envoy, with neither checks nor outlier detection nor retries", include_str!("envoy.toml")),
+    preset("aws-alb", "AWS Application Load Balancer", include_str!("aws-alb.toml")),
+    preset("aws-nlb", "AWS Network Load Balancer: connections, by hash", include_str!("aws-nlb.toml")),
+    preset("k8s-service", "A Kubernetes Service: kube-proxy and readiness", include_str!("k8s-service.toml")),
+    preset("ingress-nginx", "The Kubernetes ingress controller with NGINX and Lua", include_str!("ingress-nginx.toml")),
+    preset("traefik", "Traefik: no checks, no retries", include_str!("traefik.toml")),
+];
+
+/// In a preset's text: defaults of what a scenario may choose, or add, but need not.
+const CHOSEN: &str = "chosen";
 
 /// The presets that were used so far: each text is read once, however many cells there are.
 #[derive(Default)]
@@ -42,22 +55,32 @@ impl Shelf {
     ) -> Table {
         let Some(name) = named(&table) else { return table };
         let Some(preset) = ALL.iter().find(|preset| preset.name == name) else {
-            let names: Vec<String> = ALL.iter().map(|preset| preset.name.to_owned()).collect();
-            let mut problem = Problem::error(format!("there is no preset `{name}`"));
+            let mut problem = unknown(&name);
             if let Some(span) = lookup_span_of(&table, &["balancer", "preset"]) {
                 problem = problem.at(span);
             }
-            problems.push(match nearest(&name, &names) {
-                Some(near) => problem.hint(format!("did you mean `{near}`? See `stickysim list preset`")),
-                None => problem.hint("see `stickysim list preset`"),
-            });
+            problems.push(problem);
             return table;
         };
         let layer = *self.0.entry(preset.name).or_insert_with(|| sources.add(format!("preset {name}"), preset.text));
         let Some(mut below) = sources.parse(layer, problems) else { return table };
+        let chosen = below.remove(CHOSEN);
         merge(&mut below, table, choices);
+        if let Some(DeValue::Table(chosen)) = chosen.map(Spanned::into_inner) {
+            lay_under_people(&mut below, &chosen);
+            lay_under_chosen(&mut below, &chosen);
+        }
         below
     }
+}
+
+fn unknown(name: &str) -> Problem {
+    let names: Vec<String> = ALL.iter().map(|preset| preset.name.to_owned()).collect();
+    let known = names.iter().map(|name| format!("`{name}`")).collect::<Vec<String>>().join(", ");
+    Problem::error(format!("there is no preset `{name}`")).hint(match nearest(name, &names) {
+        Some(near) => format!("did you mean `{near}`? There are {known}: see `stickysim list preset`"),
+        None => format!("there are {known}: see `stickysim list preset`"),
+    })
 }
 
 fn named(table: &Table) -> Option<String> {
@@ -67,5 +90,48 @@ fn named(table: &Table) -> Option<String> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+/// Lays each value of `chosen` under `table` if the table that holds the value is there, be it as a bare name.
+fn lay_under_chosen(table: &mut Table, chosen: &Table) {
+    for (key, value) in chosen {
+        let name = key.get_ref().as_ref();
+        let DeValue::Table(inner) = value.get_ref() else {
+            if !table.contains_key(name) {
+                table.insert(key.clone(), value.clone());
+            }
+            continue;
+        };
+        let Some(node) = table.get_mut(name) else { continue };
+        spell_out(node, inner);
+        if let DeValue::Table(below) = node.get_mut() {
+            lay_under_chosen(below, inner);
+        }
+    }
+}
+
+/// Makes a table of a bare name that `inner` has defaults for: `"cookie"` becomes `{ cookie = {} }`.
+fn spell_out(node: &mut Spanned<DeValue<'static>>, inner: &Table) {
+    let DeValue::String(word) = node.get_ref() else { return };
+    if !inner.contains_key(word.as_ref()) {
+        return;
+    }
+    let (span, word) = (node.span(), DeString::Owned(word.to_string()));
+    let alternative = (Spanned::new(span.clone(), word), Spanned::new(span, DeValue::Table(Table::new())));
+    *node.get_mut() = DeValue::Table([alternative].into_iter().collect());
+}
+
+/// A population's own affinity is one of the same product.
+fn lay_under_people(table: &mut Table, chosen: &Table) {
+    let affinity =
+        chosen.get("balancer").and_then(|node| node.get_ref().as_table()).and_then(|t| t.get_key_value("affinity"));
+    let Some((key, value)) = affinity else { return };
+    let own: Table = [(key.clone(), value.clone())].into_iter().collect();
+    let Some(DeValue::Table(clients)) = table.get_mut("clients").map(Spanned::get_mut) else { return };
+    for name in clients.keys().map(|key| key.get_ref().to_string()).collect::<Vec<_>>() {
+        if let Some(DeValue::Table(people)) = clients.get_mut(name.as_str()).map(Spanned::get_mut) {
+            lay_under_chosen(people, &own);
+        }
     }
 }
