@@ -136,6 +136,8 @@ const HEALTH: Lines = &[
     "health = { interval = \"1h\" }",
     "health = { interval = \"300ms\", from = \"begin\", check = \"http\", timeout = \"100ms\", spread = \"20%\", start = \"down\" }",
     "health = { interval = \"250ms\", by = \"host\", check = \"http\", rise = 1, fall = 2, host_grace = \"1s\" }",
+    "health = { interval = \"300ms\", check = \"http\", service = \"20ms\", timeout = \"200ms\", cancels = true, errors_at_once = true }",
+    "health = { interval = \"250ms\", by = \"host\", from = \"begin\", check = \"http\", service = { exponential = { mean = \"90ms\" } }, fall = 1 }",
     "health = { interval = \"400ms\", down_interval = \"1s\", start = \"up\" }\npassive = { observe = { layer = \"l7\", error_limit = 3, on_error = \"mark_down\" } }",
     "health = { interval = \"1s\", fast_interval = \"50ms\" }\npassive = { observe = { error_limit = 1, on_error = \"sudden_death\" } }",
     "health.check = \"none\"\npassive = { nginx = { fail_timeout = \"2s\", errors = true } }",
@@ -404,7 +406,8 @@ fn scaled(unit: u32, balance: &str, below: &str) -> String {
          [clients.web]\narrivals = {{ open = {{ rate = \"{}/s\" }}, initial = 10 }}\nlength = {}\nthink = {}\nservice = {}\n\
          request_timeout = {}\nretry = {{ attempts = 2, backoff = {{ fixed = {{ delay = {} }} }} }}\n\
          reconnect = {{ full_jitter = {{ base = {}, cap = {} }} }}\n\
-         [balancer]\nbalance = \"{balance}\"\nredispatch = \"last\"\nretry_pause = {}\nhealth = {{ interval = {} }}\n\
+         [balancer]\nbalance = \"{balance}\"\nredispatch = \"last\"\nretry_pause = {}\n\
+         health = {{ interval = {}, timeout = {}, check = \"http\", service = {{ exponential = {{ mean = {} }} }} }}\n\
          in_flight_max = 5\nqueue = {{ wait = {{ timeout = {} }} }}\n\
          instances = 2\naffinity = {{ cookie = {{ life_max = {}, idle_max = {} }} }}\n\
          [change.again]\nat = {}\nreload = {{ pause = {}, hard_stop_after = {} }}\n\
@@ -426,6 +429,8 @@ fn scaled(unit: u32, balance: &str, below: &str) -> String {
         ms(4_000),
         ms(1_000),
         ms(900),
+        ms(211),
+        ms(37),
         ms(233),
         ms(2_503),
         ms(1_109),

@@ -16,6 +16,7 @@ mod passage;
 mod people;
 mod predictions;
 mod presets;
+mod probing;
 mod program;
 mod reality;
 mod rebuilding;
