@@ -15,6 +15,7 @@ mod oracles;
 mod passage;
 mod people;
 mod predictions;
+mod predictions_balance;
 mod presets;
 mod probing;
 mod program;
