@@ -12,6 +12,7 @@ mod laws;
 mod lives;
 mod measured_view;
 mod oracles;
+mod pairs;
 mod passage;
 mod people;
 mod predictions;
