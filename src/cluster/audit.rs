@@ -43,10 +43,11 @@ impl Sim<'_> {
         let host = self.fleet.get(node);
         let is_stale = |&&session: &&u32| self.sessions[SessionId(session)].incarnation != host.incarnation;
         let up = |station: &Station| if self.fleet.is_up(node) { station.present() } else { 0 };
+        let [let_in, probed] = self.probes.at(node);
         let books = [
             ("places at the balancer", placed + linked.len(), self.balancers.in_flight(node) as usize),
-            ("slots", waiting, up(&host.work)),
-            ("handshakes", entering, up(&host.accept)),
+            ("slots", waiting + probed, up(&host.work)),
+            ("handshakes", entering + let_in, up(&host.accept)),
             ("stale connections", linked.iter().filter(is_stale).count(), host.stale as usize),
             ("sessions", self.bound_to(node), self.bound_to[node.index()] as usize),
             ("bytes of memory", self.taken(node) as usize, host.memory as usize),

@@ -1,4 +1,5 @@
-//! Health checks: begun at regular times, answered at once or not before their timeout.
+//! Health checks: begun at regular times, answered at once, when the node gets to it (`probing`), or not before their
+//! timeout.
 //!
 //! Every balancer checks every node for itself, or an agent on the node's host does so for all balancers, which
 //! then hear of what it found. An agent is lost with its host; somebody else notices that, after `host_grace`.
@@ -21,7 +22,9 @@ use rand::RngExt;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Checker {
     began: Instant,
-    awaits: bool,
+    pub(super) awaits: bool,
+    /// The job at the node that will answer, if that costs work.
+    pub(super) probe: Option<u32>,
     // How many there have been.
     count: u64,
     timer: Timer,
@@ -36,6 +39,8 @@ enum Answer {
     Error,
     /// Nothing, until the check gives up.
     Nothing,
+    /// Whatever comes of it: the answer is work.
+    Later,
 }
 
 impl Sim<'_> {
@@ -63,12 +68,15 @@ impl Sim<'_> {
     }
 
     /// The process that waits for the answers to an instance's checks is no longer the one that serves.
-    pub(super) fn forget_checks(&mut self, instance: usize) {
+    pub(super) fn forget_checks(&mut self, now: Instant, instance: usize) {
         if self.plan.balancer.health.by == By::Host {
             return; // Agents go on whatever becomes of the balancers.
         }
         let first = self.check_of(instance, NodeId(0));
-        self.checks[first..first + self.plan.nodes.len()].iter_mut().for_each(|check| check.awaits = false);
+        for index in first..first + self.plan.nodes.len() {
+            self.checks[index].awaits = false;
+            self.give_up_probe(now, index);
+        }
     }
 
     fn check_of(&self, instance: usize, node: NodeId) -> usize {
@@ -86,11 +94,13 @@ impl Sim<'_> {
         }
         let (instance, node) = (index / self.plan.nodes.len(), NodeId((index % self.plan.nodes.len()) as u32));
         let health = &self.plan.balancer.health;
-        if std::mem::replace(&mut self.checks[index].awaits, false) {
-            return self.take_check(now, instance, node, Outcome::Failed);
-        }
+        let has_waited = std::mem::replace(&mut self.checks[index].awaits, false);
         if health.by == By::Host && self.fleet.get(node).is_silent() {
             return self.miss_agent(now, node);
+        }
+        if has_waited {
+            self.give_up_probe(now, index);
+            return self.take_check(now, instance, node, Outcome::Failed);
         }
         self.checks[index].silent = None;
         self.checks[index].began = now;
@@ -99,11 +109,25 @@ impl Sim<'_> {
             Answer::Good => self.take_check(now, instance, node, Outcome::Good),
             Answer::Bad => self.take_check(now, instance, node, Outcome::Failed),
             Answer::Error => self.take_check(now, instance, node, Outcome::Error),
-            Answer::Nothing => {
-                self.checks[index].awaits = true;
-                self.check_at(now + health.patience(), index);
+            Answer::Nothing => self.await_answer(now, index),
+            Answer::Later => {
+                self.await_answer(now, index);
+                self.begin_probe(now, index, node, self.checks[index].count);
             }
         }
+    }
+
+    fn await_answer(&mut self, now: Instant, index: usize) {
+        self.checks[index].awaits = true;
+        self.check_at(now + self.plan.balancer.health.patience(), index);
+    }
+
+    /// A check has been answered.
+    pub(super) fn end_check(&mut self, now: Instant, index: usize, outcome: Outcome) {
+        let checker = &mut self.checks[index];
+        (checker.awaits, checker.probe) = (false, None);
+        let (instance, node) = (index / self.plan.nodes.len(), NodeId((index % self.plan.nodes.len()) as u32));
+        self.take_check(now, instance, node, outcome);
     }
 
     fn answer(&self, node: NodeId, check: Check) -> Answer {
@@ -115,8 +139,12 @@ impl Sim<'_> {
             return Answer::Bad;
         }
         match check {
-            Check::Http if node.ills.is_frozen => Answer::Nothing,
-            Check::Http if node.ills.answers_errors && !node.ills.hides_errors => Answer::Error,
+            Check::Http if node.ills.is_frozen && self.plan.check_service.is_none() => Answer::Nothing,
+            Check::Http if node.ills.answers_errors && !node.ills.hides_errors => match node.ills.is_frozen {
+                true => Answer::Nothing,
+                false => Answer::Error,
+            },
+            Check::Http if self.plan.check_service.is_some() => Answer::Later,
             _ => Answer::Good,
         }
     }

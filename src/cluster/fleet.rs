@@ -188,6 +188,7 @@ impl Sim<'_> {
             self.after_cut(now, session);
         }
         self.process_ended(now, node);
+        self.reset_probes(now, node);
     }
 
     /// A node's host is gone: its work and memory too, but nobody hears of it.
@@ -246,6 +247,7 @@ impl Sim<'_> {
         node.work.empty();
         node.accept.empty();
         node.held.clear();
+        self.lose_probes(id);
         self.outlive(id);
         self.recorder.note(now, Fact::NodeDown { node: id });
         self.recorder.note(now, Fact::Busy { node: id, slots: 0 });

@@ -19,6 +19,7 @@ mod keeping;
 pub mod life;
 pub mod patience;
 pub mod plan;
+pub mod probing;
 mod rebuilding;
 pub mod request;
 pub mod residents;
@@ -49,6 +50,7 @@ use client::jar::Jar;
 use fleet::Fleet;
 use patience::Line;
 use plan::Plan;
+use probing::Probes;
 use request::Attempts;
 use residents::Residents;
 use session::Sessions;
@@ -94,6 +96,8 @@ pub struct Sim<'p> {
     warms: bool,
     // By instance and node:
     checks: Vec<Checker>,
+    // Those of them that nodes have in hand.
+    probes: Probes,
     // By node, when agents on hosts check:
     agents: Vec<Verdict>,
     // Whether balancers judge nodes by what becomes of attempts.
@@ -178,6 +182,7 @@ impl<'p> Sim<'p> {
             weighs: plan.nodes.iter().any(|node| node.spec.memory.is_some()),
             warms: plan.nodes.iter().any(|node| node.spec.warm_up.is_some()),
             checks: vec![Checker::default(); plan.nodes.len() * usize::from(plan.balancer.instances)],
+            probes: Probes::default(),
             agents: Sim::agents(plan),
             judges: plan.balancer.passive.0.watches(),
             notices: plan.nodes.iter().map(|_| Notices::default()).collect(),

@@ -46,6 +46,8 @@ pub struct Plan {
     pub services: Vec<Service>,
     /// How long balancers take to learn of what others know; at once if not given.
     pub propagation: Option<Sampler>,
+    /// The work of a health check at its node; it is answered at once if not given.
+    pub check_service: Option<Sampler>,
     /// What goes wrong, in the order of their names.
     pub faults: Vec<Fault>,
     /// What we change ourselves, in the order of their names.

@@ -7,6 +7,7 @@
 use super::balancer::instances::ProcessId;
 use super::balancer::view::passive::Seen;
 use super::client::happens;
+use super::probing::is_probe;
 use super::state::Visit;
 use super::station::Offer;
 use super::{Sim, event};
@@ -252,6 +253,9 @@ impl Sim<'_> {
     }
 
     pub(super) fn let_in(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+        if is_probe(id) {
+            return self.let_probe_in(now, id.0, node);
+        }
         let attempt = &self.attempts[id];
         let mut draw = self.streams[attempt.population.index()].handshake.at(attempt.who, u64::from(attempt.request));
         let law = self.plan.nodes[node.index()].spec.handshake.as_ref();
@@ -275,7 +279,9 @@ impl Sim<'_> {
     }
 
     fn admitted(&mut self, now: Instant, id: AttemptId, node: NodeId) {
-        if self.is_cancelled(id) {
+        if is_probe(id) {
+            self.probe_admitted(now, id.0, node);
+        } else if self.is_cancelled(id) {
             self.dismiss(now, id);
         } else if self.links(self.attempts[id].population) {
             self.established(now, id, node);
@@ -332,6 +338,10 @@ impl Sim<'_> {
 
     /// An attempt has a slot; `false` when it does not need it: it has failed at once or waits elsewhere.
     fn slot_taken(&mut self, now: Instant, id: AttemptId, node: NodeId) -> bool {
+        if is_probe(id) {
+            self.work_on_probe(now, id.0, node);
+            return true;
+        }
         if self.attempts[id].kind == Kind::Rebuild {
             return self.rebuild_taken(now, id, node);
         }
@@ -396,6 +406,9 @@ impl Sim<'_> {
     }
 
     fn worked(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+        if is_probe(id) {
+            return self.probe_worked(now, id.0, node);
+        }
         let Attempt { who, population, session, demand: spent, writes, refused, .. } = self.attempts[id];
         if self.attempts[id].kind == Kind::Rebuild {
             self.recorder.note(now, Fact::Worked { population, spent, wasted: false });

@@ -103,6 +103,7 @@ fn plan(nodes: usize, sticky: bool) -> Plan {
         zones: vec!["z1".into()],
         populations: vec![population("api", sticky), population("web", sticky)],
         propagation: None,
+        check_service: None,
         balancer: balancer::Spec {
             balance: Choice(algorithm),
             redispatch: balancer::retry::Redispatch::All(true),

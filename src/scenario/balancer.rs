@@ -11,9 +11,9 @@ const RETRIES_MAX: u32 = 100;
 const INSTANCES_MAX: u16 = 100;
 
 impl Reading<'_> {
-    /// What is written, and how long balancers take to learn of what others know.
-    pub(super) fn balancer(&mut self) -> Option<(Spec, Option<Sampler>)> {
-        let Some(node) = self.table.get("balancer") else { return Some((Spec::default(), None)) };
+    /// What is written, and its laws: how long balancers take to learn of what others know, and the work of a check.
+    pub(super) fn balancer(&mut self) -> Option<(Spec, [Option<Sampler>; 2])> {
+        let Some(node) = self.table.get("balancer") else { return Some((Spec::default(), [None, None])) };
         let balancer: Spec = read_node(node, self.problems, "balancer")?;
         let faults = [("balance", balancer.balance.0.faults()), ("affinity", balancer.affinity.0.faults())];
         for (choice, faults) in faults {
@@ -45,7 +45,11 @@ impl Reading<'_> {
             Some(law) => Some(self.law(law, &["balancer", "propagation"])?),
             None => None,
         };
-        Some((balancer, propagation))
+        let service = match &balancer.health.service {
+            Some(law) => Some(self.law(law, &["balancer", "health", "service"])?),
+            None => None,
+        };
+        Some((balancer, [propagation, service]))
     }
 
     fn check_retries(&mut self, balancer: &Spec) {

@@ -17,6 +17,7 @@ pub const CHOICES: &[(&str, &[&str])] = &[
     ("balancer.affinity", &[]),
     ("balancer.passive", &[]),
     ("balancer.propagation", &[]),
+    ("balancer.health.service", &[]),
     ("balancer.slow_start.shape", &[]),
     ("balancer.redispatch", &[]),
     ("balancer.retry_backoff", &[]),

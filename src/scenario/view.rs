@@ -43,6 +43,18 @@ impl Reading<'_> {
             let message = "health.errors_at_once is about the answers to `http` checks, and there are none";
             self.wrong(&["balancer", "health", "errors_at_once"], message, "write check = \"http\", or leave it out");
         }
+        if health.service.is_some() && health.check != Check::Http {
+            let message = "health.service is the work of an `http` check, and there are none";
+            self.wrong(&["balancer", "health", "service"], message, "write check = \"http\", or leave it out");
+        }
+        if health.cancels && health.service.is_none() {
+            let message = "health.cancels is about checks that wait at their node, and these are answered at once";
+            self.wrong(
+                &["balancer", "health", "cancels"],
+                message,
+                "say what work a check is, such as service = \"1ms\"",
+            );
+        }
         if health.by == By::Host && health.check == Check::None {
             let message = "health.by = \"host\" needs a check: the agent would have nothing to say";
             self.wrong(&["balancer", "health", "by"], message, "write check = \"http\", or leave `by` out");

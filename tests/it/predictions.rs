@@ -13,7 +13,7 @@ fn shipped(name: &str) -> Vec<Cell> {
     cells(&std::fs::read_to_string(path).unwrap(), &[])
 }
 
-fn near(what: &str, found: f64, exact: f64, tolerance: f64) {
+pub fn near(what: &str, found: f64, exact: f64, tolerance: f64) {
     assert!((found - exact).abs() <= tolerance, "{what}: {found}, not {exact} ± {tolerance}");
 }
 

@@ -174,7 +174,7 @@ impl Sim<'_> {
         for node in self.fleet.ids() {
             self.acquaint(now, instance, node, old, state_file);
         }
-        self.forget_checks(instance);
+        self.forget_checks(now, instance);
         self.await_view(now, self.balancers.serving(instance));
         old
     }

@@ -303,6 +303,8 @@ impl Members {
 }
 
 #[cfg(test)]
+mod even;
+#[cfg(test)]
 mod moves;
 #[cfg(test)]
 mod reality;

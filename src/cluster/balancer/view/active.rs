@@ -7,13 +7,14 @@
 //! `set_server_check_status`; `doc/configuration.txt`, `init-state` (3.1).
 
 use super::Change;
+use crate::base::dist::Law;
 use crate::base::time::Duration;
 use crate::base::units::Share;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Active health checks.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Health {
     /// Time between two checks of a node; default 2 s (HAProxy `inter`).
@@ -22,6 +23,11 @@ pub struct Health {
     pub from: From,
     /// What is checked; default `tcp`, as HAProxy's plain `check`.
     pub check: Check,
+    /// Work that an `http` check costs at its node, where it waits in line for a slot as a request does; unless given,
+    /// it is answered at once, whatever the node is busy with.
+    pub service: Option<Law<Duration>>,
+    /// Whether a node stops working for a check that has been given up; default no.
+    pub cancels: bool,
     /// Who checks; default `balancer`.
     pub by: By,
     /// How long an answer may take; default `interval` (HAProxy).
@@ -53,6 +59,8 @@ impl Default for Health {
             interval: Duration::from_secs(2),
             from: From::End,
             check: Check::Tcp,
+            service: None,
+            cancels: false,
             by: By::Balancer,
             timeout: None,
             fast_interval: None,

@@ -106,7 +106,7 @@ impl View {
             (0..nodes as u32).for_each(|node| rule.counts(NodeId(node), true));
         }
         let mut view = View {
-            health: spec.health,
+            health: spec.health.clone(),
             panic: Panic::new(spec.panic_threshold, spec.fail_open),
             alarm: Alarm::None,
             opinions: vec![Opinion { verdict, admin: Admin::Ready, belongs: true, ejected: false }; nodes],
