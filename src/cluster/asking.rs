@@ -98,6 +98,15 @@ impl Sim<'_> {
         self.wake(now, id, gap);
     }
 
+    /// An attempt that is at no node and at no balancer fails.
+    pub(super) fn fail(&mut self, now: Instant, id: AttemptId, cause: Cause) {
+        if self.attempts[id].session.some().is_some() {
+            self.attempt_failed(now, id, cause);
+        } else {
+            self.attempts.free(id);
+        }
+    }
+
     /// An attempt has failed and is at no node: try again, or count the request as failed.
     pub(super) fn attempt_failed(&mut self, now: Instant, id: AttemptId, cause: Cause) {
         let attempt = self.attempts[id];

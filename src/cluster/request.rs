@@ -490,13 +490,4 @@ impl Sim<'_> {
         self.leave_node_only(now, id);
         self.fail_in_hand(now, id, cause);
     }
-
-    /// An attempt that is at no node and at no balancer fails.
-    pub(super) fn fail(&mut self, now: Instant, id: AttemptId, cause: Cause) {
-        if self.attempts[id].session.some().is_some() {
-            self.attempt_failed(now, id, cause);
-        } else {
-            self.attempts.free(id);
-        }
-    }
 }
