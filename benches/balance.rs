@@ -64,6 +64,7 @@ impl Case {
 fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = Algorithm::NAMES.iter().map(|(name, _)| Case::new(name, json!({ *name: {} }))).collect();
     cases.extend([
+        Case::new("roundrobin, envoy", json!({"roundrobin": {"order": "envoy"}})),
         Case::new("roundrobin, nginx", json!({"roundrobin": {"order": "nginx"}})),
         Case::new("ring, bounded", json!({"ring": {"balance_factor": 125}})),
         Case::new("haproxy_hash, wt6", json!({"haproxy_hash": {"function": "wt6"}})),

@@ -6,6 +6,7 @@
 //! To add one: write its file here (parameters, state, test), then a `mod` line, a variant and its lines in
 //! the lists below. `first.rs` is the shortest example.
 
+mod envoy_least_request;
 mod envoy_maglev;
 mod envoy_ring_hash;
 mod first;
@@ -23,6 +24,7 @@ mod random;
 mod rendezvous;
 mod ring;
 mod roundrobin;
+mod static_rr;
 
 use super::line::Room;
 use crate::base::choice::Alternatives;
@@ -70,6 +72,10 @@ pub enum Algorithm {
     EnvoyRingHash(envoy_ring_hash::Params),
     /// Envoy's Maglev.
     EnvoyMaglev(envoy_maglev::Params),
+    /// Envoy's fewest requests under way.
+    EnvoyLeastRequest(envoy_least_request::Params),
+    /// HAProxy's turns out of a table.
+    StaticRr(static_rr::Params),
 }
 
 impl Default for Algorithm {
@@ -97,6 +103,8 @@ impl Alternatives for Algorithm {
         ("nginx_least_conn", nginx_least_conn::MEANING),
         ("envoy_ring_hash", envoy_ring_hash::MEANING),
         ("envoy_maglev", envoy_maglev::MEANING),
+        ("envoy_least_request", envoy_least_request::MEANING),
+        ("static_rr", static_rr::MEANING),
     ];
 }
 
@@ -104,7 +112,7 @@ impl Algorithm {
     /// Its working state; nobody is eligible yet. `seed` and `instance` key what it draws.
     pub fn start(&self, seed: u64, instance: &str) -> Box<dyn Balance> {
         match self {
-            Algorithm::Roundrobin(params) => params.start(),
+            Algorithm::Roundrobin(params) => params.start(seed, instance),
             Algorithm::Random(params) => Box::new(random::Random::new(params, seed, instance)),
             Algorithm::Leastconn(params) => Box::new(leastconn::LeastConn::new(params)),
             Algorithm::Ring(params) => Box::new(ring::Ring::new(params, seed)),
@@ -121,6 +129,10 @@ impl Algorithm {
             Algorithm::NginxLeastConn(params) => Box::new(nginx_least_conn::LeastConn::new(params)),
             Algorithm::EnvoyRingHash(params) => Box::new(envoy_ring_hash::RingHash::new(params)),
             Algorithm::EnvoyMaglev(params) => Box::new(envoy_maglev::Maglev::new(params)),
+            Algorithm::EnvoyLeastRequest(params) => {
+                Box::new(envoy_least_request::LeastRequest::new(params, seed, instance))
+            }
+            Algorithm::StaticRr(params) => Box::new(static_rr::StaticRr::new(params)),
         }
     }
 
@@ -133,7 +145,9 @@ impl Algorithm {
             | Algorithm::Leastconn(_)
             | Algorithm::First(_)
             | Algorithm::HaproxyRandom(_)
-            | Algorithm::NginxLeastConn(_) => false,
+            | Algorithm::NginxLeastConn(_)
+            | Algorithm::EnvoyLeastRequest(_)
+            | Algorithm::StaticRr(_) => false,
             Algorithm::Ring(_)
             | Algorithm::Hash(_)
             | Algorithm::Source(_)
@@ -151,9 +165,11 @@ impl Algorithm {
     /// Whether it heeds a weight that grows while a node starts slowly.
     pub fn ramps(&self) -> bool {
         match self {
-            Algorithm::Roundrobin(_) | Algorithm::Random(_) | Algorithm::Leastconn(_) | Algorithm::HaproxyRandom(_) => {
-                true
-            }
+            Algorithm::Roundrobin(_)
+            | Algorithm::Random(_)
+            | Algorithm::Leastconn(_)
+            | Algorithm::HaproxyRandom(_)
+            | Algorithm::EnvoyLeastRequest(_) => true,
             Algorithm::HaproxyHash(params) => params.ramps(),
             _ => false,
         }
@@ -162,7 +178,7 @@ impl Algorithm {
     /// Whether it passes over full nodes, so that somebody in the common line means that all are full (haproxy
     /// `src/backend.c`).
     pub fn passes_over_full(&self) -> bool {
-        matches!(self, Algorithm::Roundrobin(_) | Algorithm::First(_))
+        matches!(self, Algorithm::Roundrobin(_) | Algorithm::StaticRr(_) | Algorithm::First(_))
     }
 
     /// What is wrong with the parameters: (key, message).
@@ -176,6 +192,7 @@ impl Algorithm {
             Algorithm::HaproxyRandom(params) => params.faults(),
             Algorithm::EnvoyRingHash(params) => params.faults(),
             Algorithm::EnvoyMaglev(params) => params.faults(),
+            Algorithm::EnvoyLeastRequest(params) => params.faults(),
             _ => Vec::new(),
         }
     }
@@ -317,8 +334,11 @@ pub(super) mod tests {
     use crate::cluster::plan::default_address;
 
     /// Ways of algorithms that differ in more than a number.
-    const WAYS: [(&str, &str); 12] = [
+    const WAYS: [(&str, &str); 15] = [
         ("roundrobin, nginx", r#"{"roundrobin": {"order": "nginx"}}"#),
+        ("roundrobin, envoy", r#"{"roundrobin": {"order": "envoy"}}"#),
+        ("envoy_least_request, full scan", r#"{"envoy_least_request": {"full_scan": true}}"#),
+        ("envoy_least_request, bias", r#"{"envoy_least_request": {"active_request_bias": 0.5}}"#),
         ("random, replacement", r#"{"random": {"replacement": true}}"#),
         ("ring, bounded", r#"{"ring": {"points": 20, "balance_factor": 105}}"#),
         ("rendezvous, bounded", r#"{"rendezvous": {"balance_factor": 105}}"#),

@@ -7,12 +7,13 @@
 //! the rest of the cycle, so it is not flooded and does not jump the queue. Source: haproxy `src/lb_fwrr.c`;
 //! weights 5/1/1 give A A A B A A C, and measured rolling restarts agree to the connection (`docs/fidelity.md`).
 //!
-//! `order = "nginx"` is NGINX's smooth weighted turn: `smooth.rs`.
+//! `order = "nginx"` is NGINX's smooth weighted turn: `smooth.rs`. `order = "envoy"` is Envoy's: `envoy.rs`.
 //!
 //! ```toml
 //! balancer.balance = { roundrobin = { order = "nginx" } }
 //! ```
 
+mod envoy;
 mod smooth;
 
 use super::{Ask, Balance, Member};
@@ -42,14 +43,17 @@ pub enum Order {
     Haproxy,
     /// Current weights, as in NGINX.
     Nginx,
+    /// Deadlines, as in Envoy.
+    Envoy,
 }
 
 impl Params {
-    /// Working state; nobody is eligible yet.
-    pub fn start(&self) -> Box<dyn Balance> {
+    /// Working state; nobody is eligible yet. `seed` and `instance` key where it begins.
+    pub fn start(&self, seed: u64, instance: &str) -> Box<dyn Balance> {
         match self.order {
             Order::Haproxy => Box::new(RoundRobin::default()),
             Order::Nginx => Box::new(smooth::Smooth::default()),
+            Order::Envoy => Box::new(envoy::Turns::new(seed, instance)),
         }
     }
 }
@@ -276,7 +280,7 @@ mod tests {
     }
 
     fn weighted(order: Order, weights: &[u32]) -> Box<dyn Balance> {
-        let mut balance = Params { order }.start();
+        let mut balance = Params { order }.start(1, "lb1");
         (0..).zip(weights).for_each(|(n, &weight)| balance.joined(Member { weight, ..member(n) }));
         balance
     }
@@ -295,6 +299,8 @@ mod tests {
     fn unequal_weights_give_the_cycles_measured_on_the_products() {
         assert_eq!(turns(&mut *weighted(Order::Haproxy, &[5, 1, 1]), 14), "AAABAACAAABAAC");
         assert_eq!(turns(&mut *weighted(Order::Nginx, &[5, 1, 1]), 14), "AABACAAAABACAA");
+        let envoy = turns(&mut *weighted(Order::Envoy, &[5, 1, 1]), 14);
+        assert!("AAABCAAAAABCAAAAABCAA".contains(&envoy), "{envoy}: some rotation of AAABCAA");
     }
 
     #[test]
@@ -310,9 +316,8 @@ mod tests {
         #[test]
         fn over_whole_cycles_everybody_is_picked_as_often_as_the_weight_says(
             weights in prop::collection::vec(1u32..20, 1..8),
-            nginx in any::<bool>(),
+            order in prop::sample::select(&[Order::Haproxy, Order::Nginx, Order::Envoy][..]),
         ) {
-            let order = if nginx { Order::Nginx } else { Order::Haproxy };
             let mut rr = weighted(order, &weights);
             let total: u32 = weights.iter().sum();
             let mut picks = vec![0; weights.len()];

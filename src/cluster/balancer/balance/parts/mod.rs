@@ -2,6 +2,7 @@
 
 pub mod bound;
 pub mod circle;
+pub mod edf;
 pub mod overload;
 pub mod peers;
 pub mod permutation;

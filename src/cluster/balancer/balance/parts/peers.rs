@@ -27,7 +27,7 @@ pub struct Peers {
 
 impl Default for Peers {
     fn default() -> Peers {
-        let turns = roundrobin::Params { order: Order::Nginx }.start();
+        let turns = roundrobin::Params { order: Order::Nginx }.start(0, "");
         let (configured, ends, eligible) = Default::default();
         Peers { configured, ends, each: None, eligible, count: 0, turns }
     }

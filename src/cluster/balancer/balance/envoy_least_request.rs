@@ -1,0 +1,238 @@
+//! `envoy_least_request`: a few nodes are drawn, perhaps the same twice, and the one with the fewest requests takes it;
+//! where weights differ, deadlines decide, with weights that shrink with load.
+//!
+//! With equal weights `choice_count` nodes are drawn with replacement, and the first drawn wins a tie: of two nodes the
+//! busier one still gets a quarter of the requests. With weights that differ, or while a node starts slowly, every
+//! turn goes to whoever is due first (`parts/edf.rs`), the next one 1 ÷ (weight ÷ (requests + 1)^`active_request_bias`)
+//! later; the load is looked at when a node is picked, and not again before its turn has come. Source: envoy
+//! `least_request_lb.cc`, `load_balancer_impl.cc`.
+//!
+//! ```toml
+//! balancer.balance = { envoy_least_request = { choice_count = 3 } }
+//! ```
+
+use super::parts::edf::Edf;
+use super::{Ask, Balance, Member, Members};
+use crate::base::draw::{Draw, Stream};
+use crate::base::id::NodeId;
+use rand::RngExt;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One line for `stickysim list balance`.
+pub const MEANING: &str =
+    "Envoy's LEAST_REQUEST: the least loaded of `choice_count` draws; by deadlines where weights differ";
+
+/// Parameters of `envoy_least_request`.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Params {
+    /// How many nodes are drawn; from 1 to 100, default 2.
+    pub choice_count: u32,
+    /// How strongly load tells against a weight, where weights differ; ≥ 0, default 1.
+    pub active_request_bias: f64,
+    /// Whether all nodes are looked at instead of a few (`FULL_SCAN`); one of those that tie is drawn. Default no.
+    pub full_scan: bool,
+}
+
+impl Default for Params {
+    fn default() -> Params {
+        Params { choice_count: 2, active_request_bias: 1.0, full_scan: false }
+    }
+}
+
+impl Params {
+    /// What is wrong with the parameters.
+    pub fn faults(&self) -> Vec<(&'static str, String)> {
+        let mut faults = Vec::new();
+        if !(1..=100).contains(&self.choice_count) {
+            faults.push(("choice_count", format!("choice_count must be from 1 to 100, but is {}", self.choice_count)));
+        }
+        if !(0.0..=100.0).contains(&self.active_request_bias) {
+            let message = format!("active_request_bias must be from 0 to 100, but is {}", self.active_request_bias);
+            faults.push(("active_request_bias", message));
+        }
+        faults
+    }
+}
+
+/// Working state.
+#[derive(Debug)]
+pub struct LeastRequest {
+    params: Params,
+    members: Members,
+    // By node.
+    weights: Vec<u32>,
+    in_flight: Vec<u32>,
+    draw: Draw,
+    // Deadlines, while weights differ.
+    edf: Option<Edf>,
+    stale: bool,
+}
+
+impl LeastRequest {
+    /// Nobody is eligible yet.
+    pub fn new(params: &Params, seed: u64, instance: &str) -> LeastRequest {
+        let draw = Stream::new(seed, "balance least request", instance).sequence();
+        let (members, weights, in_flight) = Default::default();
+        LeastRequest { params: *params, members, weights, in_flight, draw, edf: None, stale: false }
+    }
+
+    fn grow(&mut self, node: NodeId) {
+        if node.index() >= self.weights.len() {
+            self.weights.resize(node.index() + 1, 0);
+            self.in_flight.resize(node.index() + 1, 0);
+        }
+    }
+
+    fn weight(&self, node: NodeId) -> f64 {
+        let (weight, active) = (f64::from(self.weights[node.index()]), f64::from(self.in_flight[node.index()]));
+        match self.params.active_request_bias {
+            0.0 => weight,
+            1.0 => weight / (active + 1.0),
+            bias => (weight / libm::pow(active + 1.0, bias)).max(f64::MIN_POSITIVE * 1e10),
+        }
+    }
+
+    fn renew(&mut self) {
+        self.stale = false;
+        let members = &self.members.0;
+        let differ = members.windows(2).any(|two| self.weights[two[0].index()] != self.weights[two[1].index()]);
+        let mut edf = differ.then(Edf::default);
+        if let Some(edf) = &mut edf {
+            members.iter().for_each(|&node| edf.add(node, self.weight(node)));
+            for _ in 0..self.draw.random_range(0..members.len()) {
+                edf.turn(|node| self.weight(node));
+            }
+        }
+        self.edf = edf;
+    }
+
+    /// One choice, whoever is to be avoided.
+    fn choose(&mut self) -> NodeId {
+        if let Some(mut edf) = self.edf.take() {
+            let node = edf.turn(|node| self.weight(node)).expect("somebody is eligible");
+            self.edf = Some(edf);
+            return node;
+        }
+        if self.params.full_scan {
+            return self.scan();
+        }
+        let n = self.members.0.len();
+        let mut best = self.members.0[self.draw.random_range(0..n)];
+        for _ in 1..self.params.choice_count {
+            let other = self.members.0[self.draw.random_range(0..n)];
+            if self.in_flight[other.index()] < self.in_flight[best.index()] {
+                best = other;
+            }
+        }
+        best
+    }
+
+    /// The least loaded of all; of those that tie, each with the same chance.
+    fn scan(&mut self) -> NodeId {
+        let (mut best, mut ties) = (self.members.0[0], 0);
+        for &node in &self.members.0 {
+            let (load, least) = (self.in_flight[node.index()], self.in_flight[best.index()]);
+            if load < least {
+                (best, ties) = (node, 1);
+            } else if load == least {
+                ties += 1;
+                if self.draw.random_range(0..ties) == 0 {
+                    best = node;
+                }
+            }
+        }
+        best
+    }
+}
+
+impl Balance for LeastRequest {
+    fn joined(&mut self, member: Member) {
+        self.grow(member.id);
+        let before = std::mem::replace(&mut self.weights[member.id.index()], member.parts());
+        let is_new = self.members.0.binary_search(&member.id).is_err();
+        self.stale |= is_new || before != member.parts() && self.edf.is_none();
+        self.members.join(member.id);
+    }
+
+    fn left(&mut self, node: NodeId) {
+        self.members.leave(node);
+        self.stale = true;
+    }
+
+    fn load(&mut self, node: NodeId, in_flight: u32) {
+        self.grow(node);
+        self.in_flight[node.index()] = in_flight;
+    }
+
+    fn pick(&mut self, ask: &Ask) -> Option<NodeId> {
+        if self.members.0.is_empty() {
+            return None;
+        }
+        if self.stale {
+            self.renew();
+        }
+        let mut last = None;
+        // Envoy chooses anew, a few times, when the choice is one that has been tried.
+        for _ in 0..self.members.0.len() * 4 {
+            let node = self.choose();
+            if ask.is_full(node) {
+                continue;
+            }
+            last = Some(node);
+            if last != ask.avoid {
+                return last;
+            }
+        }
+        let others = || self.members.0.iter().copied().filter(|&node| !ask.is_full(node));
+        others().find(|&node| Some(node) != ask.avoid).or_else(|| others().next()).or(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{ask, member};
+    use super::*;
+
+    fn least_request(params: Params, weights: &[u32]) -> LeastRequest {
+        let mut balance = LeastRequest::new(&params, 1, "lb1");
+        (0..).zip(weights).for_each(|(n, &weight)| balance.joined(Member { weight, ..member(n) }));
+        balance
+    }
+
+    fn share(balance: &mut LeastRequest, node: u32) -> f64 {
+        (0..20_000).filter(|_| balance.pick(&ask(0)) == Some(NodeId(node))).count() as f64 / 20_000.0
+    }
+
+    #[test]
+    fn of_two_the_busier_one_still_gets_a_quarter() {
+        for (choice_count, busy) in [(1, 0.5), (2, 0.25), (3, 0.125)] {
+            let mut balance = least_request(Params { choice_count, ..Params::default() }, &[1, 1]);
+            balance.load(NodeId(0), 5);
+            assert!((share(&mut balance, 0) - busy).abs() < 0.01, "{choice_count} draws");
+        }
+        let mut balance = least_request(Params { full_scan: true, ..Params::default() }, &[1, 1, 1]);
+        balance.load(NodeId(0), 5);
+        assert_eq!(share(&mut balance, 0), 0.0);
+        assert!((share(&mut balance, 1) - 0.5).abs() < 0.02, "those that tie share");
+    }
+
+    #[test]
+    fn where_weights_differ_load_divides_them() {
+        for (bias, expected) in [(0.0, 3.0 / 4.0), (1.0, 1.5 / 2.5), (2.0, 0.75 / 1.75)] {
+            let mut balance = least_request(Params { active_request_bias: bias, ..Params::default() }, &[3, 1]);
+            balance.load(NodeId(0), 1);
+            assert!((share(&mut balance, 0) - expected).abs() < 0.01, "bias {bias}");
+        }
+    }
+
+    #[test]
+    fn the_one_that_has_failed_is_chosen_only_when_alone() {
+        let mut balance = least_request(Params::default(), &[100, 1]);
+        let avoid = Ask { avoid: Some(NodeId(0)), ..ask(0) };
+        assert!((0..100).all(|_| balance.pick(&avoid) == Some(NodeId(1))));
+        balance.left(NodeId(1));
+        assert_eq!(balance.pick(&avoid), Some(NodeId(0)));
+    }
+}
