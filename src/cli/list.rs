@@ -102,10 +102,12 @@ impl What {
 
 /// Every preset with its keys: what they are worth depends on where they come from.
 fn show_presets(text: &mut String) {
-    for preset in presets::ALL {
-        let _ = writeln!(text, "  {}  {}", preset.name, preset.meaning);
-        for line in preset.text.lines() {
-            let _ = writeln!(text, "      {line}");
+    for (key, all) in [("balancer.preset", presets::ALL), ("store.<name>.preset", presets::STORES)] {
+        for preset in all {
+            let _ = writeln!(text, "  {}  {} (`{key}`)", preset.name, preset.meaning);
+            for line in preset.text.lines() {
+                let _ = writeln!(text, "      {line}");
+            }
         }
     }
 }

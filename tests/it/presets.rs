@@ -206,3 +206,23 @@ fn what_is_chosen_beside_a_preset_is_what_the_product_has() {
     let affinity = serde_json::to_value(&people.populations[0].affinity).unwrap();
     assert_eq!(affinity["cookie"]["idle_max"], Value::from("1d"));
 }
+
+#[test]
+fn every_key_of_a_stores_preset_has_a_source_and_can_be_overridden() {
+    for preset in presets::STORES {
+        let section = format!("[state.store]\nat = 's'\n[store.s]\npreset = '{}'", preset.name);
+        let services = |sets: &[String]| format!("{:?}", load(&section, sets).expect(preset.name).services);
+        let as_it_is = services(&[]);
+        for (key, value) in keys(preset) {
+            assert!(services(&[format!("store.s.{key}={value}")]) == as_it_is, "{}: {key} is in force", preset.name);
+            let other = match key.as_str() {
+                "replicas" => "7".to_owned(),
+                "persists" => (value == "false").to_string(),
+                _ => "777ms".to_owned(),
+            };
+            assert!(services(&[format!("store.s.{key}={other}")]) != as_it_is, "{}: {key}", preset.name);
+        }
+    }
+    let problem = load("[state.store]\nat = 's'\n[store.s]\npreset = 'redis'", &[]).unwrap_err();
+    assert!(problem.contains("there is no preset `redis`") && problem.contains("redis-sentinel"), "{problem}");
+}

@@ -136,3 +136,32 @@ fn a_slow_store_makes_its_users_wait() {
     let mean = figure(whole(&shared("", "", slow, 1)), "store_time_ms_mean");
     assert!((mean - (0.5 * 120.0 + 5.0 * 60.0) / 180.0).abs() < 0.02, "{mean} ms");
 }
+
+/// Writes of clients that come once, 500 a second, to a store that is killed: for how long nobody is answered.
+fn outage(detection: &str, fault: &str, seed: u64) -> f64 {
+    let recording = run(
+        &plan(&format!(
+            "duration = \"40s\"\ncluster.nodes = 2\nrecovery_hold = \"1s\"\n\
+             [clients.web]\narrivals = {{ open = {{ rate = \"500/s\" }}, initial = 0 }}\nrequests = 1\nthink = \"1s\"\n\
+             service = \"100us\"\n[state]\nstore = {{ at = \"redis\" }}\n\
+             [store.redis]\npreset = \"redis-sentinel\"\ndetection = \"{detection}\"\ntimeout = \"100ms\"\n\
+             [fault.f]\nat = \"10s\"\n{fault} = {{ store = \"redis\", lasts = \"12s\" }}\n"
+        )),
+        seed,
+    );
+    assert_eq!(total(&recording, Harm::WriteLost), 0, "nothing lags");
+    total(&recording, Harm::Failed) as f64 / 500.0
+}
+
+#[test]
+fn failovers_measured_on_redis_with_sentinels_are_met() {
+    // E8: least and most of six runs each, and of five with SIGSTOP, whose clients gave up after 0.1 s.
+    for (detection, fault, least, most) in
+        [("1s", "store_kill", 2_120, 2_230), ("5s", "store_kill", 6_160, 6_300), ("1s", "store_hang", 2_610, 3_140)]
+    {
+        let seeds = 60;
+        let mean = (1..=seeds).map(|seed| outage(detection, fault, seed)).sum::<f64>() / f64::from(seeds as u32);
+        let is_met = (f64::from(least)..=f64::from(most)).contains(&(mean * 1e3));
+        assert!(is_met, "{fault} after {detection}: {mean} s, measured {least} ms to {most} ms");
+    }
+}

@@ -37,15 +37,27 @@ pub const ALL: &[Preset] = &[
     preset("traefik", "Traefik: no checks, no retries", include_str!("traefik.toml")),
 ];
 
+/// All presets of `store.<name>.preset`. Their keys are those of a store.
+pub const STORES: &[Preset] = &[
+    preset("redis-sentinel", "Redis with a replica and three Sentinels", include_str!("stores/redis-sentinel.toml")),
+    preset("redis-cluster", "Redis Cluster with a replica for each primary", include_str!("stores/redis-cluster.toml")),
+    preset("memcached", "one memcached server", include_str!("stores/memcached.toml")),
+    preset("object-storage", "object storage such as S3", include_str!("stores/object-storage.toml")),
+];
+
 /// In a preset's text: defaults of what a scenario may choose, or add, but need not.
 const CHOSEN: &str = "chosen";
 
 /// The presets that were used so far: each text is read once, however many cells there are.
 #[derive(Default)]
-pub(super) struct Shelf(BTreeMap<&'static str, LayerId>);
+pub(super) struct Shelf {
+    balancers: BTreeMap<&'static str, LayerId>,
+    // By the preset, and the name of the store.
+    stores: BTreeMap<(&'static str, String), LayerId>,
+}
 
 impl Shelf {
-    /// Lays the preset that `table` names under it.
+    /// Lays the presets that `table` names under it.
     pub fn lay_under(
         &mut self,
         table: Table,
@@ -53,16 +65,11 @@ impl Shelf {
         problems: &mut Problems,
         choices: &Choices,
     ) -> Table {
-        let Some(name) = named(&table) else { return table };
-        let Some(preset) = ALL.iter().find(|preset| preset.name == name) else {
-            let mut problem = unknown(&name);
-            if let Some(span) = lookup_span_of(&table, &["balancer", "preset"]) {
-                problem = problem.at(span);
-            }
-            problems.push(problem);
-            return table;
-        };
-        let layer = *self.0.entry(preset.name).or_insert_with(|| sources.add(format!("preset {name}"), preset.text));
+        let table = self.lay_under_stores(table, sources, problems, choices);
+        let Some(name) = table.get("balancer").and_then(named) else { return table };
+        let Some(preset) = found(ALL, &name, &table, &["balancer", "preset"], problems) else { return table };
+        let layer =
+            *self.balancers.entry(preset.name).or_insert_with(|| sources.add(format!("preset {name}"), preset.text));
         let Some(mut below) = sources.parse(layer, problems) else { return table };
         let chosen = below.remove(CHOSEN);
         merge(&mut below, table, choices);
@@ -72,10 +79,54 @@ impl Shelf {
         }
         below
     }
+
+    /// Lays presets under the stores that name one.
+    fn lay_under_stores(
+        &mut self,
+        mut table: Table,
+        sources: &mut Sources,
+        problems: &mut Problems,
+        choices: &Choices,
+    ) -> Table {
+        let stores = table.get("store").and_then(|node| node.get_ref().as_table());
+        let wanted = stores.into_iter().flatten();
+        let wanted: Vec<(String, String)> =
+            wanted.filter_map(|(store, section)| Some((store.get_ref().to_string(), named(section)?))).collect();
+        for (store, name) in wanted {
+            let Some(preset) = found(STORES, &name, &table, &["store", &store, "preset"], problems) else { continue };
+            let layer = *self.stores.entry((preset.name, store.clone())).or_insert_with(|| {
+                let section = toml::Value::String(store);
+                sources.add(format!("preset {name}"), format!("[store.{section}]\n{}", preset.text))
+            });
+            let Some(mut below) = sources.parse(layer, problems) else { continue };
+            merge(&mut below, table, choices);
+            table = below;
+        }
+        table
+    }
 }
 
-fn unknown(name: &str) -> Problem {
-    let names: Vec<String> = ALL.iter().map(|preset| preset.name.to_owned()).collect();
+/// The preset of this name, which stands at `path`.
+fn found(
+    all: &'static [Preset],
+    name: &str,
+    table: &Table,
+    path: &[&str],
+    problems: &mut Problems,
+) -> Option<&'static Preset> {
+    let preset = all.iter().find(|preset| preset.name == name);
+    if preset.is_none() {
+        let problem = unknown(all, name);
+        problems.push(match lookup_span_of(table, path) {
+            Some(span) => problem.at(span),
+            None => problem,
+        });
+    }
+    preset
+}
+
+fn unknown(all: &[Preset], name: &str) -> Problem {
+    let names: Vec<String> = all.iter().map(|preset| preset.name.to_owned()).collect();
     let known = names.iter().map(|name| format!("`{name}`")).collect::<Vec<String>>().join(", ");
     Problem::error(format!("there is no preset `{name}`")).hint(match nearest(name, &names) {
         Some(near) => format!("did you mean `{near}`? There are {known}: see `stickysim list preset`"),
@@ -83,12 +134,10 @@ fn unknown(name: &str) -> Problem {
     })
 }
 
-fn named(table: &Table) -> Option<String> {
-    match table.get("balancer")?.get_ref() {
-        DeValue::Table(balancer) => match balancer.get("preset")?.get_ref() {
-            DeValue::String(name) => Some(name.to_string()),
-            _ => None,
-        },
+/// The preset that a section names.
+fn named(section: &Spanned<DeValue>) -> Option<String> {
+    match section.get_ref().as_table()?.get("preset")?.get_ref() {
+        DeValue::String(name) => Some(name.to_string()),
         _ => None,
     }
 }
