@@ -90,9 +90,11 @@ fn cases() -> Vec<Case> {
         "envoy_maglev",
         "rendezvous",
         "nginx_least_conn",
+        "envoy_least_request",
     ] {
         cases.push(Case::new(&format!("{name}, weighted"), json!({ name: {} })));
     }
+    cases.push(Case::new("roundrobin, envoy, weighted", json!({"roundrobin": {"order": "envoy"}})));
     cases.push(Case::new("haproxy_hash, consistent, weighted", json!({"haproxy_hash": {"type": "consistent"}})));
     cases.sort_by(|a, b| a.name.cmp(&b.name));
     cases

@@ -56,14 +56,35 @@ impl Params {
     }
 }
 
+#[derive(Clone, Copy, Debug, Default)]
+struct Peer {
+    weight: u32,
+    in_flight: u32,
+}
+
+impl Peer {
+    /// What its weight is worth under its load.
+    #[inline]
+    fn worth(&self, bias: f64) -> f64 {
+        let (weight, active) = (f64::from(self.weight), f64::from(self.in_flight));
+        match bias {
+            0.0 => weight,
+            1.0 => weight / (active + 1.0),
+            bias => (weight / libm::pow(active + 1.0, bias)).max(LEAST_WORTH),
+        }
+    }
+}
+
+/// So that 1 ÷ a worth is a number, however large the load.
+const LEAST_WORTH: f64 = 1e-100;
+
 /// Working state.
 #[derive(Debug)]
 pub struct LeastRequest {
     params: Params,
     members: Members,
     // By node.
-    weights: Vec<u32>,
-    in_flight: Vec<u32>,
+    peers: Vec<Peer>,
     draw: Draw,
     // Deadlines, while weights differ.
     edf: Option<Edf>,
@@ -74,46 +95,34 @@ impl LeastRequest {
     /// Nobody is eligible yet.
     pub fn new(params: &Params, seed: u64, instance: &str) -> LeastRequest {
         let draw = Stream::new(seed, "balance least request", instance).sequence();
-        let (members, weights, in_flight) = Default::default();
-        LeastRequest { params: *params, members, weights, in_flight, draw, edf: None, stale: false }
+        LeastRequest { params: *params, members: Members::default(), peers: Vec::new(), draw, edf: None, stale: false }
     }
 
-    fn grow(&mut self, node: NodeId) {
-        if node.index() >= self.weights.len() {
-            self.weights.resize(node.index() + 1, 0);
-            self.in_flight.resize(node.index() + 1, 0);
+    fn peer(&mut self, node: NodeId) -> &mut Peer {
+        if node.index() >= self.peers.len() {
+            self.peers.resize(node.index() + 1, Peer::default());
         }
-    }
-
-    fn weight(&self, node: NodeId) -> f64 {
-        let (weight, active) = (f64::from(self.weights[node.index()]), f64::from(self.in_flight[node.index()]));
-        match self.params.active_request_bias {
-            0.0 => weight,
-            1.0 => weight / (active + 1.0),
-            bias => (weight / libm::pow(active + 1.0, bias)).max(f64::MIN_POSITIVE * 1e10),
-        }
+        &mut self.peers[node.index()]
     }
 
     fn renew(&mut self) {
         self.stale = false;
-        let members = &self.members.0;
-        let differ = members.windows(2).any(|two| self.weights[two[0].index()] != self.weights[two[1].index()]);
-        let mut edf = differ.then(Edf::default);
-        if let Some(edf) = &mut edf {
-            members.iter().for_each(|&node| edf.add(node, self.weight(node)));
+        let (members, peers, bias) = (&self.members.0, &self.peers, self.params.active_request_bias);
+        let differ = members.windows(2).any(|two| peers[two[0].index()].weight != peers[two[1].index()].weight);
+        self.edf = differ.then(Edf::default);
+        if let Some(edf) = &mut self.edf {
+            members.iter().for_each(|&node| edf.add(node, peers[node.index()].worth(bias)));
             for _ in 0..self.draw.random_range(0..members.len()) {
-                edf.turn(|node| self.weight(node));
+                edf.turn(|node| peers[node.index()].worth(bias));
             }
         }
-        self.edf = edf;
     }
 
     /// One choice, whoever is to be avoided.
     fn choose(&mut self) -> NodeId {
-        if let Some(mut edf) = self.edf.take() {
-            let node = edf.turn(|node| self.weight(node)).expect("somebody is eligible");
-            self.edf = Some(edf);
-            return node;
+        let (peers, bias) = (&self.peers, self.params.active_request_bias);
+        if let Some(edf) = &mut self.edf {
+            return edf.turn(|node| peers[node.index()].worth(bias)).expect("somebody is eligible");
         }
         if self.params.full_scan {
             return self.scan();
@@ -122,7 +131,7 @@ impl LeastRequest {
         let mut best = self.members.0[self.draw.random_range(0..n)];
         for _ in 1..self.params.choice_count {
             let other = self.members.0[self.draw.random_range(0..n)];
-            if self.in_flight[other.index()] < self.in_flight[best.index()] {
+            if self.peers[other.index()].in_flight < self.peers[best.index()].in_flight {
                 best = other;
             }
         }
@@ -133,7 +142,7 @@ impl LeastRequest {
     fn scan(&mut self) -> NodeId {
         let (mut best, mut ties) = (self.members.0[0], 0);
         for &node in &self.members.0 {
-            let (load, least) = (self.in_flight[node.index()], self.in_flight[best.index()]);
+            let [load, least] = [node, best].map(|node| self.peers[node.index()].in_flight);
             if load < least {
                 (best, ties) = (node, 1);
             } else if load == least {
@@ -149,8 +158,7 @@ impl LeastRequest {
 
 impl Balance for LeastRequest {
     fn joined(&mut self, member: Member) {
-        self.grow(member.id);
-        let before = std::mem::replace(&mut self.weights[member.id.index()], member.parts());
+        let before = std::mem::replace(&mut self.peer(member.id).weight, member.parts());
         let is_new = self.members.0.binary_search(&member.id).is_err();
         self.stale |= is_new || before != member.parts() && self.edf.is_none();
         self.members.join(member.id);
@@ -162,8 +170,7 @@ impl Balance for LeastRequest {
     }
 
     fn load(&mut self, node: NodeId, in_flight: u32) {
-        self.grow(node);
-        self.in_flight[node.index()] = in_flight;
+        self.peer(node).in_flight = in_flight;
     }
 
     fn pick(&mut self, ask: &Ask) -> Option<NodeId> {

@@ -7,29 +7,11 @@ use crate::base::id::NodeId;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// A deadline; never NaN, so that it has a place in an order.
-#[derive(Clone, Copy, PartialEq, Debug)]
-struct Deadline(f64);
-
-impl Eq for Deadline {}
-
-impl PartialOrd for Deadline {
-    fn partial_cmp(&self, other: &Deadline) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Deadline {
-    fn cmp(&self, other: &Deadline) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0)
-    }
-}
-
 /// Who is due when.
 #[derive(Debug, Default)]
 pub struct Edf {
-    // When, the how manieth put in, who.
-    due: BinaryHeap<Reverse<(Deadline, u64, NodeId)>>,
+    // When, as the bits of a positive number, whose order is the number's; the how manieth put in; who.
+    due: BinaryHeap<Reverse<(u64, u64, NodeId)>>,
     now: f64,
     added: u64,
 }
@@ -37,16 +19,24 @@ pub struct Edf {
 impl Edf {
     /// Puts in a node with a weight above 0.
     pub fn add(&mut self, node: NodeId, weight: f64) {
-        self.due.push(Reverse((Deadline(self.now + 1.0 / weight), self.added, node)));
-        self.added += 1;
+        let entry = self.entry(node, weight);
+        self.due.push(entry);
     }
 
     /// The node whose turn it is, put in again with the weight that it has now.
+    #[inline]
     pub fn turn(&mut self, weight: impl Fn(NodeId) -> f64) -> Option<NodeId> {
-        let Reverse((deadline, _, node)) = self.due.pop()?;
-        self.now = deadline.0;
-        self.add(node, weight(node));
+        let &Reverse((deadline, _, node)) = self.due.peek()?;
+        self.now = f64::from_bits(deadline);
+        let entry = self.entry(node, weight(node));
+        // In place: one way through the heap instead of two.
+        *self.due.peek_mut()? = entry;
         Some(node)
+    }
+
+    fn entry(&mut self, node: NodeId, weight: f64) -> Reverse<(u64, u64, NodeId)> {
+        self.added += 1;
+        Reverse(((self.now + 1.0 / weight).to_bits(), self.added, node))
     }
 }
 

@@ -30,10 +30,6 @@ impl Turns {
         Turns { members: Members::default(), weights: Vec::new(), start, turn: start, edf: None, stale: false }
     }
 
-    fn weight(&self, node: NodeId) -> f64 {
-        f64::from(self.weights[node.index()])
-    }
-
     fn renew(&mut self) {
         self.stale = false;
         let members = &self.members.0;
@@ -48,9 +44,8 @@ impl Turns {
     }
 
     fn next(&mut self) -> NodeId {
-        let mut edf = self.edf.take();
-        let due = edf.as_mut().and_then(|edf| edf.turn(|node| self.weight(node)));
-        self.edf = edf;
+        let weights = &self.weights;
+        let due = self.edf.as_mut().and_then(|edf| edf.turn(|node| f64::from(weights[node.index()])));
         due.unwrap_or_else(|| {
             let members = &self.members.0;
             let node = members[(self.turn % members.len() as u64) as usize];
