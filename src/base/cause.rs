@@ -83,27 +83,21 @@ pub enum Cause {
     Recalled,
     /// The balancer process that the connection went through was stopped.
     BalancerStopped,
-    /// A copy was read that had not had the latest write yet.
-    Lagging,
     /// The store did not answer: its primary was down, cut off or being replaced.
     StoreDown,
     /// The store had not answered in time.
     StoreTimeout,
-    /// The store's memory was full, and it threw nothing away.
-    StoreMemory,
     /// The store's new primary had not had it yet when the old one went.
     Failover,
     /// It was written on the side of a partition that was given up.
     Partition,
-    /// It was thrown away to make room.
-    Evicted,
     /// The store that held it has lost everything, or all since its last backup.
     StoreLost,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 44] = [
+    pub const ALL: [Cause; 41] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -140,13 +134,10 @@ impl Cause {
         Cause::Expired,
         Cause::Recalled,
         Cause::BalancerStopped,
-        Cause::Lagging,
         Cause::StoreDown,
         Cause::StoreTimeout,
-        Cause::StoreMemory,
         Cause::Failover,
         Cause::Partition,
-        Cause::Evicted,
         Cause::StoreLost,
     ];
 
@@ -192,13 +183,10 @@ impl Cause {
             Cause::Expired => "expired",
             Cause::Recalled => "recalled",
             Cause::BalancerStopped => "balancer_stopped",
-            Cause::Lagging => "lagging",
             Cause::StoreDown => "store_down",
             Cause::StoreTimeout => "store_timeout",
-            Cause::StoreMemory => "store_memory",
             Cause::Failover => "failover",
             Cause::Partition => "partition",
-            Cause::Evicted => "evicted",
             Cause::StoreLost => "store_lost",
         }
     }
@@ -254,13 +242,10 @@ impl Cause {
                 "Affinity named another node than the last: a cookie that was not rewritten, or another instance's table."
             }
             Cause::BalancerStopped => "The balancer process that the connection went through was stopped.",
-            Cause::Lagging => "A copy was read that had not had the latest write yet.",
             Cause::StoreDown => "The store did not answer: its primary was down, cut off or being replaced.",
             Cause::StoreTimeout => "The store had not answered when `timeout` was over.",
-            Cause::StoreMemory => "The store's memory was full, and it threw nothing away.",
             Cause::Failover => "The store's new primary had not had it yet when the old one went.",
             Cause::Partition => "It was written on the side of a partition that was given up.",
-            Cause::Evicted => "It was thrown away to make room.",
             Cause::StoreLost => "The store that held it has lost everything, or all since its last backup.",
         }
     }

@@ -1,9 +1,11 @@
-//! What dealing with session state costs, and what becomes of it when nobody asks for it: with a node, or by itself.
+//! What dealing with session state costs, and what becomes of it when nobody asks for it: with a node, or with a store.
 
+use super::Sim;
 use super::request::Attempt;
 use super::state::{Gone, Keep, Toll};
-use super::{Sim, event};
 use crate::base::cause::Cause;
+use crate::base::dist::Sampler;
+use crate::base::draw::Stream;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
 use crate::base::time::{Duration, Instant};
 use crate::observe::Fact;
@@ -11,8 +13,8 @@ use crate::observe::Fact;
 impl Sim<'_> {
     /// Session state goes over the network with an attempt.
     pub(super) fn carry(&mut self, now: Instant, id: AttemptId) {
-        let Attempt { population, writes, fetches, .. } = self.attempts[id];
-        let bytes = self.plan.populations[population.index()].state.carried(writes, fetches);
+        let Attempt { population, writes, .. } = self.attempts[id];
+        let bytes = self.plan.populations[population.index()].state.carried(writes);
         if bytes > 0 {
             self.recorder.note(now, Fact::Carried { population, bytes });
         }
@@ -21,18 +23,14 @@ impl Sim<'_> {
     /// What dealing with the state of its session costs, beside the request itself.
     #[inline(never)]
     pub(super) fn care(&self, id: AttemptId) -> Duration {
-        let Attempt { who, request, population, writes, fetches, .. } = self.attempts[id];
+        let Attempt { who, request, population, writes, .. } = self.attempts[id];
         let Some(care) = &self.plan.populations[population.index()].state.care else { return Duration::ZERO };
         let streams = &self.streams[population.index()];
-        let parts = [
-            (&care.read, streams.state_read, true),
-            (&care.write, streams.state_write, writes),
-            (&care.fetch, streams.fetch, fetches),
-        ];
-        parts.into_iter().filter(|&(_, _, applies)| applies).fold(Duration::ZERO, |sum, (law, stream, _)| {
-            let each = law.as_ref().map(|law| law.duration(&mut stream.at(who, u64::from(request))));
-            sum + each.unwrap_or(Duration::ZERO)
-        })
+        let costs = |law: &Option<Sampler>, stream: Stream| {
+            law.as_ref().map_or(Duration::ZERO, |law| law.duration(&mut stream.at(who, u64::from(request))))
+        };
+        let reads = costs(&care.read, streams.state_read);
+        if writes { reads + costs(&care.write, streams.state_write) } else { reads }
     }
 
     /// A node's process has ended: what it alone had in its memory, or on its host, is lost.
@@ -41,22 +39,9 @@ impl Sim<'_> {
         self.each_keeper(now, cause, |keeper, toll| keeper.forget_node(now, node, gone, toll));
     }
 
-    /// A node listens: it may hold state from now on.
-    pub(super) fn offer_room(&mut self, now: Instant, node: NodeId) {
-        self.each_keeper(now, Cause::Crash, |keeper, _| keeper.node_listens(now, node));
-    }
-
     /// A node has been taken away for good.
-    pub(super) fn withdraw_room(&mut self, now: Instant, node: NodeId, cause: Cause) {
+    pub(super) fn lose_host(&mut self, now: Instant, node: NodeId, cause: Cause) {
         self.each_keeper(now, cause, |keeper, toll| keeper.node_leaves(now, node, toll));
-    }
-
-    /// Something happens to the state of a population by itself.
-    pub(super) fn on_keep(&mut self, now: Instant, population: PopulationId) {
-        let index = population.index();
-        if self.keep_timers[index].fires(now, event::keep(population), &mut self.queue) {
-            self.change_keeper(now, index, Cause::Crash, |keeper, toll| keeper.pass(now, toll));
-        }
     }
 
     fn each_keeper(&mut self, now: Instant, cause: Cause, mut change: impl FnMut(&mut dyn Keep, &mut Toll)) {
@@ -82,13 +67,6 @@ impl Sim<'_> {
         for (_, cause) in toll.writes_lost.drain(..) {
             self.recorder.note(now, Fact::WriteLost { population, cause });
         }
-        for node in toll.touched.drain(..) {
-            self.weigh(now, node);
-        }
         self.toll = toll;
-        let due = self.keepers[index].due().max(now);
-        if due < self.plan.end {
-            self.keep_timers[index].set(due, event::keep(population), &mut self.queue);
-        }
     }
 }

@@ -86,7 +86,6 @@ pub struct Sim<'p> {
     // By population:
     streams: Vec<Streams>,
     keepers: Vec<Box<dyn Keep>>,
-    keep_timers: Vec<Timer>,
     lines: Vec<Line>,
     arrived: Vec<u64>,
     away: Vec<Away>,
@@ -173,7 +172,6 @@ impl<'p> Sim<'p> {
             stores: plan.services.iter().map(|_| store::State::default()).collect(),
             streams: people.iter().map(|p| Streams::new(seed, &p.name)).collect(),
             keepers: people.iter().map(|p| p.state.keeper()).collect(),
-            keep_timers: vec![Timer::new(); people.len()],
             toll: Toll::default(),
             lines: people.iter().flat_map(Line::pair).collect(),
             arrived: vec![0; people.len()],
@@ -285,7 +283,6 @@ impl<'p> Sim<'p> {
             event::VIEW => self.on_view(now, ProcessId(index as u16)),
             event::CHANGE => self.on_change(now, index as usize),
             event::STORE => self.on_store(now, index as usize),
-            event::KEEP => self.on_keep(now, PopulationId(index as u16)),
             kind => unreachable!("an event of kind {kind}"),
         }
         if self.has_lines {

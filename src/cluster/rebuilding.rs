@@ -23,7 +23,6 @@ impl Sim<'_> {
             let look = self.keepers[population.index()].look(&Visit { now, session, who, node, writes });
             let missed = self.take_in(now, population, session, look);
             self.attempts[id].missed = missed;
-            self.attempts[id].fetches = look == Look::Fetch;
             // A session's first request makes its state, whatever it came for.
             self.attempts[id].writes |= state.kind == Place::Table && (missed || look == Look::New);
             self.attempts[id].refused = missed && look != Look::Told && state.on_missing == OnMissing::Error;
@@ -41,15 +40,11 @@ impl Sim<'_> {
     /// What a node found when it looked for a session's state; whether it must be made anew.
     fn take_in(&mut self, now: Instant, population: PopulationId, session: SessionId, look: Look) -> bool {
         let missed = matches!(look, Look::Missing | Look::Elsewhere | Look::Told);
-        let hit = matches!(look, Look::Here | Look::Stale);
-        if missed || hit || look == Look::Fetch {
-            self.recorder.note(now, Fact::LookedUp { population, hit });
+        if missed || look == Look::Here {
+            self.recorder.note(now, Fact::LookedUp { population, hit: !missed });
         }
-        match look {
-            Look::Elsewhere => self.lose_copy(now, population, session),
-            Look::Fetch => self.recorder.note(now, Fact::Fetched { population }),
-            Look::Stale => self.recorder.note(now, Fact::StaleRead { population, cause: Cause::Lagging }),
-            _ => {}
+        if look == Look::Elsewhere {
+            self.lose_copy(now, population, session);
         }
         missed
     }

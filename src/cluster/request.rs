@@ -122,8 +122,6 @@ pub struct Attempt {
     pub is_bound: bool,
     pub(super) writes: bool,
     pub(super) missed: bool,
-    // Its node must fetch the state from another.
-    pub(super) fetches: bool,
     // Missed, and answered with an error.
     pub(super) refused: bool,
     // Missed, and back from the rebuild service.
@@ -232,7 +230,6 @@ impl Sim<'_> {
             is_bound: false,
             writes: people.heeds_writes() && happens(people.write_ratio, write_draw),
             missed: false,
-            fetches: false,
             refused: false,
             remade: false,
         });

@@ -15,9 +15,9 @@ use crate::observe::Fact;
 impl Sim<'_> {
     /// Asks a service; `false` when its line was full and the attempt has failed.
     pub(super) fn visit(&mut self, now: Instant, id: AttemptId, service: usize, stage: Stage) -> bool {
-        if let Some(failing) = self.store_fails(now, service, self.attempts[id].node) {
+        if let Some(trouble) = self.store_fails(now, service, self.attempts[id].node) {
             (self.attempts[id].stage, self.attempts[id].asked) = (stage, now);
-            return self.visit_in_vain(now, id, service, failing);
+            return self.visit_in_vain(now, id, service, trouble);
         }
         let attempt = &mut self.attempts[id];
         let streams = &self.streams[attempt.population.index()];

@@ -45,8 +45,6 @@ pub enum Fact {
     Lost { population: PopulationId, session: SessionId, cause: Cause },
     /// A node found its state or cache entry for the session, or did not.
     LookedUp { population: PopulationId, hit: bool },
-    /// A node fetched a session's state from another node.
-    Fetched { population: PopulationId },
     /// A request was served with state that was not as last written.
     StaleRead { population: PopulationId, cause: Cause },
     /// What a request had written, and was told is kept, is gone.

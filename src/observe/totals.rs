@@ -33,8 +33,6 @@ pub enum Counter {
     Hits,
     /// Look-ups that did not.
     Misses,
-    /// Copies of state fetched from another node.
-    Fetches,
     /// Requests that write and were answered, where reads take another way.
     WritesSucceeded,
     /// Requests that write and failed, where reads take another way.

@@ -48,12 +48,9 @@ impl Reading<'_> {
             }
             let kind = kinds.remove(0);
             if let Some((nodes, zones)) = nodes {
-                let aims = [("nodes", kind.aim()), ("inside", kind.inside().filter(|_| kind.name() == "store_cut"))];
-                let stubborn = ("stubborn", kind.inside().filter(|_| kind.name() == "store_hang"));
-                for (key, aim) in aims.into_iter().chain([stubborn]) {
-                    if let Some(aim) = aim {
-                        self.check_aim(&["fault", &name, kind.name(), key], aim, nodes, zones);
-                    }
+                let inside = kind.at_store().and_then(|fault| fault.inside.as_ref()).map(|(key, aim)| (*key, aim));
+                for (key, aim) in kind.aim().map(|aim| ("nodes", aim)).into_iter().chain(inside) {
+                    self.check_aim(&["fault", &name, kind.name(), key], aim, nodes, zones);
                 }
             }
             if kind.lasts().is_some_and(|span| span.is_zero()) {

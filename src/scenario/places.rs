@@ -13,21 +13,24 @@ struct Section<'a, 'b> {
     path: Vec<&'a str>,
 }
 
-impl Section<'_, '_> {
-    fn below<'k>(&'k self, key: &[&'k str]) -> Vec<&'k str> {
+impl<'a> Section<'a, '_> {
+    /// The path of a key below the section.
+    fn below<'k>(&self, key: &[&'k str]) -> Vec<&'k str>
+    where
+        'a: 'k,
+    {
         self.path.iter().chain(key).copied().collect()
     }
 }
 
 impl Ground for Section<'_, '_> {
     fn law(&mut self, law: &Law<Duration>, key: &[&str]) -> Option<Sampler> {
-        let path: Vec<String> = self.below(key).into_iter().map(str::to_owned).collect();
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let path = self.below(key);
         self.reading.law(law, &path)
     }
 
     fn rebuild(&mut self, rebuild: &Rebuild) -> Option<(Sampler, Option<usize>)> {
-        let path: Vec<&str> = self.path.iter().copied().chain(["rebuild"]).collect();
+        let path = self.below(&["rebuild"]);
         self.reading.rebuild(rebuild, &path, self.services)
     }
 
@@ -37,14 +40,12 @@ impl Ground for Section<'_, '_> {
     }
 
     fn store_named(&mut self, name: &str, key: &[&str]) -> Option<usize> {
-        let path: Vec<String> = self.below(key).into_iter().map(str::to_owned).collect();
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let path = self.below(key);
         self.reading.store_named(name, &path, self.services)
     }
 
     fn wrong(&mut self, key: &[&str], message: String, mend: &str) {
-        let path: Vec<String> = self.below(key).into_iter().map(str::to_owned).collect();
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let path = self.below(key);
         self.reading.wrong(&path, message, mend);
     }
 }

@@ -4,6 +4,7 @@ use super::compile::Reading;
 use super::read_each;
 use super::rebuilders::Services;
 use super::words::{listed, nearest};
+use crate::base::time::Instant;
 use crate::cluster::fate::Fault;
 use crate::cluster::store::Params;
 
@@ -45,11 +46,24 @@ impl Reading<'_> {
         None
     }
 
-    /// Faults that befall stores must name one.
+    /// Faults that befall stores must name one, and leave it before the next befalls it.
     pub(super) fn check_stores(&mut self, faults: &[Fault], services: &Services) {
-        for fault in faults {
-            if let Some(store) = fault.kind.store() {
-                self.store_named(store, &["fault", &fault.name, fault.kind.name(), "store"], services);
+        for (place, fault) in faults.iter().enumerate() {
+            let Some(at_store) = fault.kind.at_store() else { continue };
+            self.store_named(&at_store.store, &["fault", &fault.name, fault.kind.name(), "store"], services);
+            let is_over = |first: &Fault| first.kind.lasts().map_or(Instant::NEVER, |lasts| first.at + lasts);
+            let clashes = |other: &&Fault| {
+                let (first, second) = if other.at <= fault.at { (*other, fault) } else { (fault, *other) };
+                other.kind.at_store().is_some_and(|other| other.clashes(at_store)) && second.at < is_over(first)
+            };
+            if let Some(other) = faults[..place].iter().find(clashes) {
+                let message =
+                    format!("fault.{} and fault.{} befall `{}` at one time", other.name, fault.name, at_store.store);
+                self.wrong(
+                    &["fault", &fault.name, "at"],
+                    message,
+                    "let the first be over (`lasts`) before the second begins",
+                );
             }
         }
     }

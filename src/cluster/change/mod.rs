@@ -157,7 +157,7 @@ impl Sim<'_> {
     fn take_away(&mut self, now: Instant, node: NodeId, cause: Cause) {
         self.set_admin(now, node, Admin::Removed);
         self.take_down(now, node, cause);
-        self.withdraw_room(now, node, cause);
+        self.lose_host(now, node, cause);
     }
 
     /// Whether a node belongs to the cluster, up or not.

@@ -17,7 +17,6 @@ mod refuse;
 mod slow;
 mod store;
 
-use super::store::Shape;
 use super::{Sim, event};
 use crate::base::choice::Alternatives;
 use crate::base::draw::Stream;
@@ -30,6 +29,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::Arc;
+pub use store::AtStore;
 
 /// A kind of fault: what it does to a node when it begins and when it is over.
 ///
@@ -39,21 +39,9 @@ pub trait Harm: Debug + Send + Sync {
     fn name(&self) -> &'static str;
     /// Whom it hits; `None` when it befalls a store.
     fn aim(&self) -> Option<&Aim>;
-    /// The store that it befalls.
-    fn store(&self) -> Option<&str> {
+    /// What it does to a store, if that is what it befalls.
+    fn at_store(&self) -> Option<&AtStore> {
         None
-    }
-    /// The nodes that go on talking to its old primary.
-    fn inside(&self) -> Option<&Aim> {
-        None
-    }
-    /// What it makes of that store.
-    fn shape(&self) -> Option<Shape> {
-        None
-    }
-    /// What is left of that store's speed; 1 for all of it.
-    fn store_speed(&self) -> f64 {
-        1.0
     }
     /// How long it lasts; `None` for good.
     fn lasts(&self) -> Option<Duration>;
@@ -150,11 +138,11 @@ impl Written {
             self.black_hole.map(harm),
             self.slow.map(harm),
             self.crash_loop.map(harm),
-            self.store_kill.map(|params| harm(store::Kill(params))),
-            self.store_hang.map(harm),
-            self.store_cut.map(harm),
-            self.store_lose.map(|params| harm(store::Lose(params))),
-            self.store_slow.map(harm),
+            self.store_kill.map(|params| harm(params.kill())),
+            self.store_hang.map(|params| harm(params.hang())),
+            self.store_cut.map(|params| harm(params.cut())),
+            self.store_lose.map(|params| harm(params.lose())),
+            self.store_slow.map(|params| harm(params.slow())),
         ];
         kinds.into_iter().flatten().collect()
     }
@@ -220,7 +208,7 @@ impl Sim<'_> {
     /// Ends it again.
     pub(super) fn end_fault(&mut self, now: Instant, index: usize) {
         let kind = &self.plan.faults[index].kind;
-        if kind.store().is_some() {
+        if kind.at_store().is_some() {
             return self.end_at_store(now, index);
         }
         let mut back_at = None;

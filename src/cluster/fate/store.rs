@@ -6,6 +6,7 @@
 use super::{Aim, Harm};
 use crate::base::time::{Duration, Instant};
 use crate::base::units::Share;
+use crate::cluster::state::Service;
 use crate::cluster::store::Shape;
 use crate::cluster::{Sim, event};
 use schemars::JsonSchema;
@@ -72,145 +73,127 @@ pub struct Slow {
     pub speed: Share,
 }
 
-/// `store_kill`.
+/// What befalls a store.
 #[derive(Clone, Debug)]
-pub struct Kill(pub Params);
+pub struct AtStore {
+    name: &'static str,
+    /// Which one.
+    pub store: String,
+    lasts: Option<Duration>,
+    /// The nodes that go on talking to its old primary: the key that names them, and whom.
+    pub inside: Option<(&'static str, Aim)>,
+    does: Does,
+}
 
-impl Harm for Kill {
-    fn name(&self) -> &'static str {
-        "store_kill"
+#[derive(Clone, Copy, Debug)]
+enum Does {
+    Outage(Shape),
+    Slow(Share),
+}
+
+impl Params {
+    fn befalls(self, name: &'static str, shape: Shape) -> AtStore {
+        AtStore { name, store: self.store, lasts: self.lasts, inside: None, does: Does::Outage(shape) }
     }
-    fn aim(&self) -> Option<&Aim> {
-        None
+
+    /// `store_kill`.
+    pub fn kill(self) -> AtStore {
+        self.befalls("store_kill", Shape::Killed)
     }
-    fn store(&self) -> Option<&str> {
-        Some(&self.0.store)
-    }
-    fn lasts(&self) -> Option<Duration> {
-        self.0.lasts
-    }
-    fn shape(&self) -> Option<Shape> {
-        Some(Shape::Killed)
+
+    /// `store_lose`.
+    pub fn lose(self) -> AtStore {
+        self.befalls("store_lose", Shape::Lost)
     }
 }
 
-/// `store_lose`.
-#[derive(Clone, Debug)]
-pub struct Lose(pub Params);
-
-impl Harm for Lose {
-    fn name(&self) -> &'static str {
-        "store_lose"
-    }
-    fn aim(&self) -> Option<&Aim> {
-        None
-    }
-    fn store(&self) -> Option<&str> {
-        Some(&self.0.store)
-    }
-    fn lasts(&self) -> Option<Duration> {
-        self.0.lasts
-    }
-    fn shape(&self) -> Option<Shape> {
-        Some(Shape::Lost)
+impl Hang {
+    /// `store_hang`.
+    pub fn hang(self) -> AtStore {
+        let inside = self.stubborn.map(|aim| ("stubborn", aim));
+        let Hang { store, lasts, .. } = self;
+        AtStore { name: "store_hang", store, lasts, inside, does: Does::Outage(Shape::Hung) }
     }
 }
 
-impl Harm for Hang {
-    fn name(&self) -> &'static str {
-        "store_hang"
-    }
-    fn aim(&self) -> Option<&Aim> {
-        None
-    }
-    fn store(&self) -> Option<&str> {
-        Some(&self.store)
-    }
-    fn inside(&self) -> Option<&Aim> {
-        self.stubborn.as_ref()
-    }
-    fn lasts(&self) -> Option<Duration> {
-        self.lasts
-    }
-    fn shape(&self) -> Option<Shape> {
-        Some(Shape::Hung)
+impl Cut {
+    /// `store_cut`.
+    pub fn cut(self) -> AtStore {
+        let inside = self.inside.map(|aim| ("inside", aim));
+        let Cut { store, lasts, .. } = self;
+        AtStore { name: "store_cut", store, lasts, inside, does: Does::Outage(Shape::Cut) }
     }
 }
 
-impl Harm for Cut {
-    fn name(&self) -> &'static str {
-        "store_cut"
-    }
-    fn aim(&self) -> Option<&Aim> {
-        None
-    }
-    fn store(&self) -> Option<&str> {
-        Some(&self.store)
-    }
-    fn inside(&self) -> Option<&Aim> {
-        self.inside.as_ref()
-    }
-    fn lasts(&self) -> Option<Duration> {
-        self.lasts
-    }
-    fn shape(&self) -> Option<Shape> {
-        Some(Shape::Cut)
+impl Slow {
+    /// `store_slow`.
+    pub fn slow(self) -> AtStore {
+        let Slow { store, lasts, speed } = self;
+        AtStore { name: "store_slow", store, lasts, inside: None, does: Does::Slow(speed) }
     }
 }
 
-impl Harm for Slow {
+impl AtStore {
+    /// Whether two of them cannot be in force at once: both take a store out, or both set its speed.
+    pub fn clashes(&self, other: &AtStore) -> bool {
+        let same =
+            matches!((self.does, other.does), (Does::Outage(_), Does::Outage(_)) | (Does::Slow(_), Does::Slow(_)));
+        same && self.store == other.store
+    }
+}
+
+impl Harm for AtStore {
     fn name(&self) -> &'static str {
-        "store_slow"
+        self.name
     }
     fn aim(&self) -> Option<&Aim> {
         None
     }
-    fn store(&self) -> Option<&str> {
-        Some(&self.store)
+    fn at_store(&self) -> Option<&AtStore> {
+        Some(self)
     }
     fn lasts(&self) -> Option<Duration> {
         self.lasts
     }
     fn faults(&self) -> Vec<(&'static str, &'static str, &'static str)> {
-        if self.speed.ratio() > 0.0 && self.speed.ratio() < 1.0 {
-            return Vec::new();
+        match self.does {
+            Does::Slow(speed) if speed.ratio() <= 0.0 || speed.ratio() >= 1.0 => {
+                let message = "what is left of the speed must be above 0% and below 100%";
+                vec![("speed", message, "a store that does no work at all is a `store_hang`")]
+            }
+            _ => Vec::new(),
         }
-        let message = "what is left of the speed must be above 0% and below 100%";
-        vec![("speed", message, "a store that does no work at all is a `store_hang`")]
-    }
-    fn store_speed(&self) -> f64 {
-        self.speed.ratio()
     }
 }
 
 impl Sim<'_> {
-    fn store_of_fault(&self, index: usize) -> Option<usize> {
-        let wanted = self.plan.faults[index].kind.store()?;
-        let is_it =
-            |service: &crate::cluster::state::Service| service.rules.as_ref().is_some_and(|rules| rules.name == wanted);
-        self.plan.services.iter().position(is_it)
+    /// What the fault at this place in the plan does to a store, and which service that is.
+    fn fault_at_store(&self, index: usize) -> Option<(&AtStore, usize)> {
+        let fault = self.plan.faults[index].kind.at_store()?;
+        let is_it = |service: &Service| service.rules.as_ref().is_some_and(|rules| rules.name == fault.store);
+        Some((fault, self.plan.services.iter().position(is_it)?))
     }
 
     /// Begins a fault that befalls a store.
     pub(super) fn begin_at_store(&mut self, now: Instant, index: usize) {
-        let Some(service) = self.store_of_fault(index) else { return };
-        let fault = &self.plan.faults[index];
-        let inside = fault.kind.inside().map_or_else(Vec::new, |aim| self.aimed(&fault.name, aim, Sim::is_wanted));
-        match fault.kind.shape() {
-            Some(shape) => self.begin_outage(now, service, shape, inside),
-            None => self.set_store_speed(now, service, fault.kind.store_speed()),
+        let Some((fault, service)) = self.fault_at_store(index) else { return };
+        let (does, lasts, name) = (fault.does, fault.lasts, &self.plan.faults[index].name);
+        let inside = fault.inside.as_ref().map_or_else(Vec::new, |(_, aim)| self.aimed(name, aim, Sim::is_wanted));
+        match does {
+            Does::Outage(shape) => self.begin_outage(now, service, shape, inside),
+            Does::Slow(speed) => self.set_store_speed(now, service, speed.ratio()),
         }
-        if let Some(lasts) = fault.kind.lasts() {
+        if let Some(lasts) = lasts {
             self.queue.at(now + lasts, event::fault(index, true));
         }
     }
 
     /// Ends it again.
     pub(super) fn end_at_store(&mut self, now: Instant, index: usize) {
-        let Some(service) = self.store_of_fault(index) else { return };
-        match self.plan.faults[index].kind.shape() {
-            Some(_) => self.end_outage(now, service),
-            None => self.set_store_speed(now, service, 1.0),
+        let Some((fault, service)) = self.fault_at_store(index) else { return };
+        match fault.does {
+            Does::Outage(_) => self.end_outage(now, service),
+            Does::Slow(_) => self.set_store_speed(now, service, 1.0),
         }
     }
 

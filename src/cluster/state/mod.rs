@@ -156,7 +156,7 @@ pub struct Place {
     pub on_failure: OnFailure,
     /// What dealing with the state costs the node; `None` where it costs nothing.
     pub care: Option<Box<Care>>,
-    /// Size of a session's state where that is known (bytes): what a read, a write or a fetch moves.
+    /// Size of a session's state where that is known (bytes): what a read or a write moves.
     pub size: u64,
 }
 
@@ -167,8 +167,6 @@ pub struct Care {
     pub read: Option<Sampler>,
     /// For every request that writes.
     pub write: Option<Sampler>,
-    /// For every request whose node must fetch the state from another.
-    pub fetch: Option<Sampler>,
 }
 
 impl Care {
@@ -180,7 +178,7 @@ impl Care {
         });
         let (read, write) = (read?, write?);
         let costs = read.is_some() || write.is_some();
-        Some(costs.then(|| Box::new(Care { read, write, fetch: None })))
+        Some(costs.then(|| Box::new(Care { read, write })))
     }
 }
 
@@ -247,11 +245,8 @@ impl Place {
     }
 
     /// What goes over the network with a request, apart from what a store is asked (bytes).
-    pub fn carried(&self, writes: bool, fetches: bool) -> u64 {
-        match self.kind {
-            Kind::Client => self.size * (1 + u64::from(writes)),
-            _ => self.size * u64::from(fetches),
-        }
+    pub fn carried(&self, writes: bool) -> u64 {
+        if self.kind == Kind::Client { self.size * (1 + u64::from(writes)) } else { 0 }
     }
 
     /// Whether it makes a difference if a request writes.
@@ -282,8 +277,6 @@ pub struct Toll {
     pub lost: Vec<u32>,
     /// Sessions whose latest writes are gone, once for each write, and why.
     pub writes_lost: Vec<(u32, Cause)>,
-    /// Nodes that hold more or fewer copies in their memory than before.
-    pub touched: Vec<NodeId>,
 }
 
 /// What a node finds when it looks for a session's state.
@@ -301,10 +294,6 @@ pub enum Look {
     Told,
     /// The only current copy is on another node and becomes worthless.
     Elsewhere,
-    /// A current copy is on another node, and must be fetched from there.
-    Fetch,
-    /// It is here, but not as it was last written.
-    Stale,
 }
 
 /// What of a node is gone.
@@ -334,16 +323,8 @@ pub trait Keep: Send {
     fn give_up(&mut self, _session: SessionId) {}
     /// `node` has lost its memory, and with its host also what it had on disk.
     fn forget_node(&mut self, _now: Instant, _node: NodeId, _gone: Gone, _toll: &mut Toll) {}
-    /// `node` may hold state from now on.
-    fn node_listens(&mut self, _now: Instant, _node: NodeId) {}
     /// `node` has been taken away for good, and its host with it.
     fn node_leaves(&mut self, _now: Instant, _node: NodeId, _toll: &mut Toll) {}
-    /// When something happens to state that nobody has asked for.
-    fn due(&self) -> Instant {
-        Instant::NEVER
-    }
-    /// Lets that happen.
-    fn pass(&mut self, _now: Instant, _toll: &mut Toll) {}
     /// `session`'s state is thrown away; whether there was any.
     fn expire(&mut self, _session: SessionId) -> bool {
         false

@@ -19,7 +19,7 @@ mod trouble;
 use super::state::{Does, Service};
 use crate::base::dist::{Law, Sampler};
 use crate::base::time::Duration;
-pub use outage::{Acked, Aftermath, Failing, Shape, State};
+pub use outage::{Shape, State, Trouble};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
@@ -103,13 +103,6 @@ pub struct Rules {
     demotion: Duration,
     persists: bool,
     backup: Option<Duration>,
-}
-
-impl Rules {
-    /// Whether it can lose what it has acknowledged.
-    pub fn may_lose_writes(&self) -> bool {
-        self.replicas > 0 || !self.persists
-    }
 }
 
 impl Params {

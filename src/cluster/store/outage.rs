@@ -29,7 +29,7 @@ pub enum Shape {
 
 /// What becomes of an operation in an outage.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Failing {
+pub enum Trouble {
     /// It fails at once.
     Refused,
     /// Nothing is heard.
@@ -67,8 +67,8 @@ pub struct State {
     outage: Option<Outage>,
     // How many outages there were: keys the draws.
     outages: u64,
-    // After a failover: since when there is a new primary.
-    promoted: Option<Instant>,
+    // By node: when it finds the new primary, after a failover with stalls.
+    stalled: Vec<Instant>,
     /// Wakes it when a replica takes over.
     pub timer: Timer,
     // Writes acknowledged within the last `lag`.
@@ -78,27 +78,20 @@ pub struct State {
     // What was written there.
     strayed: Vec<Acked>,
     /// Operations that wait for an answer in vain.
-    pub unanswered: Vec<AttemptId>,
+    pub unanswered: VecDeque<AttemptId>,
 }
 
 impl State {
     /// What becomes of an operation of `node`; `None` when all is well.
-    pub fn failing(&self, now: Instant, node: NodeId, rules: &Rules, seed: u64) -> Option<Failing> {
+    pub fn trouble(&self, now: Instant, node: NodeId) -> Option<Trouble> {
         let stays = self.is_inside(node);
         match self.outage {
             Some(Outage { shape: Shape::Cut, .. }) if stays => None,
-            Some(Outage { shape: Shape::Hung, .. }) if stays => Some(Failing::Unanswered),
-            Some(Outage { is_over: false, shape: Shape::Hung | Shape::Cut, .. }) => Some(Failing::Unanswered),
-            Some(Outage { is_over: false, .. }) => Some(Failing::Refused),
-            _ => self.is_stalled(now, node, rules, seed).then_some(Failing::Refused),
+            Some(Outage { shape: Shape::Hung, .. }) if stays => Some(Trouble::Unanswered),
+            Some(Outage { is_over: false, shape: Shape::Hung | Shape::Cut, .. }) => Some(Trouble::Unanswered),
+            Some(Outage { is_over: false, .. }) => Some(Trouble::Refused),
+            _ => self.stalled.get(node.index()).is_some_and(|&until| now < until).then_some(Trouble::Refused),
         }
-    }
-
-    /// Whether `node` has not found the new primary yet.
-    fn is_stalled(&self, now: Instant, node: NodeId, rules: &Rules, seed: u64) -> bool {
-        let (Some(since), Some(stall)) = (self.promoted, &rules.stall) else { return false };
-        let luck = Stream::new(seed, "store stall", &rules.name);
-        now < since + stall.duration(&mut luck.at(u64::from(node.0), self.outages))
     }
 
     /// Whether `node` talks to a primary that everybody else has given up.
@@ -106,12 +99,20 @@ impl State {
         self.inside.binary_search(&node).is_ok()
     }
 
-    /// An outage begins; `inside` are the nodes on the primary's side of a cut. Returns when it is to be woken.
-    pub fn begin(&mut self, now: Instant, shape: Shape, mut inside: Vec<NodeId>, rules: &Rules, seed: u64) -> Instant {
+    /// An outage begins; `inside` are the nodes that go on talking to the primary. Returns when it is to be woken, and
+    /// what is lost at once.
+    pub fn begin(
+        &mut self,
+        now: Instant,
+        shape: Shape,
+        mut inside: Vec<NodeId>,
+        rules: &Rules,
+        seed: u64,
+    ) -> (Instant, Aftermath) {
         inside.sort_unstable();
         self.inside = inside;
         self.outages += 1;
-        self.promoted = None;
+        self.stalled.clear();
         let luck = Stream::new(seed, "store failover", &rules.name);
         let mut draw = luck.at(self.outages, 0);
         let takes = rules.detection.duration(&mut draw) + rules.promotion.duration(&mut draw);
@@ -123,15 +124,24 @@ impl State {
         let may_fail_over = rules.replicas > 0 && shape != Shape::Lost;
         let promoted_at = if may_fail_over { now + takes + Duration::from_nanos_f64(late) } else { Instant::NEVER };
         self.outage = Some(Outage { shape, began: now, promoted_at, is_over: false });
-        promoted_at
+        let lost = match shape {
+            Shape::Lost => Aftermath::Everything(rules.backup.map(|every| last(now, every))),
+            Shape::Killed if rules.replicas == 0 && !rules.persists => Aftermath::Everything(None),
+            _ => Aftermath::Nothing,
+        };
+        (promoted_at, lost)
     }
 
-    /// A replica takes over, if it is time: the writes that it has never had.
-    pub fn promote(&mut self, now: Instant, rules: &Rules) -> Option<Vec<Acked>> {
+    /// A replica takes over, if it is time, and so many nodes have to find it: the writes that it has never had.
+    pub fn promote(&mut self, now: Instant, rules: &Rules, nodes: usize, seed: u64) -> Option<Vec<Acked>> {
         let outage = self.outage.as_mut().filter(|outage| !outage.is_over && outage.promoted_at <= now)?;
         outage.is_over = true;
-        self.promoted = Some(now);
         let began = outage.began;
+        if let Some(stall) = &rules.stall {
+            let luck = Stream::new(seed, "store stall", &rules.name);
+            let stalls = (0..nodes as u64).map(|node| now + stall.duration(&mut luck.at(node, self.outages)));
+            self.stalled = stalls.collect();
+        }
         let missed = |acked: &Acked| acked.at + rules.lag > began;
         let lost = self.recent.iter().copied().filter(missed).collect();
         self.recent.clear();
@@ -150,8 +160,8 @@ impl State {
         let strayed = std::mem::take(&mut self.strayed);
         match outage.shape {
             Shape::Cut if outage.is_over => Aftermath::Writes(strayed),
-            Shape::Killed if !outage.is_over && !rules.persists => Aftermath::Everything(None),
-            Shape::Lost => Aftermath::Everything(rules.backup.map(|every| last(outage.began, every))),
+            // Those who follow a primary that comes back with empty hands have nothing either.
+            Shape::Killed if !outage.is_over && !rules.persists && rules.replicas > 0 => Aftermath::Everything(None),
             _ => Aftermath::Nothing,
         }
     }
@@ -177,7 +187,7 @@ fn last(before: Instant, every: Duration) -> Instant {
     Instant::START + Duration::from_nanos(since - since % every)
 }
 
-/// What is lost when a fault is over.
+/// What follows from the beginning or the end of an outage.
 #[derive(Debug, PartialEq)]
 pub enum Aftermath {
     /// Nothing.

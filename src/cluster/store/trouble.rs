@@ -1,6 +1,6 @@
 //! What becomes of requests when a store is in trouble, and of what it held.
 
-use super::outage::{Acked, Aftermath, Failing, Shape};
+use super::outage::{Acked, Aftermath, Shape, Trouble};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId};
 use crate::base::time::Instant;
@@ -12,9 +12,9 @@ use crate::observe::Fact;
 impl Sim<'_> {
     /// Whether a store fails an operation of `node`, and how.
     #[inline]
-    pub(in crate::cluster) fn store_fails(&self, now: Instant, service: usize, node: NodeId) -> Option<Failing> {
-        let rules = self.plan.services[service].rules.as_ref()?;
-        self.stores[service].failing(now, node, rules, self.seed)
+    pub(in crate::cluster) fn store_fails(&self, now: Instant, service: usize, node: NodeId) -> Option<Trouble> {
+        self.plan.services[service].rules.as_ref()?;
+        self.stores[service].trouble(now, node)
     }
 
     /// An operation begins that will come to nothing. Whether the attempt goes on to need the slot that it has.
@@ -24,21 +24,21 @@ impl Sim<'_> {
         now: Instant,
         id: AttemptId,
         service: usize,
-        failing: Failing,
+        trouble: Trouble,
     ) -> bool {
-        match failing {
-            Failing::Unanswered => {
+        match trouble {
+            Trouble::Unanswered => {
                 self.await_in_vain(now, id, service);
                 true
             }
-            Failing::Refused => self.do_without(now, id, service, Cause::StoreDown),
+            Trouble::Refused => self.do_without(now, id, service, Cause::StoreDown),
         }
     }
 
     /// An attempt waits for a store that will not answer.
     fn await_in_vain(&mut self, now: Instant, id: AttemptId, service: usize) {
         let node = self.attempts[id].node;
-        self.stores[service].unanswered.push(id);
+        self.stores[service].unanswered.push_back(id);
         if let Some(rules) = &self.plan.services[service].rules
             && !self.stores[service].is_inside(node)
         {
@@ -95,16 +95,17 @@ impl Sim<'_> {
     /// A fault befalls a store.
     pub(in crate::cluster) fn begin_outage(&mut self, now: Instant, service: usize, shape: Shape, inside: Vec<NodeId>) {
         let Some(rules) = &self.plan.services[service].rules else { return };
-        let promoted_at = self.stores[service].begin(now, shape, inside, rules, self.seed);
+        let (promoted_at, lost) = self.stores[service].begin(now, shape, inside, rules, self.seed);
         self.wake_store(promoted_at, service);
+        self.suffer_loss(now, service, lost);
         let mut under_way = Vec::new();
         self.services[service].drain(&mut under_way);
         self.touch_service(now, service);
         for id in under_way.into_iter().map(AttemptId) {
             let node = self.attempts[id].node;
             match self.store_fails(now, service, node) {
-                Some(Failing::Refused) => self.store_has_failed(now, id, service, Cause::StoreDown),
-                Some(Failing::Unanswered) => self.await_in_vain(now, id, service),
+                Some(Trouble::Refused) => self.store_has_failed(now, id, service, Cause::StoreDown),
+                Some(Trouble::Unanswered) => self.await_in_vain(now, id, service),
                 None => self.ask_store_again(now, id, service),
             }
         }
@@ -113,15 +114,20 @@ impl Sim<'_> {
     /// A fault of a store is over.
     pub(in crate::cluster) fn end_outage(&mut self, now: Instant, service: usize) {
         let Some(rules) = &self.plan.services[service].rules else { return };
-        match self.stores[service].end(now, rules) {
+        let aftermath = self.stores[service].end(now, rules);
+        self.suffer_loss(now, service, aftermath);
+        for id in std::mem::take(&mut self.stores[service].unanswered) {
+            self.attempts[id].timer.clear();
+            self.ask_store_again(now, id, service);
+        }
+    }
+
+    fn suffer_loss(&mut self, now: Instant, service: usize, aftermath: Aftermath) {
+        match aftermath {
             Aftermath::Nothing => {}
             Aftermath::Writes(writes) => self.lose_writes(now, &writes, Cause::Partition),
             Aftermath::Everything(kept) => self.revert_store(now, service, kept),
             Aftermath::Returned(told_at) => self.wake_store(told_at, service),
-        }
-        for id in std::mem::take(&mut self.stores[service].unanswered) {
-            self.attempts[id].timer.clear();
-            self.ask_store_again(now, id, service);
         }
     }
 
@@ -131,7 +137,7 @@ impl Sim<'_> {
             return;
         }
         let Some(rules) = &self.plan.services[service].rules else { return };
-        match self.stores[service].promote(now, rules) {
+        match self.stores[service].promote(now, rules, self.plan.nodes.len(), self.seed) {
             Some(lost) => self.lose_writes(now, &lost, Cause::Failover),
             None => self.end_outage(now, service),
         }

@@ -6,9 +6,6 @@ pub(super) const ALL: &[Column] = &[
     more("state_hit_ratio", "", EVERYWHERE, "Look-ups of state or cache that found it ÷ all.", |w| {
         ratio(w.totals[Hits] as f64, (w.totals[Hits] + w.totals[Misses]) as f64)
     }),
-    less("state_fetches_total", "", EVERYWHERE, "Copies of state that a node fetched from another.", |w| {
-        count(w, Fetches).filter(|_| w.traits.copies)
-    }),
     less("state_moved_mib_total", "MiB", EVERYWHERE, "Session state that went over the network.", |w| {
         count(w, Carried).filter(|&bytes| bytes > 0.0).map(|bytes| bytes / 1_048_576.0)
     }),

@@ -5,7 +5,6 @@ use super::{Counter, Duration, Fact, Harm, Recorder};
 impl Recorder {
     pub(super) fn note_of_state(&mut self, left: Duration, fact: Fact) {
         match fact {
-            Fact::Fetched { population } => self.count(population, Counter::Fetches, 1),
             Fact::StaleRead { population, cause } => {
                 self.books[population.index()].totals.suffer(Harm::StaleRead, cause);
             }
