@@ -84,6 +84,8 @@ fn a_total_loss_costs_what_is_newer_than_the_last_backup() {
     let gone = "store_lose = { store = \"sessions\", lasts = \"10s\" }";
     let all = shared(SENTINEL, "", gone, 1);
     assert_eq!((total(&all, Harm::Lost), total(&all, Harm::Failed)), (200, 2_000));
+    let for_good = shared(SENTINEL, "", "store_lose = { store = \"sessions\" }", 1);
+    assert_eq!(total(&for_good, Harm::Lost), 200, "they are gone although the store never comes back");
     let saved = shared("backup = \"25s\"", "", gone, 1);
     // The last backup was made at 50 s; all sessions are older, and all of them have written since.
     assert_eq!(total(&saved, Harm::Lost), 0);

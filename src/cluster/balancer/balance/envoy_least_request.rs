@@ -11,8 +11,8 @@
 //! balancer.balance = { envoy_least_request = { choice_count = 3 } }
 //! ```
 
-use super::parts::edf::Edf;
-use super::{Ask, Balance, Member, Members};
+use super::parts::edf::{Deadlines, pick_again};
+use super::{Ask, Balance, Member};
 use crate::base::draw::{Draw, Stream};
 use crate::base::id::NodeId;
 use rand::RngExt;
@@ -56,22 +56,14 @@ impl Params {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Peer {
-    weight: u32,
-    in_flight: u32,
-}
-
-impl Peer {
-    /// What its weight is worth under its load.
-    #[inline]
-    fn worth(&self, bias: f64) -> f64 {
-        let (weight, active) = (f64::from(self.weight), f64::from(self.in_flight));
-        match bias {
-            0.0 => weight,
-            1.0 => weight / (active + 1.0),
-            bias => (weight / libm::pow(active + 1.0, bias)).max(LEAST_WORTH),
-        }
+/// What a weight is worth under so much load.
+#[inline]
+fn worth(weight: u32, in_flight: u32, bias: f64) -> f64 {
+    let (weight, active) = (f64::from(weight), f64::from(in_flight));
+    match bias {
+        0.0 => weight,
+        1.0 => weight / (active + 1.0),
+        bias => (weight / libm::pow(active + 1.0, bias)).max(LEAST_WORTH),
     }
 }
 
@@ -82,56 +74,40 @@ const LEAST_WORTH: f64 = 1e-100;
 #[derive(Debug)]
 pub struct LeastRequest {
     params: Params,
-    members: Members,
-    // By node.
-    peers: Vec<Peer>,
+    deadlines: Deadlines,
+    // Requests in flight, by node.
+    loads: Vec<u32>,
     draw: Draw,
-    // Deadlines, while weights differ.
-    edf: Option<Edf>,
-    stale: bool,
 }
 
 impl LeastRequest {
     /// Nobody is eligible yet.
     pub fn new(params: &Params, seed: u64, instance: &str) -> LeastRequest {
         let draw = Stream::new(seed, "balance least request", instance).sequence();
-        LeastRequest { params: *params, members: Members::default(), peers: Vec::new(), draw, edf: None, stale: false }
+        LeastRequest { params: *params, deadlines: Deadlines::default(), loads: Vec::new(), draw }
     }
 
-    fn peer(&mut self, node: NodeId) -> &mut Peer {
-        if node.index() >= self.peers.len() {
-            self.peers.resize(node.index() + 1, Peer::default());
+    fn load_of(&mut self, node: NodeId) -> &mut u32 {
+        if node.index() >= self.loads.len() {
+            self.loads.resize(node.index() + 1, 0);
         }
-        &mut self.peers[node.index()]
-    }
-
-    fn renew(&mut self) {
-        self.stale = false;
-        let (members, peers, bias) = (&self.members.0, &self.peers, self.params.active_request_bias);
-        let differ = members.windows(2).any(|two| peers[two[0].index()].weight != peers[two[1].index()].weight);
-        self.edf = differ.then(Edf::default);
-        if let Some(edf) = &mut self.edf {
-            members.iter().for_each(|&node| edf.add(node, peers[node.index()].worth(bias)));
-            for _ in 0..self.draw.random_range(0..members.len()) {
-                edf.turn(|node| peers[node.index()].worth(bias));
-            }
-        }
+        &mut self.loads[node.index()]
     }
 
     /// One choice, whoever is to be avoided.
     fn choose(&mut self) -> NodeId {
-        let (peers, bias) = (&self.peers, self.params.active_request_bias);
-        if let Some(edf) = &mut self.edf {
-            return edf.turn(|node| peers[node.index()].worth(bias)).expect("somebody is eligible");
+        let (loads, bias) = (&self.loads, self.params.active_request_bias);
+        if let Some(node) = self.deadlines.turn(|node, weight| worth(weight, loads[node.index()], bias)) {
+            return node;
         }
         if self.params.full_scan {
             return self.scan();
         }
-        let n = self.members.0.len();
-        let mut best = self.members.0[self.draw.random_range(0..n)];
+        let members = &self.deadlines.members.0;
+        let mut best = members[self.draw.random_range(0..members.len())];
         for _ in 1..self.params.choice_count {
-            let other = self.members.0[self.draw.random_range(0..n)];
-            if self.peers[other.index()].in_flight < self.peers[best.index()].in_flight {
+            let other = members[self.draw.random_range(0..members.len())];
+            if loads[other.index()] < loads[best.index()] {
                 best = other;
             }
         }
@@ -140,9 +116,10 @@ impl LeastRequest {
 
     /// The least loaded of all; of those that tie, each with the same chance.
     fn scan(&mut self) -> NodeId {
-        let (mut best, mut ties) = (self.members.0[0], 0);
-        for &node in &self.members.0 {
-            let [load, least] = [node, best].map(|node| self.peers[node.index()].in_flight);
+        let members = &self.deadlines.members.0;
+        let (mut best, mut ties) = (members[0], 0);
+        for &node in members {
+            let [load, least] = [node, best].map(|node| self.loads[node.index()]);
             if load < least {
                 (best, ties) = (node, 1);
             } else if load == least {
@@ -158,42 +135,22 @@ impl LeastRequest {
 
 impl Balance for LeastRequest {
     fn joined(&mut self, member: Member) {
-        let before = std::mem::replace(&mut self.peer(member.id).weight, member.parts());
-        let is_new = self.members.0.binary_search(&member.id).is_err();
-        self.stale |= is_new || before != member.parts() && self.edf.is_none();
-        self.members.join(member.id);
+        self.load_of(member.id);
+        self.deadlines.joined(member);
     }
 
     fn left(&mut self, node: NodeId) {
-        self.members.leave(node);
-        self.stale = true;
+        self.deadlines.left(node);
     }
 
     fn load(&mut self, node: NodeId, in_flight: u32) {
-        self.peer(node).in_flight = in_flight;
+        *self.load_of(node) = in_flight;
     }
 
     fn pick(&mut self, ask: &Ask) -> Option<NodeId> {
-        if self.members.0.is_empty() {
-            return None;
-        }
-        if self.stale {
-            self.renew();
-        }
-        let mut last = None;
-        // Envoy chooses anew, a few times, when the choice is one that has been tried.
-        for _ in 0..self.members.0.len() * 4 {
-            let node = self.choose();
-            if ask.is_full(node) {
-                continue;
-            }
-            last = Some(node);
-            if last != ask.avoid {
-                return last;
-            }
-        }
-        let others = || self.members.0.iter().copied().filter(|&node| !ask.is_full(node));
-        others().find(|&node| Some(node) != ask.avoid).or_else(|| others().next()).or(last)
+        let (loads, bias, draw) = (&self.loads, self.params.active_request_bias, &mut self.draw);
+        self.deadlines.renew(|node, weight| worth(weight, loads[node.index()], bias), |n| draw.random_range(0..n));
+        pick_again(self, |all| &all.deadlines.members.0, ask, LeastRequest::choose)
     }
 }
 

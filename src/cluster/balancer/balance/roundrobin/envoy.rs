@@ -4,8 +4,8 @@
 //! new set of hosts; the turn among equals goes on. Weights 5/1/1 give A A A B C A A in some rotation, as measured on
 //! 1.39. Source: envoy `load_balancer_impl.cc`.
 
-use super::super::parts::edf::Edf;
-use super::super::{Ask, Balance, Member, Members};
+use super::super::parts::edf::{Deadlines, pick_again};
+use super::super::{Ask, Balance, Member};
 use crate::base::draw::Stream;
 use crate::base::id::NodeId;
 use rand::RngExt;
@@ -13,41 +13,21 @@ use rand::RngExt;
 /// Working state.
 #[derive(Debug)]
 pub struct Turns {
-    members: Members,
-    // By node.
-    weights: Vec<u32>,
+    deadlines: Deadlines,
     start: u64,
     turn: u64,
-    // Deadlines, while weights differ.
-    edf: Option<Edf>,
-    stale: bool,
 }
 
 impl Turns {
     /// Nobody is eligible yet.
     pub fn new(seed: u64, instance: &str) -> Turns {
         let start = Stream::new(seed, "balance roundrobin", instance).sequence().random_range(0..1 << 32);
-        Turns { members: Members::default(), weights: Vec::new(), start, turn: start, edf: None, stale: false }
-    }
-
-    fn renew(&mut self) {
-        self.stale = false;
-        let members = &self.members.0;
-        let differ = members.windows(2).any(|two| self.weights[two[0].index()] != self.weights[two[1].index()]);
-        self.edf = differ.then(Edf::default);
-        if let Some(edf) = &mut self.edf {
-            members.iter().for_each(|&node| edf.add(node, f64::from(self.weights[node.index()])));
-            for _ in 0..self.start % members.len() as u64 {
-                edf.turn(|node| f64::from(self.weights[node.index()]));
-            }
-        }
+        Turns { deadlines: Deadlines::default(), start, turn: start }
     }
 
     fn next(&mut self) -> NodeId {
-        let weights = &self.weights;
-        let due = self.edf.as_mut().and_then(|edf| edf.turn(|node| f64::from(weights[node.index()])));
-        due.unwrap_or_else(|| {
-            let members = &self.members.0;
+        self.deadlines.turn(worth).unwrap_or_else(|| {
+            let members = &self.deadlines.members.0;
             let node = members[(self.turn % members.len() as u64) as usize];
             self.turn += 1;
             node
@@ -55,39 +35,36 @@ impl Turns {
     }
 }
 
+fn worth(_: NodeId, weight: u32) -> f64 {
+    f64::from(weight)
+}
+
 impl Balance for Turns {
     fn joined(&mut self, member: Member) {
-        if member.id.index() >= self.weights.len() {
-            self.weights.resize(member.id.index() + 1, 0);
-        }
-        let before = std::mem::replace(&mut self.weights[member.id.index()], member.parts());
-        let is_new = self.members.0.binary_search(&member.id).is_err();
-        // A weight that grows is looked at when its turn comes; it needs deadlines, if there are none yet.
-        self.stale |= is_new || before != member.parts() && self.edf.is_none();
-        self.members.join(member.id);
+        self.deadlines.joined(member);
     }
 
     fn left(&mut self, node: NodeId) {
-        self.members.leave(node);
-        self.stale = true;
+        self.deadlines.left(node);
     }
 
     fn pick(&mut self, ask: &Ask) -> Option<NodeId> {
-        if self.stale {
-            self.renew();
-        }
-        let mut last = None;
-        // Nobody need be asked twice but where deadlines let a heavy one come again and again.
-        for _ in 0..self.members.0.len() * 4 {
-            let node = self.next();
-            if ask.is_full(node) {
-                continue;
-            }
-            last = Some(node);
-            if last != ask.avoid {
-                break;
-            }
-        }
-        last
+        let start = self.start;
+        self.deadlines.renew(worth, |n| (start % n as u64) as usize);
+        pick_again(self, |turns| &turns.deadlines.members.0, ask, Turns::next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::{ask, member};
+    use super::*;
+
+    #[test]
+    fn one_that_has_failed_gives_way_however_heavy_it_is() {
+        let mut turns = Turns::new(1, "lb1");
+        (0..2).for_each(|n| turns.joined(Member { weight: [100, 1][n as usize], ..member(n) }));
+        let avoid = Ask { avoid: Some(NodeId(0)), ..ask(0) };
+        assert!((0..100).all(|_| turns.pick(&avoid) == Some(NodeId(1))));
     }
 }
