@@ -93,11 +93,15 @@ pub enum Cause {
     Partition,
     /// The store that held it has lost everything, or all since its last backup.
     StoreLost,
+    /// The node lets in no more clients a second.
+    RateLimited,
+    /// Its turn in the node's line came after the line's deadline.
+    Overdue,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 41] = [
+    pub const ALL: [Cause; 43] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -139,6 +143,8 @@ impl Cause {
         Cause::Failover,
         Cause::Partition,
         Cause::StoreLost,
+        Cause::RateLimited,
+        Cause::Overdue,
     ];
 
     /// How many causes there are.
@@ -188,6 +194,8 @@ impl Cause {
             Cause::Failover => "failover",
             Cause::Partition => "partition",
             Cause::StoreLost => "store_lost",
+            Cause::RateLimited => "rate_limited",
+            Cause::Overdue => "overdue",
         }
     }
 
@@ -247,6 +255,8 @@ impl Cause {
             Cause::Failover => "The store's new primary had not had it yet when the old one went.",
             Cause::Partition => "It was written on the side of a partition that was given up.",
             Cause::StoreLost => "The store that held it has lost everything, or all since its last backup.",
+            Cause::RateLimited => "The node let in `accept_rate` clients a second already.",
+            Cause::Overdue => "When its turn came it had waited for longer than `accept_deadline` or `queue_deadline`.",
         }
     }
 }

@@ -58,6 +58,8 @@ pub struct Node {
     pub work: Station,
     /// Its handshakes: one at a time.
     pub accept: Station,
+    // When its accept rate has no arrears any more.
+    pub(super) paced: Instant,
 }
 
 impl Node {
@@ -126,8 +128,9 @@ impl Fleet {
                 life: Timer::new(),
                 dies_at: Instant::NEVER,
                 memory: 0,
-                work: Station::new(spec.concurrency, spec.queue_max, spec.discipline),
-                accept: Station::new(1, spec.accept_max, Default::default()),
+                work: Station::new(spec.concurrency, spec.queue.max, spec.discipline).in_order(spec.queue.order),
+                accept: Station::new(1, spec.accept.max, Default::default()).in_order(spec.accept.order),
+                paced: Instant::START,
             };
             node.work.set_speed(Instant::START, *speed);
             node.accept.set_speed(Instant::START, *speed);

@@ -11,6 +11,7 @@ pub mod change;
 mod check;
 pub mod client;
 mod connection;
+pub mod door;
 pub mod event;
 pub mod fate;
 pub mod fleet;

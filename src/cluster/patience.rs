@@ -138,9 +138,7 @@ impl Sim<'_> {
         let stations = self.fleet.node(node);
         let gone = match stage {
             Stage::Handshake if stations.accept.stop_work(now, id.0) => {
-                if let Some(next) = stations.accept.release() {
-                    self.let_in(now, AttemptId(next), node);
-                }
+                self.let_next_in(now, node);
                 self.fleet.node(node).accept.rearm(now, event::accept(node), &mut self.queue);
                 true
             }

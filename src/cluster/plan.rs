@@ -7,6 +7,7 @@ use super::balancer::affinity::Affinity;
 use super::balancer::balance::{Member, WHOLE};
 use super::change::Change;
 use super::client::{Layer, Population, Protocol};
+use super::door::{Pace, Waiting};
 use super::fate::Fault;
 use super::footprint::Memory;
 use super::life::Restart;
@@ -121,12 +122,14 @@ pub struct NodeSpec {
     pub concurrency: u32,
     /// How they share the node.
     pub discipline: Discipline,
-    /// Requests that may wait.
-    pub queue_max: u32,
+    /// How requests wait for it.
+    pub queue: Waiting,
     /// Service demand of letting a client in; `None` for none.
     pub handshake: Option<Sampler>,
-    /// Clients that may wait to be let in.
-    pub accept_max: u32,
+    /// How clients wait to be let in.
+    pub accept: Waiting,
+    /// How many clients a second are let in at most; `None` for any number.
+    pub accept_rate: Option<Pace>,
     /// Connections that may hang on it.
     pub connections_max: u32,
     /// How long a process takes from its start until it listens; `None` for no time.
@@ -137,6 +140,13 @@ pub struct NodeSpec {
     pub memory: Option<Memory>,
     /// When a process that has died of itself is started again.
     pub restart: Restart,
+}
+
+impl NodeSpec {
+    /// Whether letting a client in takes time, or may be refused.
+    pub fn has_door(&self) -> bool {
+        self.handshake.is_some() || self.accept_rate.is_some()
+    }
 }
 
 impl Plan {

@@ -177,9 +177,7 @@ impl Sim<'_> {
         match place {
             Place::Handshake if stations.accept.leave_line(job) => true,
             Place::Handshake if stations.accept.stop_work(now, job) => {
-                if let Some(next) = stations.accept.release() {
-                    self.let_in(now, AttemptId(next), node);
-                }
+                self.let_next_in(now, node);
                 self.fleet.node(node).accept.rearm(now, event::accept(node), &mut self.queue);
                 true
             }

@@ -84,7 +84,7 @@ pub struct Attempt {
     pub intended: Instant,
     /// When this attempt left the client.
     pub sent: Instant,
-    /// When the service that it visits, or visited last, was asked.
+    /// When the service that it visits, or visited last, was asked, or when it came to the line that it waits in.
     pub(super) asked: Instant,
     pub(super) demand: Duration,
     /// Ends a pause, a wait of the client, or a wait for a silent host.
@@ -239,54 +239,6 @@ impl Sim<'_> {
         attempt
     }
 
-    pub(super) fn ask_to_enter(&mut self, now: Instant, id: AttemptId, node: NodeId) {
-        self.attempts[id].stage = Stage::Handshake;
-        match self.fleet.node(node).accept.offer(id.0) {
-            Offer::Started => self.let_in(now, id, node),
-            Offer::Queued => {}
-            Offer::Full => self.fail_at_node(now, id, Cause::AcceptFull),
-        }
-        self.fleet.node(node).accept.rearm(now, event::accept(node), &mut self.queue);
-    }
-
-    pub(super) fn let_in(&mut self, now: Instant, id: AttemptId, node: NodeId) {
-        if is_probe(id) {
-            return self.let_probe_in(now, id.0, node);
-        }
-        let attempt = &self.attempts[id];
-        let mut draw = self.streams[attempt.population.index()].handshake.at(attempt.who, u64::from(attempt.request));
-        let law = self.plan.nodes[node.index()].spec.handshake.as_ref();
-        let demand = law.map_or(Duration::ZERO, |law| law.duration(&mut draw));
-        let demand = self.warmed(now, node, demand);
-        self.fleet.node(node).accept.work(now, id.0, demand);
-    }
-
-    /// A node has let clients in.
-    pub(super) fn on_accept(&mut self, now: Instant, node: NodeId) {
-        if !self.fleet.node(node).accept.fires(now, event::accept(node), &mut self.queue) {
-            return;
-        }
-        while let Some(job) = self.fleet.node(node).accept.finish(now) {
-            if let Some(next) = self.fleet.node(node).accept.release() {
-                self.let_in(now, AttemptId(next), node);
-            }
-            self.admitted(now, AttemptId(job), node);
-        }
-        self.fleet.node(node).accept.rearm(now, event::accept(node), &mut self.queue);
-    }
-
-    fn admitted(&mut self, now: Instant, id: AttemptId, node: NodeId) {
-        if is_probe(id) {
-            self.probe_admitted(now, id.0, node);
-        } else if self.is_cancelled(id) {
-            self.dismiss(now, id);
-        } else if self.links(self.attempts[id].population) {
-            self.established(now, id, node);
-        } else {
-            self.enter(now, id, node);
-        }
-    }
-
     /// Whether its client has left, and the node heeds that.
     pub(super) fn is_cancelled(&self, id: AttemptId) -> bool {
         let Attempt { session, population, .. } = self.attempts[id];
@@ -323,7 +275,7 @@ impl Sim<'_> {
     }
 
     pub(super) fn take_slot(&mut self, now: Instant, id: AttemptId, node: NodeId) {
-        self.attempts[id].stage = Stage::Wait;
+        (self.attempts[id].stage, self.attempts[id].asked) = (Stage::Wait, now);
         match self.fleet.node(node).work.offer(id.0) {
             Offer::Started if self.slot_taken(now, id, node) => {}
             Offer::Started => self.release_slot(now, node),
@@ -359,7 +311,9 @@ impl Sim<'_> {
     /// A slot is free for the next in line that can use it.
     pub(super) fn release_slot(&mut self, now: Instant, node: NodeId) {
         while let Some(next) = self.fleet.node(node).work.release() {
-            if self.slot_taken(now, AttemptId(next), node) {
+            if !self.is_overdue(now, next, node, |spec| spec.queue.deadline)
+                && self.slot_taken(now, AttemptId(next), node)
+            {
                 return;
             }
         }

@@ -61,7 +61,7 @@ impl Sim<'_> {
         let waits = target.ills.is_frozen && kind == Kind::Connect;
         self.reach(now, id, node);
         self.await_reply(now, id);
-        if self.plan.nodes[node.index()].spec.handshake.is_some() && (connects || links) || waits {
+        if self.plan.nodes[node.index()].spec.has_door() && (connects || links) || waits {
             self.ask_to_enter(now, id, node);
         } else if links {
             self.established(now, id, node);

@@ -27,6 +27,17 @@ pub enum Discipline {
     ProcessorSharing,
 }
 
+/// Whose turn is next in a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Who came first.
+    #[default]
+    Fifo,
+    /// Who came last: under overload those who came first have often left.
+    Lifo,
+}
+
 /// What became of a job that asked for a slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Offer {
@@ -69,6 +80,7 @@ pub struct Station {
     slots: u32,
     queue_max: u32,
     discipline: Discipline,
+    order: Order,
     // Work done per nanosecond by one slot, 32.32 fixed point.
     speed: u64,
     held: u32,
@@ -91,6 +103,7 @@ impl Station {
             slots,
             queue_max,
             discipline,
+            order: Order::Fifo,
             speed: ONE,
             held: 0,
             waiting: VecDeque::new(),
@@ -100,6 +113,11 @@ impl Station {
             frozen_at: None,
             timer: Timer::new(),
         }
+    }
+
+    /// The same, whose line is served in this order.
+    pub fn in_order(self, order: Order) -> Station {
+        Station { order, ..self }
     }
 
     /// How many jobs are being worked on or hold a slot; at most `slots` under FIFO.
@@ -212,8 +230,12 @@ impl Station {
 
     /// Gives a slot back; the job named, if any, holds it from now on.
     pub fn release(&mut self) -> Option<u32> {
-        if let Some(next) = self.waiting.pop_front() {
-            return Some(next);
+        let next = match self.order {
+            Order::Fifo => self.waiting.pop_front(),
+            Order::Lifo => self.waiting.pop_back(),
+        };
+        if next.is_some() {
+            return next;
         }
         self.held -= 1;
         None

@@ -6,7 +6,7 @@
 use crate::base::choice::Choice;
 use crate::base::dist::Law;
 use crate::base::time::Duration;
-use crate::base::units::{Number, Share};
+use crate::base::units::{Number, Rate, Share};
 use crate::cluster::balancer;
 use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::client::reconnect::Backoff;
@@ -14,7 +14,7 @@ use crate::cluster::client::{Protocol, Reads, addresses, arrivals, closed};
 use crate::cluster::footprint::Memory;
 use crate::cluster::life::Restart;
 use crate::cluster::state::{Location, Rebuilder};
-use crate::cluster::station::Discipline;
+use crate::cluster::station::{Discipline, Order};
 use crate::cluster::store;
 use crate::cluster::warm_up::WarmUp;
 use crate::cluster::{change, fate};
@@ -128,11 +128,23 @@ pub struct Node {
     pub discipline: Discipline,
     /// Requests that may wait for a slot; one more gets a 503 at once. Unlimited unless given.
     pub queue_max: Option<u32>,
+    /// Whose turn is next among them, `fifo` or `lifo`; default `fifo`.
+    pub queue_order: Order,
+    /// One whose turn comes after so long a wait is dropped with an error; never unless given.
+    pub queue_deadline: Option<Duration>,
     /// Service demand of letting a client in, paid by the first request of a session and by every attempt
     /// while cut off; one at a time. None unless given.
     pub handshake: Option<Law<Duration>>,
     /// Clients that may wait to be let in; default 4096 (Linux `somaxconn`).
     pub accept_max: u32,
+    /// Whose turn is next among them, `fifo` or `lifo`; default `fifo`.
+    pub accept_order: Order,
+    /// One whose turn comes after so long a wait is dropped with an error; never unless given.
+    pub accept_deadline: Option<Duration>,
+    /// How many clients a second it begins to let in at most; one more is turned away at once. Any number unless given.
+    pub accept_rate: Option<Rate>,
+    /// How many may come at once under `accept_rate`; by default those of one second, at least one.
+    pub accept_burst: Option<u32>,
     /// Connections that may hang on a node; one more is refused. Unlimited unless given.
     pub connections_max: Option<u32>,
     /// How long a process takes from its start until it listens, whatever it is started after; default none.
@@ -151,8 +163,14 @@ impl Default for Node {
             concurrency: 8,
             discipline: Discipline::Fifo,
             queue_max: None,
+            queue_order: Order::Fifo,
+            queue_deadline: None,
             handshake: None,
             accept_max: 4096,
+            accept_order: Order::Fifo,
+            accept_deadline: None,
+            accept_rate: None,
+            accept_burst: None,
             connections_max: None,
             start: None,
             warm_up: None,

@@ -21,9 +21,11 @@ use super::file;
 use super::{Choices, Node as Written, Table, load, read_node, set_path};
 use crate::base::dist::Law;
 use crate::base::time::Duration;
+use crate::cluster::door::{Pace, Waiting};
 use crate::cluster::footprint::Memory;
 use crate::cluster::life::Restart;
 use crate::cluster::plan::{Node, NodeSpec};
+use crate::cluster::station::{Discipline, Order};
 use crate::cluster::warm_up::WarmUp;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -281,18 +283,51 @@ impl Reading<'_> {
             self.check_memory(memory, &below("memory"));
         }
         self.check_restart(&node.restart, &below("restart"));
+        if node.discipline == Discipline::ProcessorSharing
+            && (node.queue_deadline.is_some() || node.queue_order != Order::Fifo)
+        {
+            let key = if node.queue_deadline.is_some() { "queue_deadline" } else { "queue_order" };
+            let message = format!("{key} means nothing: with processor sharing nobody waits in line");
+            self.wrong(&below(key), message, "leave it out, or write discipline = \"fifo\"");
+        }
+        let accept_rate = self.pace(node, path);
         (self.problems.len() == before).then(|| NodeSpec {
             concurrency: node.concurrency,
             discipline: node.discipline,
-            queue_max: node.queue_max.unwrap_or(u32::MAX),
+            queue: Waiting {
+                max: node.queue_max.unwrap_or(u32::MAX),
+                order: node.queue_order,
+                deadline: node.queue_deadline,
+            },
             handshake,
-            accept_max: node.accept_max,
+            accept: Waiting { max: node.accept_max, order: node.accept_order, deadline: node.accept_deadline },
+            accept_rate,
             connections_max: node.connections_max.unwrap_or(u32::MAX),
             start,
             warm_up: node.warm_up,
             memory: node.memory,
             restart: node.restart,
         })
+    }
+
+    /// How fast clients are let in.
+    fn pace(&mut self, node: &file::Node, path: &[&str]) -> Option<Pace> {
+        let below = |key: &'static str| -> Vec<&str> { path.iter().copied().chain([key]).collect() };
+        if node.accept_burst.is_some() && node.accept_rate.is_none() {
+            let message = "accept_burst means nothing without accept_rate";
+            self.wrong(&below("accept_burst"), message, "add accept_rate = \"200/s\", or leave it out");
+        }
+        if node.accept_burst == Some(0) {
+            self.wrong(&below("accept_burst"), "accept_burst is zero: nobody would ever be let in", "write 1 or more");
+        }
+        let rate = node.accept_rate?.per_second();
+        if !(1e-6..=1e9).contains(&rate) {
+            let message = "accept_rate must be from 0.000001/s to 1000000000/s";
+            self.wrong(&below("accept_rate"), message, "leave it out for any number");
+            return None;
+        }
+        let burst = node.accept_burst.unwrap_or(rate.round().clamp(1.0, 1e9) as u32).max(1);
+        Some(Pace { gap: Duration::from_nanos_f64(1e9 / rate), burst })
     }
 
     /// Notes what is wrong below a part of a node.

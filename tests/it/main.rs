@@ -7,6 +7,7 @@ mod behaviour;
 mod cli;
 mod core_model;
 mod docs;
+mod door;
 mod lab;
 mod laws;
 mod lives;

@@ -24,6 +24,9 @@ pub(super) const ALL: &[Column] = &[
     less("sessions_disconnected_s_total", "s", LONG, "Session-seconds spent cut off: the area of the shock.", |w| {
         Some(w.totals.disconnected_time as f64 / 1e9)
     }),
+    more("connected_ratio_last", "", LONG, "Share of the sessions live at its end that were connected then.", |w| {
+        ratio((w.live - w.disconnected) as f64, w.live as f64)
+    }),
     less("sessions_dropped_total", "", EVERYWHERE, "Times a session was cut off.", |w| harm(w, Harm::Dropped)),
     plain("sessions_reconnected_total", "", EVERYWHERE, "Times a session came back.", |w| count(w, Reconnected)),
     less("sessions_moved_total", "", EVERYWHERE, "Times a session's binding changed to another node.", |w| {

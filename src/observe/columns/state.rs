@@ -60,7 +60,7 @@ pub(super) const ALL: &[Column] = &[
     less("rebuild_utilisation_ratio", "", EVERYWHERE, "Busy share of the rebuild services' slots.", |w| {
         cluster(w, |c| Some(c.rebuilders?.utilisation))
     }),
-    plain("service_time_s_total", "s", EVERYWHERE, "Service time of work that nodes completed.", |w| {
+    plain("service_time_s_total", "s", EVERYWHERE, "Service time of work and handshakes that nodes completed.", |w| {
         Some(w.totals[Spent] as f64 / 1e9)
     }),
     less("wasted_work_ratio", "", EVERYWHERE, "Share of it spent on attempts whose client had left.", |w| {
