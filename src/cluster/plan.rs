@@ -123,6 +123,8 @@ pub struct NodeSpec {
     pub discipline: Discipline,
     /// Requests that may wait.
     pub queue_max: u32,
+    /// How long it tells those to stay away whom it turns away; `None` for not saying.
+    pub retry_after: Option<Duration>,
     /// Service demand of letting a client in; `None` for none.
     pub handshake: Option<Sampler>,
     /// Clients that may wait to be let in.

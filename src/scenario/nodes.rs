@@ -285,6 +285,7 @@ impl Reading<'_> {
             concurrency: node.concurrency,
             discipline: node.discipline,
             queue_max: node.queue_max.unwrap_or(u32::MAX),
+            retry_after: node.retry_after,
             handshake,
             accept_max: node.accept_max,
             connections_max: node.connections_max.unwrap_or(u32::MAX),
