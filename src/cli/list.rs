@@ -10,6 +10,7 @@ use crate::cluster::balancer::line::Queue;
 use crate::cluster::balancer::view::passive::Passive;
 use crate::cluster::balancer::view::slow_start::Shape;
 use crate::cluster::client::Protocol;
+use crate::cluster::client::allowance::Limit;
 use crate::cluster::client::reconnect::Backoff;
 use crate::cluster::state::Location;
 use crate::cluster::{change, fate};
@@ -47,7 +48,9 @@ enum What {
     Protocol,
     /// Waits before a client tries again (`reconnect`, `retry.backoff`).
     Reconnect,
-    /// Products whose documented defaults can be had with one word (`balancer.preset`), with their sources.
+    /// What limits retries besides their number (`retry.limit`).
+    RetryLimit,
+    /// Products whose documented defaults can be had with one word (`balancer.preset` and others), with their sources.
     Preset,
     /// Laws of chance, for every duration or number that may vary.
     Law,
@@ -89,6 +92,7 @@ impl What {
             What::Change => named::<change::Written>(),
             What::Protocol => named::<Protocol>(),
             What::Reconnect => named::<Backoff>(),
+            What::RetryLimit => named::<Limit>(),
             What::Law => dist::NAMES.iter().map(|&(name, meaning)| (name, meaning.to_owned())).collect(),
             What::Cause => Cause::ALL.into_iter().map(|cause| (cause.name(), cause.meaning().to_owned())).collect(),
             What::Column => columns::all().map(|column| (column.name, with_unit(column))).collect(),
@@ -102,7 +106,12 @@ impl What {
 
 /// Every preset with its keys: what they are worth depends on where they come from.
 fn show_presets(text: &mut String) {
-    for (key, all) in [("balancer.preset", presets::ALL), ("store.<name>.preset", presets::STORES)] {
+    let places = [
+        ("balancer.preset", presets::ALL),
+        ("store.<name>.preset", presets::STORES),
+        ("clients.<name>.preset", presets::CLIENTS),
+    ];
+    for (key, all) in places {
         for preset in all {
             let _ = writeln!(text, "  {}  {} (`{key}`)", preset.name, preset.meaning);
             for line in preset.text.lines() {

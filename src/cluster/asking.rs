@@ -2,6 +2,7 @@
 
 use super::Sim;
 use super::client::{INITIAL_BIT, Protocol};
+use super::patience::Entry;
 use super::request::{Attempt, Kind, Stage};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, PopulationId, SessionId};
@@ -29,6 +30,11 @@ impl Sim<'_> {
             self.wake(now, id, gap);
         }
         let attempt = self.new_attempt(now, id, Kind::Request);
+        if self.limits_retries
+            && let Some(limit) = people.retry_limit()
+        {
+            self.allowances[population.index()].asked(now, limit, id, attempt);
+        }
         self.send(now, attempt);
     }
 
@@ -43,14 +49,27 @@ impl Sim<'_> {
         (attempt.missed, attempt.refused, attempt.remade) = (false, false, false);
         let session = &self.sessions[attempt.session];
         let connects = !session.is_connected() || session.requests == 1 && session.who & INITIAL_BIT == 0;
-        attempt.connects = connects;
+        attempt.entry = if connects { Entry::Stranger } else { Entry::Known };
         let (population, session) = (attempt.population, attempt.session);
         self.recorder.note(now, Fact::Attempted { population, connects });
+        let link = self.linked.node(session.0);
+        if self.plan.populations[population.index()].connect_timeout.is_some() && link.is_none() {
+            self.come_to_the_door(id, connects);
+        }
         self.stand_in_line(now, id);
-        match self.linked.node(session.0) {
+        match link {
             Some(node) => self.use_connection(now, id, node),
             None if self.is_stream(population) => self.fail(now, id, Cause::NoConnection),
             None => self.route(now, id),
+        }
+    }
+
+    /// A request that needs a connection first waits for that by a clock of its own.
+    #[inline(never)]
+    fn come_to_the_door(&mut self, id: AttemptId, connects: bool) {
+        let population = self.attempts[id].population;
+        if (connects || self.links(population)) && !self.is_stream(population) {
+            self.attempts[id].entry = Entry::AtTheDoor;
         }
     }
 
@@ -114,14 +133,17 @@ impl Sim<'_> {
         if attempt.kind == Kind::Connect {
             self.part(id);
             self.attempts.free(id);
-            return self.open_failed(now, session, cause);
+            return self.open_failed(now, session, attempt.sent, cause);
         }
+        let told = self.told_to_wait(&attempt, cause);
         let people = &self.plan.populations[population.index()];
         match &people.retry {
-            Some(retry) if tries <= retry.attempts && !self.is_stream(population) => {
+            Some(retry)
+                if tries <= retry.attempts && !self.is_stream(population) && self.affords_retry(now, id, cause) =>
+            {
                 let (who, nth) = (attempt.who, u64::from(attempt.request) << 8 | u64::from(attempt.tries));
                 let stream = self.streams[population.index()].retry;
-                let wait = retry.backoff.wait(tries, |back| stream.at(who, nth - u64::from(back)));
+                let wait = retry.backoff.wait(tries, |back| stream.at(who, nth - u64::from(back))).max(told);
                 self.leave_line(id);
                 self.attempts[id].stage = Stage::BackingOff;
                 self.attempts[id].timer.set(now + wait, super::event::attempt(id), &mut self.queue);
@@ -133,7 +155,7 @@ impl Sim<'_> {
                 let who = self.sessions[session].name();
                 self.recorder.trace.note(now, Happening::Failed { who, cause, after });
                 self.note_split(now, population, attempt, true);
-                self.request_failed(now, session, cause);
+                self.request_failed(now, session, cause, told);
             }
         }
     }
@@ -146,7 +168,33 @@ impl Sim<'_> {
         }
     }
 
-    fn request_failed(&mut self, now: Instant, id: SessionId, cause: Cause) {
+    /// Whether the client of a failed attempt may try again, for all that its allowance says; if so, it pays.
+    fn affords_retry(&mut self, now: Instant, id: AttemptId, cause: Cause) -> bool {
+        let Attempt { population, session, .. } = self.attempts[id];
+        let people = &self.plan.populations[population.index()];
+        let Some(limit) = people.retry_limit().filter(|_| self.limits_retries) else { return true };
+        self.allowances[population.index()].allows(now, limit, session, id, cause == Cause::Timeout)
+    }
+
+    /// A request that was counted against its client's allowance has been answered.
+    #[inline(never)]
+    pub(super) fn refund(&mut self, session: SessionId, id: AttemptId) {
+        let population = self.sessions[session].population.index();
+        if let Some(limit) = self.plan.populations[population].retry_limit() {
+            self.allowances[population].answered(limit, session, id);
+        }
+    }
+
+    /// How long the node that turned an attempt away has told its client to stay away, if it heeds that.
+    fn told_to_wait(&self, attempt: &Attempt, cause: Cause) -> Duration {
+        if cause != Cause::QueueFull || !self.plan.populations[attempt.population.index()].heeds_retry_after {
+            return Duration::ZERO;
+        }
+        let told = attempt.node.some().and_then(|node| self.plan.nodes[node.index()].spec.retry_after);
+        told.unwrap_or(Duration::ZERO)
+    }
+
+    fn request_failed(&mut self, now: Instant, id: SessionId, cause: Cause, told: Duration) {
         let session = &self.sessions[id];
         let population = session.population;
         self.recorder.note(now, Fact::Failed { population, cause });
@@ -176,7 +224,7 @@ impl Sim<'_> {
         }
         let stream = self.streams[population.index()].reconnect;
         let wait = people.reconnect.wait(failures, |back| stream.at(who, nth.saturating_sub(u64::from(back))));
-        self.wake(now, id, wait);
+        self.wake(now, id, wait.max(told));
     }
 
     /// After a failure on a stream that lives on. Whoever never pauses waits as one who is cut off does: what fails at

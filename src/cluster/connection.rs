@@ -6,12 +6,13 @@
 use super::Sim;
 use super::balancer::instances::ProcessId;
 use super::balancer::view::passive::Seen;
-use super::client::Protocol;
+use super::client::{From, Protocol};
+use super::patience::Entry;
 use super::request::{Attempt, Kind, Stage};
 use super::session::Session;
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::observe::Fact;
 use crate::observe::fact::Ending;
 use crate::observe::trace::Happening;
@@ -26,14 +27,14 @@ impl Sim<'_> {
     pub(super) fn open(&mut self, now: Instant, id: SessionId) {
         let population = self.sessions[id].population;
         let attempt = self.new_attempt(now, id, Kind::Connect);
-        self.attempts[attempt].connects = true;
+        self.attempts[attempt].entry = Entry::Stranger;
         self.recorder.note(now, Fact::Connecting { population });
         self.stand_in_line(now, attempt);
         self.route(now, attempt);
     }
 
-    /// A try to open a stream has failed.
-    pub(super) fn open_failed(&mut self, now: Instant, id: SessionId, cause: Cause) {
+    /// A try to open a stream, which began at `begun`, has failed.
+    pub(super) fn open_failed(&mut self, now: Instant, id: SessionId, begun: Instant, cause: Cause) {
         let session = &mut self.sessions[id];
         let population = session.population;
         session.failures = session.failures.saturating_add(1);
@@ -44,16 +45,17 @@ impl Sim<'_> {
             self.recorder.note(now, Fact::Dropped { population, session: id, cause });
         }
         let people = &self.plan.populations[population.index()];
-        if people.give_up_after.is_some_and(|most| failures >= most) {
+        let is_over = people.give_up_after.is_some_and(|most| failures >= most);
+        if is_over || !people.retry_first_open && !self.sessions[id].was_admitted() {
             return self.end_session(now, id, Ending::GaveUp);
         }
         // One that was cut off has waited already, unless it tries at once.
         let has_waited = self.sessions[id].was_admitted() && !people.reconnect_at_once;
-        self.wait_to_come_back(now, id, failures + u32::from(has_waited));
+        self.wait_to_come_back(now, id, failures + u32::from(has_waited), begun);
     }
 
-    /// Sets the timer to the `k`-th wait since the session was cut off.
-    fn wait_to_come_back(&mut self, now: Instant, id: SessionId, k: u32) {
+    /// Sets the timer to the `k`-th wait since the session was cut off; what went before began at `begun`.
+    fn wait_to_come_back(&mut self, now: Instant, id: SessionId, k: u32, begun: Instant) {
         let session = &mut self.sessions[id];
         let (population, who) = (session.population, session.who);
         // Every wait of a session's life has an ordinal of its own.
@@ -62,7 +64,8 @@ impl Sim<'_> {
         let people = &self.plan.populations[population.index()];
         let draws = |back: u32| stream.at(who, u64::from(nth.wrapping_sub(back as u16)));
         let wait = people.reconnect.wait(k.max(1), draws);
-        self.wake(now, id, wait);
+        let waited = if people.reconnect_from == From::Begin { now.since(begun) } else { Duration::ZERO };
+        self.wake(now, id, wait - waited);
     }
 
     /// A node has let a client in whose connection hangs on it.
@@ -92,7 +95,7 @@ impl Sim<'_> {
         self.attempts.free(id);
         if !self.find_state(now, session, node) {
             self.unlink(now, session);
-            return self.open_failed(now, session, Cause::RebuildFull);
+            return self.open_failed(now, session, attempt.sent, Cause::RebuildFull);
         }
         let record = &mut self.sessions[session];
         let population = record.population;
@@ -229,9 +232,9 @@ impl Sim<'_> {
         }
         self.hold_state_open(now, id);
         if self.plan.populations[population.index()].reconnect_at_once {
-            return self.wake(now, id, crate::base::time::Duration::ZERO);
+            return self.wake(now, id, Duration::ZERO);
         }
-        self.wait_to_come_back(now, id, 1);
+        self.wait_to_come_back(now, id, 1, now);
     }
 
     /// State that hangs on the connection is kept for a while after it.

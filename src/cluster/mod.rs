@@ -46,6 +46,7 @@ use balancer::view::active::Verdict;
 use change::Rolling;
 use check::Checker;
 use client::Streams;
+use client::allowance::Allowance;
 use client::closed::Away;
 use client::jar::Jar;
 use fleet::Fleet;
@@ -84,7 +85,10 @@ pub struct Sim<'p> {
     jar: Jar,
     services: Vec<Station>,
     stores: Vec<store::State>,
+    // Whether anything but their number limits retries of any population.
+    limits_retries: bool,
     // By population:
+    allowances: Vec<Allowance>,
     streams: Vec<Streams>,
     keepers: Vec<Box<dyn Keep>>,
     lines: Vec<Line>,
@@ -171,6 +175,8 @@ impl<'p> Sim<'p> {
             jar: Jar::default(),
             services: plan.services.iter().map(service).collect(),
             stores: plan.services.iter().map(|_| store::State::default()).collect(),
+            limits_retries: people.iter().any(|p| p.retry_limit().is_some()),
+            allowances: people.iter().map(|_| Allowance::default()).collect(),
             streams: people.iter().map(|p| Streams::new(seed, &p.name)).collect(),
             keepers: people.iter().map(|p| p.state.keeper()).collect(),
             toll: Toll::default(),

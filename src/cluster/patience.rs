@@ -12,6 +12,17 @@ use crate::base::id::{AttemptId, NONE, SessionId};
 use crate::base::time::{Duration, Instant};
 use crate::engine::Timer;
 
+/// How an attempt gets in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Entry {
+    /// Its client is in already.
+    Known,
+    /// Its client must be let in, and waits no longer for that than for the reply.
+    Stranger,
+    /// Its client must be let in, and waits for that by a clock of its own.
+    AtTheDoor,
+}
+
 /// The clients of one population that wait for a reply, oldest first: in the order of their timeouts.
 #[derive(Debug)]
 pub struct Line {
@@ -87,6 +98,9 @@ impl Sim<'_> {
         match self.tried.remove(&id) {
             Some(nodes) => _ = self.tried.insert(left, nodes),
             None => _ = self.tried.remove(&left),
+        }
+        if self.limits_retries {
+            self.allowances[copy.population.index()].succeed(id, left);
         }
         if let Some(session) = session {
             self.attempts[left].sibling = self.sessions[session].attempt;
@@ -172,8 +186,19 @@ impl Sim<'_> {
     }
 
     fn line_of(&self, id: AttemptId) -> usize {
-        let Attempt { population, kind, .. } = self.attempts[id];
-        population.index() * 2 + usize::from(kind == Kind::Connect)
+        let Attempt { population, kind, entry, .. } = self.attempts[id];
+        population.index() * 2 + usize::from(kind == Kind::Connect || entry == Entry::AtTheDoor)
+    }
+
+    /// A client has been let in that waited for it by a clock of its own: from now on it waits for the reply.
+    #[inline(never)]
+    pub(super) fn come_in(&mut self, now: Instant, id: AttemptId) {
+        self.leave_line(id);
+        let attempt = &mut self.attempts[id];
+        (attempt.entry, attempt.sent) = (Entry::Stranger, now);
+        if attempt.session.some().is_some() {
+            self.stand_in_line(now, id);
+        }
     }
 
     pub(super) fn leave_line(&mut self, id: AttemptId) {

@@ -124,6 +124,8 @@ pub struct NodeSpec {
     pub discipline: Discipline,
     /// How requests wait for it.
     pub queue: Waiting,
+    /// How long it tells those to stay away whom it turns away; `None` for not saying.
+    pub retry_after: Option<Duration>,
     /// Service demand of letting a client in; `None` for none.
     pub handshake: Option<Sampler>,
     /// How clients wait to be let in.

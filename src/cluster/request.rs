@@ -7,6 +7,7 @@
 use super::balancer::instances::ProcessId;
 use super::balancer::view::passive::Seen;
 use super::client::happens;
+use super::patience::Entry;
 use super::probing::is_probe;
 use super::state::Visit;
 use super::station::Offer;
@@ -114,8 +115,8 @@ pub struct Attempt {
     pub refusals: u8,
     /// Why it is not where its session was bound, should that turn out to be so.
     pub moved_by: Cause,
-    /// Whether the client is trying to get in with it.
-    pub connects: bool,
+    /// Whether the client has to get in with it first.
+    pub entry: Entry,
     /// Whether it has a place at its node, in the balancer's books.
     pub placed: bool,
     /// Whether something binds its session to the node that it was sent to.
@@ -225,7 +226,7 @@ impl Sim<'_> {
             tries: 0,
             refusals: 0,
             moved_by: Cause::Membership,
-            connects: false,
+            entry: Entry::Known,
             placed: false,
             is_bound: false,
             writes: people.heeds_writes() && happens(people.write_ratio, write_draw),
@@ -253,6 +254,9 @@ impl Sim<'_> {
 
     /// The request reaches the application.
     pub(super) fn enter(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+        if self.attempts[id].entry == Entry::AtTheDoor {
+            self.come_in(now, id);
+        }
         if self.attempts[id].placed {
             self.saw(now, self.attempts[id].via, node, Seen::Connected);
         }
@@ -408,6 +412,9 @@ impl Sim<'_> {
             }
             self.note_split(now, attempt.population, attempt, false);
             self.close_if_used_up(now, session);
+            if self.limits_retries {
+                self.refund(session, id);
+            }
             self.request_succeeded(now, session, attempt.intended);
         }
     }

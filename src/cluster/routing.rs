@@ -4,6 +4,7 @@ use super::balancer::Route;
 use super::balancer::retry::{Avoid, Failure, Next};
 use super::balancer::view::passive::Seen;
 use super::client::{Caller, happens};
+use super::patience::Entry;
 use super::request::{Attempt, Kind, Stage};
 use super::{Sim, event};
 use crate::base::cause::Cause;
@@ -52,8 +53,8 @@ impl Sim<'_> {
         if !target.listens() {
             return self.on_refused(now, id, Cause::Refused);
         }
-        let Attempt { population, connects, kind, .. } = self.attempts[id];
-        let links = self.links(population);
+        let Attempt { population, entry, kind, .. } = self.attempts[id];
+        let (connects, links) = (entry != Entry::Known, self.links(population));
         if links && self.has_no_room(node) {
             return self.on_refused(now, id, Cause::ConnectionLimit);
         }

@@ -161,7 +161,7 @@ impl Sim<'_> {
             if self.has_lines {
                 return self.open(Instant::START, id);
             }
-            return self.open_failed(Instant::START, id, Cause::ConnectionLimit);
+            return self.open_failed(Instant::START, id, Instant::START, Cause::ConnectionLimit);
         }
         // The pause under way at a random instant: its rest.
         if self.sessions[id].is_connected()
@@ -266,6 +266,11 @@ impl Sim<'_> {
         }
         if self.plan.populations[population.index()].affinity.cookie().is_some() {
             self.jar.empty(session);
+        }
+        if self.limits_retries
+            && let Some(limit) = self.plan.populations[population.index()].retry_limit()
+        {
+            self.allowances[population.index()].begin(limit, session);
         }
         self.recorder.note(now, Fact::Started { population, session, initial });
         self.recorder.trace.note(now, Happening::Began { who: Who { population, ordinal: who } });

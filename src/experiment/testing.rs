@@ -9,7 +9,7 @@ use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::balancer::balance::Algorithm;
 use crate::cluster::client::addresses::Addresses;
 use crate::cluster::client::arrivals::{Arrivals, Curve};
-use crate::cluster::client::{Length, Population, Protocol, Reads, reconnect::Backoff};
+use crate::cluster::client::{From, Length, Population, Protocol, Reads, reconnect::Backoff};
 use crate::cluster::fate::{Fault, Written};
 use crate::cluster::life::Restart;
 use crate::cluster::plan::{Node, NodeSpec, Plan};
@@ -67,6 +67,9 @@ fn population(name: &str, sticky: bool) -> Population {
         retry: None,
         reconnect: Backoff::default(),
         reconnect_at_once: false,
+        reconnect_from: From::End,
+        retry_first_open: true,
+        heeds_retry_after: true,
         give_up_after: None,
         cancels: false,
         own_affinity: true,
@@ -80,6 +83,7 @@ fn node(number: usize) -> Node {
         concurrency: 4,
         discipline: Discipline::Fifo,
         queue_max: 50,
+        retry_after: None,
         handshake: None,
         accept_max: 10,
         connections_max: u32::MAX,

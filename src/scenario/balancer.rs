@@ -77,8 +77,8 @@ impl Reading<'_> {
             let message = "retry_backoff is for retries that leave a node, but redispatch lets none leave";
             self.wrong(&["balancer", "retry_backoff"], message, "add redispatch = true, or use retry_pause");
         }
-        if let Some(rule) = balancer.retry_backoff.as_ref().and_then(|backoff| backoff.0.contradiction()) {
-            self.wrong(&["balancer", "retry_backoff"], format!("retry_backoff: {rule}"), "swap them");
+        if let Some((rule, mend)) = balancer.retry_backoff.as_ref().and_then(|backoff| backoff.0.contradiction()) {
+            self.wrong(&["balancer", "retry_backoff"], format!("retry_backoff: {rule}"), mend);
         }
     }
 

@@ -9,8 +9,9 @@ use crate::base::time::Duration;
 use crate::base::units::{Number, Rate, Share};
 use crate::cluster::balancer;
 use crate::cluster::balancer::affinity::Affinity;
+use crate::cluster::client::allowance::Limit;
 use crate::cluster::client::reconnect::Backoff;
-use crate::cluster::client::{Protocol, Reads, addresses, arrivals, closed};
+use crate::cluster::client::{From, Protocol, Reads, addresses, arrivals, closed};
 use crate::cluster::footprint::Memory;
 use crate::cluster::life::Restart;
 use crate::cluster::state::{Location, Rebuilder};
@@ -132,6 +133,8 @@ pub struct Node {
     pub queue_order: Order,
     /// One whose turn comes after so long a wait is dropped with an error; never unless given.
     pub queue_deadline: Option<Duration>,
+    /// How long the 503 tells a client to stay away (`Retry-After`); it does not say unless given.
+    pub retry_after: Option<Duration>,
     /// Service demand of letting a client in, paid by the first request of a session and by every attempt
     /// while cut off; one at a time. None unless given.
     pub handshake: Option<Law<Duration>>,
@@ -165,6 +168,7 @@ impl Default for Node {
             queue_max: None,
             queue_order: Order::Fifo,
             queue_deadline: None,
+            retry_after: None,
             handshake: None,
             accept_max: 4096,
             accept_order: Order::Fifo,
@@ -184,6 +188,8 @@ impl Default for Node {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Clients {
+    /// A product, whose documented defaults hold for whatever is not written; see `stickysim list preset`.
+    pub preset: Option<String>,
     /// How sessions come.
     pub arrivals: Arrivals,
     /// How they talk; default `request`.
@@ -215,7 +221,8 @@ pub struct Clients {
     /// Which of the balancer's instances serves its clients, counted from 1, as when each zone has its own; as
     /// `balancer.spread` says unless given.
     pub instance: Option<u16>,
-    /// How long a client waits for its stream to open; for ever unless given.
+    /// How long a client waits for its stream to open, or to be let in with a request before `request_timeout`
+    /// begins; for ever, or within that, unless given.
     pub connect_timeout: Option<Duration>,
     /// How long a client waits for a reply; for ever unless given.
     pub request_timeout: Option<Duration>,
@@ -227,6 +234,16 @@ pub struct Clients {
     /// Whether a stream that is cut off tries to come back once without waiting; default no.
     #[serde(default)]
     pub reconnect_at_once: bool,
+    /// Where waits before another try to open a stream begin: at the `end` of the try before (default), or at its
+    /// `begin`, so that the time it took counts.
+    #[serde(default)]
+    pub reconnect_from: From,
+    /// Whether a client whose very first stream does not open tries again; default yes.
+    #[serde(default = "yes")]
+    pub retry_first_open: bool,
+    /// Whether a client that a node turns away waits at least as long as that says (`node.retry_after`); default yes.
+    #[serde(default = "yes")]
+    pub heeds_retry_after: bool,
     /// Failed requests in a row after which a client gives up; never unless given.
     pub give_up_after: Option<u32>,
     /// Whether a node stops working for a client that has left; default no.
@@ -238,6 +255,9 @@ pub struct Clients {
     pub state: Option<Choice<Location>>,
 }
 
+fn yes() -> bool {
+    true
+}
 fn all_of_them() -> Share {
     Share::new(1.0)
 }
@@ -373,4 +393,7 @@ pub struct Retry {
     /// The wait before each; default `full_jitter`.
     #[serde(default)]
     pub backoff: Choice<Backoff>,
+    /// What else limits them: `none` (default), a `budget` or `tokens`.
+    #[serde(default)]
+    pub limit: Choice<Limit>,
 }

@@ -10,10 +10,19 @@ use crate::cluster::plan::Plan;
 impl Reading<'_> {
     /// Notes keys that change nothing in this plan.
     pub(super) fn warn_of_idle_keys(&mut self, plan: &Plan) {
+        self.warn_of_idle_retry_after(plan);
         if plan.balancer.preset.is_none() {
             self.warn_of_idle_queue(plan);
             self.warn_of_idle_retries(plan);
             self.warn_of_unseen_cookies(plan);
+        }
+    }
+
+    fn warn_of_idle_retry_after(&mut self, plan: &Plan) {
+        let mut specs = plan.nodes.iter().map(|node| &node.spec);
+        if specs.any(|spec| spec.retry_after.is_some() && spec.queue_max == u32::MAX) {
+            let message = "retry_after has no effect where queue_max is not given: nobody is turned away";
+            self.warning(&["cluster", "node", "retry_after"], message, "add queue_max = 100, or leave it out");
         }
     }
 

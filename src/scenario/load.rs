@@ -36,6 +36,7 @@ pub const CHOICES: &[(&str, &[&str])] = &[
     ("clients.*.service", &[]),
     ("clients.*.reconnect", &[]),
     ("clients.*.retry.backoff", &[]),
+    ("clients.*.retry.limit", &[]),
     ("clients.*.state.memory.rebuild.service", &[]),
     ("clients.*.state.cache.rebuild.service", &[]),
     ("clients.*.state.client.sign", &[]),

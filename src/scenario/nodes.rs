@@ -299,6 +299,7 @@ impl Reading<'_> {
                 order: node.queue_order,
                 deadline: node.queue_deadline,
             },
+            retry_after: node.retry_after,
             handshake,
             accept: Waiting { max: node.accept_max, order: node.accept_order, deadline: node.accept_deadline },
             accept_rate,

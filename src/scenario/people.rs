@@ -9,7 +9,6 @@ use crate::base::time::Duration;
 use crate::base::units::Unit;
 use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::client::addresses::{Addresses, Written};
-use crate::cluster::client::reconnect::Backoff;
 use crate::cluster::client::{self, Heartbeat, Keepalive, Population, Protocol, Reads, StreamParams};
 use crate::cluster::state::{Kind, Place};
 use std::path::Path;
@@ -69,11 +68,14 @@ impl Reading<'_> {
             connect_timeout: clients.connect_timeout,
             request_timeout: clients.request_timeout,
             retry: clients.retry.as_ref().map(|retry| {
-                let (attempts, backoff) = (retry.attempts, retry.backoff.0.clone());
-                client::Retry { attempts, backoff }
+                let (attempts, backoff, limit) = (retry.attempts, retry.backoff.0.clone(), retry.limit.0);
+                client::Retry { attempts, backoff, limit }
             }),
             reconnect: clients.reconnect.0.clone(),
             reconnect_at_once: clients.reconnect_at_once,
+            reconnect_from: clients.reconnect_from,
+            retry_first_open: clients.retry_first_open,
+            heeds_retry_after: clients.heeds_retry_after,
             give_up_after: clients.give_up_after,
             cancels: clients.cancels,
             own_affinity: clients.affinity.is_some(),
@@ -216,12 +218,14 @@ impl Reading<'_> {
             let path: Vec<&str> = path.iter().chain(below).copied().collect();
             self.wrong(&path, format!("clients.{name}: {message}"), format!("write {mend}"));
         }
-        if matches!(clients.protocol.0, Protocol::Stream(_)) {
+        // Where a preset stands, its keys hold whether or not they matter.
+        if matches!(clients.protocol.0, Protocol::Stream(_)) || clients.preset.is_some() {
             return;
         }
         let only_for_streams = [
-            ("connect_timeout", clients.connect_timeout.is_some()),
             ("reconnect_at_once", clients.reconnect_at_once),
+            ("reconnect_from", clients.reconnect_from != client::From::End),
+            ("retry_first_open", !clients.retry_first_open),
             ("state", state.is_some_and(|place| place.resume.is_some())),
         ];
         for (key, _) in only_for_streams.into_iter().filter(|&(_, given)| given) {
@@ -255,31 +259,24 @@ impl Reading<'_> {
             let message = format!("{key} is zero: nothing could be in time");
             self.wrong(&["clients", name, key], message, "write a time such as \"5s\", or leave it out for ever");
         }
-        let rule = match &clients.reconnect.0 {
-            Backoff::Fixed(fixed) if fixed.delay.is_zero() => Some("delay is zero".to_owned()),
-            Backoff::NoJitter(rule)
-            | Backoff::EqualJitter(rule)
-            | Backoff::FullJitter(rule)
-            | Backoff::DecorrelatedJitter(rule)
-                if rule.base.is_zero() =>
-            {
-                Some("base is zero".to_owned())
-            }
-            Backoff::Uniform(window) if window.max.is_zero() => Some("max is zero".to_owned()),
-            rule => rule.contradiction(),
-        };
-        if let Some(rule) = rule {
-            let message = format!("clients.{name}.reconnect: {rule}");
+        let (path, rule) = (["clients", name, "reconnect"], &clients.reconnect.0);
+        if let Some(wrong) = rule.stands_still() {
+            let message = format!("clients.{name}.reconnect: {wrong}");
             let hint = "a client that is cut off must wait before it tries again, or time would stand still";
-            self.wrong(&["clients", name, "reconnect"], message, hint);
+            self.wrong(&path, message, hint);
+        } else if let Some((wrong, mend)) = rule.contradiction() {
+            self.wrong(&path, format!("clients.{name}.reconnect: {wrong}"), mend);
         }
-        if let Some(rule) = clients.retry.as_ref().and_then(|retry| retry.backoff.0.contradiction()) {
-            let message = format!("clients.{name}.retry.backoff: {rule}");
-            self.wrong(&["clients", name, "retry", "backoff"], message, "swap them");
+        let Some(retry) = &clients.retry else { return };
+        if let Some((wrong, mend)) = retry.backoff.0.contradiction() {
+            let message = format!("clients.{name}.retry.backoff: {wrong}");
+            self.wrong(&["clients", name, "retry", "backoff"], message, mend);
         }
-        if let Some(retry) = &clients.retry
-            && !(1..=100).contains(&retry.attempts)
-        {
+        if let Some((key, wrong, mend)) = retry.limit.0.fault() {
+            let path = ["clients", name, "retry", "limit", retry.limit.0.name(), key];
+            self.wrong(&path, format!("clients.{name}.retry.limit: {wrong}"), mend);
+        }
+        if !(1..=100).contains(&retry.attempts) {
             let message = format!("retry.attempts must be from 1 to 100, but is {}", retry.attempts);
             self.wrong(&["clients", name, "retry", "attempts"], message, "leave `retry` out for no further attempts");
         }

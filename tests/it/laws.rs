@@ -39,12 +39,20 @@ const SERVICE: Lines = &[
     "service = { lognormal = { mean = \"60ms\", sigma = 1.0 } }",
     "service = \"1s\"",
 ];
-const PATIENCE: Lines = &["", "request_timeout = \"50ms\"", "request_timeout = \"500ms\"", "request_timeout = \"3s\""];
+const PATIENCE: Lines = &[
+    "",
+    "request_timeout = \"50ms\"",
+    "request_timeout = \"500ms\"",
+    "request_timeout = \"3s\"",
+    "request_timeout = \"500ms\"\nconnect_timeout = \"300ms\"",
+];
 const RETRY: Lines = &[
     "",
     "retry = { attempts = 1, backoff = { fixed = { delay = \"0s\" } } }",
     "retry = { attempts = 3 }",
     "retry = { attempts = 2, backoff = { equal_jitter = { base = \"100ms\", cap = \"1s\" } } }",
+    "retry = { attempts = 3, limit.tokens = { max = 12, timeout_cost = 7 } }",
+    "retry = { attempts = 2, backoff = \"backo2\", limit.budget = { ratio = \"10%\", min = \"0.5/s\", per = \"client\" } }",
     "retry = { attempts = 9, backoff = { decorrelated_jitter = { base = \"50ms\", cap = \"400ms\" } } }",
 ];
 const RECONNECT: Lines = &[
@@ -53,6 +61,8 @@ const RECONNECT: Lines = &[
     "reconnect = { no_jitter = { base = \"100ms\", cap = \"2s\" } }",
     "reconnect = { uniform = { min = \"0s\", max = \"3s\" } }",
     "reconnect = { decorrelated_jitter = { base = \"100ms\", cap = \"2s\" } }",
+    "reconnect = { schedule = { waits = [\"0s\", \"100ms\", { min = \"1s\", max = \"2s\" }] } }",
+    "reconnect = { ratio_jitter = { base = \"100ms\", cap = \"1s\", cap_last = true } }",
 ];
 const GIVING_UP: Lines = &["", "", "give_up_after = 1", "give_up_after = 4"];
 const CANCELS: Lines = &["", "cancels = true"];
@@ -188,7 +198,7 @@ const LOGIN: Lines = &[
     "[rebuild.login]\nconcurrency = 30\nservice = \"0s\"",
 ];
 const DISCIPLINE: Lines = &["", "discipline = \"processor_sharing\""];
-const QUEUE: Lines = &["", "", "queue_max = 0", "queue_max = 5"];
+const QUEUE: Lines = &["", "", "queue_max = 0\nretry_after = \"700ms\"", "queue_max = 5"];
 const HANDSHAKE: Lines =
     &["", "", "handshake = \"5ms\"", "handshake = { exponential = { mean = \"80ms\" } }\naccept_max = 3"];
 const STARTING: Lines = &[

@@ -226,3 +226,47 @@ fn every_key_of_a_stores_preset_has_a_source_and_can_be_overridden() {
     let problem = load("[state.store]\nat = 's'\n[store.s]\npreset = 'redis'", &[]).unwrap_err();
     assert!(problem.contains("there is no preset `redis`") && problem.contains("redis-sentinel"), "{problem}");
 }
+
+/// Another value for a key of a population.
+fn other_of_clients(key: &str, value: &str) -> String {
+    match (key.rsplit('.').next().unwrap_or(key), value.trim_matches('"')) {
+        ("protocol", _) => "request".to_owned(),
+        ("waits", _) => "[\"3s\"]".to_owned(),
+        ("down" | "up" | "ratio", _) => "0.25".to_owned(),
+        ("base", _) => "900ms".to_owned(),
+        (_, "end") => "begin".to_owned(),
+        (_, "begin") => "end".to_owned(),
+        (_, "client") => "population".to_owned(),
+        (_, "true") => "false".to_owned(),
+        (_, "false") => "true".to_owned(),
+        (_, number) if number.parse::<f64>().is_ok() => (number.parse::<f64>().unwrap() + 1.0).to_string(),
+        _ => "77s".to_owned(),
+    }
+}
+
+#[test]
+fn every_key_of_a_clients_preset_has_a_source_and_can_be_overridden() {
+    let mut overridden = 0;
+    for preset in presets::CLIENTS {
+        let population = |sets: &[String]| {
+            let sets = [&[format!("clients.web.preset=\"{}\"", preset.name)], sets].concat();
+            let plan = load("", &sets).unwrap_or_else(|why| panic!("{}: {sets:?}: {why}", preset.name));
+            format!("{:?}", plan.populations[0])
+        };
+        assert!(preset.text.starts_with("# ") && preset.text.contains("Not modelled: "), "{}", preset.name);
+        let as_it_is = population(&[]);
+        for (key, value) in keys(preset) {
+            let path = format!("clients.web.{}", key.trim_start_matches("chosen."));
+            assert!(population(&[format!("{path}={value}")]) == as_it_is, "{}: {key} is in force", preset.name);
+            let other = other_of_clients(&key, &value);
+            assert!(population(&[format!("{path}={other}")]) != as_it_is, "{}: {key} = {other}", preset.name);
+            overridden += 1;
+        }
+    }
+    assert!(overridden > 60, "{overridden} keys");
+    let problem = load("", &["clients.web.preset=socketio".to_owned()]).unwrap_err();
+    assert!(
+        problem.contains("there is no preset `socketio`") && problem.contains("did you mean `socket.io`"),
+        "{problem}"
+    );
+}

@@ -4,6 +4,7 @@
 //! session's ordinal, so that every variant faces the same people.
 
 pub mod addresses;
+pub mod allowance;
 pub mod arrivals;
 pub mod closed;
 pub mod jar;
@@ -17,6 +18,7 @@ use crate::base::dist::Sampler;
 use crate::base::draw::{Draw, Stream};
 use crate::base::time::Duration;
 use addresses::Addresses;
+use allowance::Limit;
 use arrivals::Arrivals;
 use closed::Closed;
 pub use person::{Caller, INITIAL_BIT};
@@ -55,7 +57,7 @@ pub struct Population {
     pub reads: Reads,
     /// The only balancer instance that it uses, counted from 0; `None` for those that it meets.
     pub instance: Option<u16>,
-    /// How long a client waits for a stream to open; `None` for ever.
+    /// How long a client waits to be let in, or for its stream to open; `None` for ever.
     pub connect_timeout: Option<Duration>,
     /// How long a client waits for a reply; `None` for ever.
     pub request_timeout: Option<Duration>,
@@ -65,6 +67,12 @@ pub struct Population {
     pub reconnect: Backoff,
     /// Whether a client that is cut off tries once without waiting.
     pub reconnect_at_once: bool,
+    /// Whether waits are counted from when the try before began, not from when it failed.
+    pub reconnect_from: From,
+    /// Whether a client whose very first stream has not opened tries again.
+    pub retry_first_open: bool,
+    /// Whether it waits as long as a node that turns it away says.
+    pub heeds_retry_after: bool,
     /// Failed requests in a row after which a client gives up; `None` for never.
     pub give_up_after: Option<u32>,
     /// Whether a node stops working for a client that has left.
@@ -91,6 +99,11 @@ impl Population {
     /// The gap that its requests keep, after a reply or after each other; `None` when it asks nothing.
     pub fn gap(&self) -> Option<&Sampler> {
         self.pace.as_ref().or(self.think.as_ref())
+    }
+
+    /// What limits its retries, beside their number; `None` where nothing does.
+    pub fn retry_limit(&self) -> Option<&Limit> {
+        self.retry.as_ref().map(|retry| &retry.limit).filter(|limit| !matches!(limit, Limit::None(_)))
     }
 
     /// Mean time of a request and the gap after it, without waiting (ns).
@@ -173,6 +186,18 @@ pub struct Heartbeat {
     pub timeout: Duration,
 }
 
+/// Where a wait before another try begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "ReconnectFrom")]
+pub enum From {
+    /// Where the try before failed.
+    #[default]
+    End,
+    /// Where it began: what it took is waited for already.
+    Begin,
+}
+
 /// What a balancer routes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -202,6 +227,8 @@ pub struct Retry {
     pub attempts: u32,
     /// The wait before each.
     pub backoff: Backoff,
+    /// What else limits them.
+    pub limit: Limit,
 }
 
 /// The streams of one population under one seed.

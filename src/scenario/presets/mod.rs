@@ -45,6 +45,17 @@ pub const STORES: &[Preset] = &[
     preset("object-storage", "object storage such as S3", include_str!("stores/object-storage.toml")),
 ];
 
+/// All presets of `clients.<name>.preset`. Their keys are those of a population.
+pub const CLIENTS: &[Preset] = &[
+    preset("socket.io", "socket.io-client", include_str!("clients/socket.io.toml")),
+    preset("signalr", "SignalR with automatic reconnection", include_str!("clients/signalr.toml")),
+    preset("phoenix", "phoenix.js, the socket of Phoenix", include_str!("clients/phoenix.toml")),
+    preset("actioncable", "Action Cable of Rails", include_str!("clients/actioncable.toml")),
+    preset("grpc", "a gRPC channel", include_str!("clients/grpc.toml")),
+    preset("aws-sdk", "an AWS SDK in the standard retry mode", include_str!("clients/aws-sdk.toml")),
+    preset("browser", "server-sent events in a browser", include_str!("clients/browser.toml")),
+];
+
 /// In a preset's text: defaults of what a scenario may choose, or add, but need not.
 const CHOSEN: &str = "chosen";
 
@@ -52,8 +63,8 @@ const CHOSEN: &str = "chosen";
 #[derive(Default)]
 pub(super) struct Shelf {
     balancers: BTreeMap<&'static str, LayerId>,
-    // By the preset, and the name of the store.
-    stores: BTreeMap<(&'static str, String), LayerId>,
+    // By where it stands, the preset, and the name of the store or of the clients.
+    sections: BTreeMap<(&'static str, &'static str, String), LayerId>,
 }
 
 impl Shelf {
@@ -65,7 +76,8 @@ impl Shelf {
         problems: &mut Problems,
         choices: &Choices,
     ) -> Table {
-        let table = self.lay_under_stores(table, sources, problems, choices);
+        let table = self.lay_under_each("store", STORES, table, (sources, problems, choices));
+        let table = self.lay_under_each("clients", CLIENTS, table, (sources, problems, choices));
         let Some(name) = table.get("balancer").and_then(named) else { return table };
         let Some(preset) = found(ALL, &name, &table, &["balancer", "preset"], problems) else { return table };
         let layer =
@@ -80,29 +92,44 @@ impl Shelf {
         below
     }
 
-    /// Lays presets under the stores that name one.
-    fn lay_under_stores(
+    /// Lays presets under those sections of `within` (the stores, the clients) that name one.
+    fn lay_under_each(
         &mut self,
+        within: &'static str,
+        all: &'static [Preset],
         mut table: Table,
-        sources: &mut Sources,
-        problems: &mut Problems,
-        choices: &Choices,
+        (sources, problems, choices): (&mut Sources, &mut Problems, &Choices),
     ) -> Table {
-        let stores = table.get("store").and_then(|node| node.get_ref().as_table());
-        let wanted = stores.into_iter().flatten();
+        let sections = table.get(within).and_then(|node| node.get_ref().as_table());
+        let wanted = sections.into_iter().flatten();
         let wanted: Vec<(String, String)> =
-            wanted.filter_map(|(store, section)| Some((store.get_ref().to_string(), named(section)?))).collect();
-        for (store, name) in wanted {
-            let Some(preset) = found(STORES, &name, &table, &["store", &store, "preset"], problems) else { continue };
-            let layer = *self.stores.entry((preset.name, store.clone())).or_insert_with(|| {
-                let section = toml::Value::String(store);
-                sources.add(format!("preset {name}"), format!("[store.{section}]\n{}", preset.text))
+            wanted.filter_map(|(section, node)| Some((section.get_ref().to_string(), named(node)?))).collect();
+        for (section, name) in wanted {
+            let Some(preset) = found(all, &name, &table, &[within, &section, "preset"], problems) else { continue };
+            let layer = *self.sections.entry((within, preset.name, section.clone())).or_insert_with(|| {
+                let section = toml::Value::String(section.clone());
+                sources.add(format!("preset {name}"), format!("[{within}.{section}]\n{}", preset.text))
             });
             let Some(mut below) = sources.parse(layer, problems) else { continue };
+            let chosen = section_of(&mut below, within, &section).and_then(|own| own.remove(CHOSEN));
             merge(&mut below, table, choices);
             table = below;
+            if let Some(DeValue::Table(chosen)) = chosen.map(Spanned::into_inner)
+                && let Some(own) = section_of(&mut table, within, &section)
+            {
+                lay_under_chosen(own, &chosen);
+            }
         }
         table
+    }
+}
+
+/// The table `within.section` of a scenario.
+fn section_of<'t>(table: &'t mut Table, within: &str, section: &str) -> Option<&'t mut Table> {
+    let DeValue::Table(sections) = table.get_mut(within)?.get_mut() else { return None };
+    match sections.get_mut(section)?.get_mut() {
+        DeValue::Table(own) => Some(own),
+        _ => None,
     }
 }
 

@@ -91,6 +91,7 @@ fn choices() -> String {
     use stickysim::cluster::balancer::view::passive::Passive;
     use stickysim::cluster::balancer::view::slow_start::Shape;
     use stickysim::cluster::client::Protocol;
+    use stickysim::cluster::client::allowance::Limit;
     use stickysim::cluster::client::reconnect::Backoff;
     use stickysim::cluster::state::Location;
     use stickysim::cluster::{change, fate};
@@ -105,6 +106,7 @@ fn choices() -> String {
     each("balancer.queue", Queue::NAMES);
     each("state", Location::NAMES);
     each("reconnect, retry.backoff", Backoff::NAMES);
+    each("retry.limit", Limit::NAMES);
     each("protocol", Protocol::NAMES);
     each("fault.<name>", fate::Written::NAMES);
     each("change.<name>", change::Written::NAMES);

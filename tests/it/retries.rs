@@ -1,0 +1,212 @@
+//! What do retries do to a cluster, and what keeps them within bounds? Oracle O11 (b) and (c), allowances of tokens
+//! and of shares, `Retry-After`, one clock for each wait, and response times that count from the intended instant.
+
+use super::lab::{figure, plan, run, simulate, whole};
+use rayon::prelude::*;
+use stickysim::base::cause::{Cause, Harm};
+use stickysim::observe::recorder::Recording;
+use stickysim::observe::totals::Counter::{self, Attempts, Issued, ResponseTime, Succeeded};
+
+fn total(run: &Recording, counter: Counter) -> f64 {
+    whole(run).totals[counter] as f64
+}
+
+#[test]
+fn three_retries_of_calls_that_fail_one_time_in_five() {
+    // O11 (b): 1 + p + p² + p³ attempts, success 1 − p⁴.
+    let run = simulate(
+        "duration = '1000s'\ncluster.nodes = 5\n\
+         [clients.c]\narrivals = { open = { rate = '200/s' }, initial = 0 }\nrequests = 1\nthink = '1s'\nservice = '1ms'\n\
+         retry = { attempts = 3, backoff.fixed.delay = '0s' }\n\
+         [balancer]\nbalance = 'random'\nretries = 0\nhealth.check = 'tcp'\n\
+         [fault.f]\nat = '0s'\nblack_hole.nodes = 1\n",
+    );
+    let issued = total(&run, Issued);
+    let (attempts, success) = (total(&run, Attempts) / issued, total(&run, Succeeded) / issued);
+    assert!((attempts - 1.248).abs() < 0.005, "{attempts} attempts for each request");
+    assert!((success - 0.9984).abs() < 0.0004, "{success} of them succeed");
+}
+
+/// O11 (c): one server of 300/s, a timeout of 1 s, and a stop of 10 s from 30 s on, during which it queues.
+fn stop(rate: u32, retry: &str) -> Vec<Recording> {
+    let plan = plan(&format!(
+        "duration = '280s'\ncluster = {{ nodes = 1, node = {{ concurrency = 1 }} }}\n\
+         [clients.c]\narrivals = {{ open = {{ rate = '{rate}/s' }}, initial = 0 }}\nrequests = 1\nthink = '1s'\n\
+         service.exponential.mean = '3333333ns'\nrequest_timeout = '1s'\n{retry}\n\
+         [balancer]\nretries = 0\nhealth.interval = '1h'\n[fault.f]\nat = '30s'\nfreeze = {{ nodes = 1, lasts = '10s' }}\n"
+    ));
+    (1..=20).into_par_iter().map(|seed| run(&plan, seed)).collect()
+}
+
+/// End of the last second in which this holds, counted from when the server goes on [s].
+fn last(run: &Recording, holds: impl Fn(&dyn Fn(Counter) -> u64, u64) -> bool) -> f64 {
+    let is_late = |tick: &&_| {
+        let tick: &stickysim::observe::window::Window = tick;
+        holds(&|counter| tick.totals[counter], tick.totals.total(Harm::Failed))
+    };
+    let late = run.ticks.iter().rev().find(is_late).expect("somebody is late");
+    late.to.as_secs_f64() - 40.0
+}
+
+fn mean(of: impl Iterator<Item = f64>) -> f64 {
+    let all: Vec<f64> = of.collect();
+    all.iter().sum::<f64>() / all.len() as f64
+}
+
+const ONE_RETRY: &str = "retry = { attempts = 1, backoff.fixed.delay = '0s' }";
+
+#[test]
+fn without_retries_a_backlog_is_worked_off() {
+    // 2,800 wait; 2,500 too many for a second, at 20/s.
+    let late = mean(stop(280, "").iter().map(|run| last(run, |_, failed| failed > 0)));
+    assert!((late - 125.9).abs() < 10.0, "the last late answer comes after {late} s");
+}
+
+#[test]
+fn one_retry_of_each_request_keeps_a_backlog_up_for_ever() {
+    for run in stop(280, ONE_RETRY) {
+        let sum = |counter: Counter| -> u64 { (140..280).map(|second| run.ticks[2 * second].totals[counter]).sum() };
+        let (goodput, offered) = (sum(Succeeded) as f64 / 140.0, sum(Attempts) as f64 / 140.0);
+        assert!(goodput < 5.0, "{goodput} good answers a second");
+        assert!((offered - 560.0).abs() < 6.0, "{offered} attempts a second");
+    }
+}
+
+#[test]
+fn at_half_the_load_one_retry_is_survived() {
+    // 2,660 wait; 2,360 too many for a second, at 300 − 2 · 140 a second.
+    let late = mean(stop(140, ONE_RETRY).iter().map(|run| last(run, |count, _| count(Attempts) > count(Issued))));
+    assert!((105.0..140.0).contains(&late), "the last try again is after {late} s");
+}
+
+#[test]
+fn a_budget_of_a_tenth_lets_the_same_overload_pass() {
+    // With 280/s and a tenth more there are 308/s, more than 300/s; with 2 % there are 285.6/s.
+    let offered = |ratio: &str| {
+        let limit = format!("{ONE_RETRY}\n[clients.c.retry.limit]\nbudget = {{ ratio = '{ratio}', min = '0/s' }}");
+        let runs = stop(280, &limit);
+        let within = |run: &Recording, from: usize, to: usize, counter: Counter| -> f64 {
+            (from..to).map(|second| run.ticks[2 * second].totals[counter] as f64).sum()
+        };
+        runs.iter().for_each(|run| {
+            let ratio = within(run, 60, 100, Attempts) / within(run, 60, 100, Issued);
+            assert!(ratio < 1.0 + ratio_of(limit.as_str()) + 0.01, "{ratio} attempts for each request");
+        });
+        mean(runs.iter().map(|run| within(run, 270, 280, Succeeded) / 10.0))
+    };
+    let (never, recovers) = (offered("10%"), offered("2%"));
+    assert!(never < 30.0, "{never} good answers a second");
+    assert!(recovers > 270.0, "{recovers} good answers a second");
+}
+
+/// The ratio in the text of a budget.
+fn ratio_of(text: &str) -> f64 {
+    let digits = text.split("ratio = '").nth(1).and_then(|rest| rest.split('%').next()).expect("a percentage");
+    digits.parse::<f64>().expect("a number") / 100.0
+}
+
+/// Ten clients, each of which asks every second and never has an answer.
+fn in_vain(fault: &str, keys: &str, duration: &str) -> Recording {
+    simulate(&format!(
+        "duration = '{duration}'\ncluster.nodes = 1\n[clients.c]\narrivals.initial = 10\nlength = 'forever'\n\
+         pace = '1s'\nservice = '1ms'\nreconnect.fixed.delay = '1s'\n{keys}\n[balancer]\nretries = 0\nhealth.check = 'none'\n\
+         [fault.f]\nat = '0s'\n{fault} = {{ nodes = 1 }}\n"
+    ))
+}
+
+#[test]
+fn five_hundred_tokens_are_a_hundred_retries_or_fifty_after_timeouts() {
+    let aws = "preset = 'aws-sdk'\nretry.backoff = { fixed.delay = '10ms' }";
+    let retries = |run: &Recording| total(run, Attempts) - total(run, Issued);
+    assert_eq!(retries(&in_vain("black_hole", aws, "300s")), 1_000.0, "ten clients, each with tokens of its own");
+    let shared = format!("{aws}\nretry.limit.tokens.per = 'population'");
+    assert_eq!(retries(&in_vain("black_hole", &shared, "300s")), 100.0);
+    let timeouts = format!("{aws}\nrequest_timeout = '500ms'");
+    assert_eq!(retries(&in_vain("freeze", &timeouts, "300s")), 500.0);
+    let unlimited = format!("{aws}\nretry.limit = 'none'");
+    let run = in_vain("black_hole", &unlimited, "300s");
+    assert_eq!(total(&run, Attempts), 3.0 * total(&run, Issued), "three attempts each");
+}
+
+#[test]
+fn a_budget_is_kept_over_a_long_time() {
+    // 10 requests a second: a fifth of them, and one a second.
+    let limit = "retry = { attempts = 1, backoff.fixed.delay = '10ms', limit.budget.min = '1/s' }";
+    let run = in_vain("black_hole", limit, "2000s");
+    let retries = (total(&run, Attempts) - total(&run, Issued)) / 2_000.0;
+    assert!((retries - 3.0).abs() < 0.05, "{retries} retries a second");
+}
+
+#[test]
+fn who_is_told_to_stay_away_does_so_or_does_not() {
+    // One request holds the only slot; another is turned away again and again.
+    let run = |keys: &str| {
+        simulate(&format!(
+            "duration = '60s'\n[cluster]\nnodes = 1\nnode = {{ concurrency = 1, queue_max = 0, retry_after = '5s' }}\n\
+             [clients.a]\narrivals.initial = 1\nlength = 'forever'\nthink = '1us'\nservice = '100s'\n\
+             [clients.b]\narrivals.initial = 1\nlength = 'forever'\nthink = '1s'\nservice = '1ms'\n{keys}\n\
+             [balancer]\nretries = 0\nhealth.interval = '1h'\n"
+        ))
+    };
+    let tries = |keys: &str| total(&run(keys), Attempts) - 1.0;
+    let again = "retry = { attempts = 100, backoff.fixed.delay = '1s' }";
+    assert_eq!(tries(again), 12.0, "every 5 s");
+    assert_eq!(tries(&format!("{again}\nheeds_retry_after = false")), 60.0, "every second");
+    let come_back = "reconnect.fixed.delay = '1s'";
+    assert_eq!(tries(come_back), 12.0, "new requests as well");
+    assert_eq!(tries("retry = { attempts = 100, backoff.fixed.delay = '7s' }"), 9.0, "its own wait, if that is longer");
+}
+
+#[test]
+fn to_be_let_in_and_to_be_answered_are_waited_for_by_two_clocks() {
+    // It takes a second to get in, and 100 ms to be answered.
+    let run = |keys: &str| {
+        simulate(&format!(
+            "duration = '100m'\ncluster.nodes = 1\ncluster.node.handshake = '1s'\n\
+             [clients.c]\narrivals = {{ open = {{ rate = '1/m' }}, initial = 0 }}\nrequests = 1\nthink = '1s'\n\
+             service = '100ms'\n{keys}\n[balancer]\nretries = 0\n"
+        ))
+    };
+    let outcome =
+        |keys: &str| (total(&run(keys), Succeeded), whole(&run(keys)).totals.of(Harm::Failed, Cause::Timeout));
+    let (all, none) = outcome("");
+    assert!(all > 50.0 && none == 0);
+    assert_eq!(outcome("request_timeout = '500ms'"), (0.0, all as u64), "one clock: it is not even let in");
+    // Poisson clients may meet at the door, so that some wait for two seconds; few.
+    let (answered, failed) = outcome("request_timeout = '500ms'\nconnect_timeout = '10s'");
+    assert_eq!((answered, failed), (all, 0), "two clocks");
+    assert_eq!(outcome("connect_timeout = '900ms'"), (0.0, all as u64));
+    let (answered, failed) = outcome("request_timeout = '50ms'\nconnect_timeout = '10s'");
+    assert_eq!((answered, failed), (0.0, all as u64), "let in, and then not answered in time");
+}
+
+#[test]
+fn response_times_count_from_when_a_request_was_intended() {
+    // 1,000 clients ask every second, come what may, and the server stands still for 10 s: whoever means to ask after
+    // t of them has an answer after 10 s − t. A client that waits for its answer before it asks again would note one
+    // slow request, and not ten.
+    let run = simulate(
+        "duration = '60s'\ncluster.nodes = 1\n[clients.c]\narrivals.initial = 1000\nlength = 'forever'\npace = '1s'\n\
+         service = '1us'\n[balancer]\nretries = 0\nhealth.interval = '1h'\n\
+         [fault.f]\nat = '20s'\nfreeze = { nodes = 1, lasts = '10s' }\n",
+    );
+    let waited = total(&run, ResponseTime) / 1e9;
+    assert!((waited / 50_000.0 - 1.0).abs() < 0.01, "{waited} s waited, not 10,000 · 5 s");
+    assert_eq!(total(&run, Succeeded), total(&run, Issued));
+    assert!((figure(whole(&run), "response_time_ms_max") / 1e4 - 1.0).abs() < 0.01);
+}
+
+#[test]
+fn what_a_retry_waits_for_is_part_of_the_response_time() {
+    // Asked while the node answers with errors, answered at the first try after that: the next whole second from the
+    // request on, which is half a second late on average.
+    let run = simulate(
+        "duration = '60s'\ncluster.nodes = 1\n[clients.c]\narrivals.initial = 10000\nlength = 'forever'\npace = '20s'\n\
+         service = '1us'\nretry = { attempts = 100, backoff.fixed.delay = '1s' }\n\
+         [balancer]\nretries = 0\nhealth.check = 'none'\n[fault.f]\nat = '20s'\nblack_hole = { nodes = 1, lasts = '10s' }\n",
+    );
+    let waited = total(&run, ResponseTime) / 1e9;
+    // Half of them ask within the 10 s of it, evenly spread.
+    assert!((waited / (5_000.0 * 5.5) - 1.0).abs() < 0.04, "{waited} s");
+    assert_eq!(total(&run, Succeeded), total(&run, Issued));
+}
