@@ -23,7 +23,7 @@ pub struct Means {
     // Sums, and the longest line.
     rebuilders: Option<ServiceFigures>,
     stores: Option<ServiceFigures>,
-    node_hours: f64,
+    node_time: u128,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -50,7 +50,7 @@ impl Means {
         }
         add_services(&mut self.rebuilders, tick.rebuilders);
         add_services(&mut self.stores, tick.stores);
-        self.node_hours += tick.node_hours;
+        self.node_time += tick.node_time;
         self.memory_ratio_max = larger(self.memory_ratio_max, tick.memory_ratio_max);
         self.restarts += tick.restarts;
         self.oom_kills = tick.oom_kills.map(|kills| self.oom_kills.unwrap_or(0) + kills);
@@ -94,7 +94,7 @@ impl Means {
             rebuild_times,
             stores: self.stores.map(|sums| self.mean_of_services(sums)),
             store_times,
-            node_hours: self.node_hours,
+            node_time: self.node_time,
         })
     }
 

@@ -315,7 +315,7 @@ impl NodeBooks {
             rebuild_times: turn_times(&mut self.rebuild_times, from >= warmup),
             stores: self.stores.turn(length),
             store_times: turn_times(&mut self.store_times, from >= warmup),
-            node_hours: self.paid.turn(length) as f64 / 3.6e12,
+            node_time: self.paid.turn(length) as u128,
         };
         self.ready_min = self.ready.value;
         if from >= warmup {

@@ -3,10 +3,11 @@
 //! Time averages cost one multiply-add: a gauge that changes adds change × (end of tick − now) to its
 //! area. Closing a tick is one pass over the nodes.
 
+mod bill;
 mod of_state;
 
 use super::books::Books;
-use super::cost::{Bill, Tariff};
+use super::cost::Tariff;
 use super::fact::{Ending, Fact};
 use super::histogram::{Quantiles, ResponseTimes};
 use super::imbalance::Load;
@@ -470,15 +471,6 @@ impl Recorder {
 
     fn scope(&self, i: usize) -> Scope {
         if i + 1 == self.books.len() { Scope::All } else { Scope::One(PopulationId(i as u16)) }
-    }
-
-    /// What a whole run cost; `None` for one population.
-    fn bill(&self, run: &Window) -> Option<Bill> {
-        const HOUR: f64 = 3.6e12;
-        let node_hours = run.cluster?.node_hours;
-        let live = |books: &Books| (books.totals.live_time - books.at_warmup.live_time) as f64 / HOUR;
-        let held = self.books.iter().zip(&self.setup.tariff.held).map(|(books, &bytes)| live(books) * bytes as f64);
-        Some(self.setup.tariff.bill(run.length().as_nanos() as f64 / HOUR, node_hours, &run.totals, held.sum()))
     }
 
     /// Closes the books; the last tick must have been closed at the end of the run.

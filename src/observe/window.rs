@@ -106,6 +106,6 @@ pub struct ClusterFigures {
     pub stores: Option<ServiceFigures>,
     /// Quantiles of the operations that stores answered.
     pub store_times: Option<Quantiles>,
-    /// Hours of nodes that are paid for.
-    pub node_hours: f64,
+    /// Time of nodes that are paid for, summed (ns).
+    pub node_time: u128,
 }
