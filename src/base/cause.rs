@@ -97,11 +97,13 @@ pub enum Cause {
     RateLimited,
     /// Its turn in the node's line came after the line's deadline.
     Overdue,
+    /// The store's replica that was read had not had the session's last write yet.
+    ReplicaLag,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 43] = [
+    pub const ALL: [Cause; 44] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -145,6 +147,7 @@ impl Cause {
         Cause::StoreLost,
         Cause::RateLimited,
         Cause::Overdue,
+        Cause::ReplicaLag,
     ];
 
     /// How many causes there are.
@@ -196,6 +199,7 @@ impl Cause {
             Cause::StoreLost => "store_lost",
             Cause::RateLimited => "rate_limited",
             Cause::Overdue => "overdue",
+            Cause::ReplicaLag => "replica_lag",
         }
     }
 
@@ -257,6 +261,7 @@ impl Cause {
             Cause::StoreLost => "The store that held it has lost everything, or all since its last backup.",
             Cause::RateLimited => "The node let in `accept_rate` clients a second already.",
             Cause::Overdue => "When its turn came it had waited for longer than `accept_deadline` or `queue_deadline`.",
+            Cause::ReplicaLag => "The store's replica that was read had not had the session's last write yet.",
         }
     }
 }

@@ -141,7 +141,8 @@ impl<'p> Sim<'p> {
         let binds: Vec<bool> = people.iter().map(|p| plan.binds(p)).collect();
         let traits = |(&binds, p): (&bool, &client::Population)| {
             let visits = p.state.rebuild_at.is_some();
-            Traits { binds, stateful: p.state.is_stateful(), visits, splits: p.splits(), copies: p.state.has_copies() }
+            let (stateful, copies, stores) = (p.state.is_stateful(), p.state.has_copies(), p.state.store.is_some());
+            Traits { binds, stateful, visits, splits: p.splits(), copies, stores }
         };
         let setup = Setup {
             warmup: plan.warmup,
@@ -149,7 +150,9 @@ impl<'p> Sim<'p> {
             tick: plan.tick,
             populations: binds.iter().zip(people).map(traits).collect(),
             nodes: plan.nodes.iter().map(plan::Node::known).collect(),
-            rebuilders: plan.services[..plan.rebuilders()].iter().map(|service| service.concurrency).collect(),
+            rebuilders: plan.services[..plan.rebuilders()].iter().map(state::Service::slots).collect(),
+            stores: plan.services[plan.rebuilders()..].iter().map(state::Service::slots).collect(),
+            tariff: plan.tariff(),
             has_lines: plan.balancer.in_flight_max.is_some(),
             limits: plan.limits,
             hold: plan.hold,
@@ -251,11 +254,11 @@ impl<'p> Sim<'p> {
         }
         for node in self.spares.iter().copied() {
             self.balancers.each(|balancer| balancer.hold_back(node));
+            self.recorder.note(Instant::START, Fact::Wanted { node, wanted: false });
         }
         for instance in 0..self.balancers.count() {
             self.await_view(Instant::START, self.balancers.serving(instance));
         }
-        self.recorder.note(Instant::START, Fact::Desired { nodes: self.plan.desired() as u32 });
         for (index, change) in self.plan.changes.iter().enumerate() {
             self.queue.at(change.at, event::change(index));
         }

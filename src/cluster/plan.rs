@@ -19,6 +19,7 @@ use crate::base::draw::name_key;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::base::units::Bytes;
+use crate::observe::cost::{Prices, Tariff};
 use crate::observe::recorder::Known;
 use crate::observe::recovery::Limits;
 use crate::observe::window::Window;
@@ -55,6 +56,8 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// How many of the nodes, the last ones, are not part of the cluster at first.
     pub spares: usize,
+    /// What things cost; `None` when nobody asks.
+    pub prices: Option<Prices>,
     /// What recovery means; from the SLO.
     pub limits: Limits,
     /// How long it must last.
@@ -155,6 +158,23 @@ impl Plan {
     /// How many of the services make state anew.
     pub fn rebuilders(&self) -> usize {
         self.services.iter().take_while(|service| matches!(service.does, Does::Rebuild { .. })).count()
+    }
+
+    /// What stands beside the nodes and is paid for: what somebody uses.
+    pub fn tariff(&self) -> Tariff {
+        let used = |of: fn(&Population) -> Option<usize>| {
+            let is_used = move |service: &usize| self.populations.iter().any(|people| of(people) == Some(*service));
+            (0..self.services.len()).filter(is_used)
+        };
+        let held = |people: &Population| {
+            people.state.store.map_or(0, |store| people.state.size * u64::from(self.services[store].instances()))
+        };
+        Tariff {
+            prices: self.prices,
+            stores: used(|people| people.state.store).map(|store| self.services[store].instances()).sum(),
+            rebuilders: used(|people| people.state.rebuild_at).count() as u32,
+            held: self.populations.iter().map(held).collect(),
+        }
     }
 
     /// How many nodes the cluster has at first.

@@ -268,7 +268,7 @@ impl Sim<'_> {
                 if self.fleet.get(node).ills.is_frozen {
                     return self.hold(id, node, Stage::Entering);
                 }
-                self.visit(now, id, store, Stage::StoreRead);
+                self.visit(now, id, self.plan.services[store].reads_at.unwrap_or(store), Stage::StoreRead);
             }
             _ => self.take_slot(now, id, node),
         }
@@ -299,7 +299,9 @@ impl Sim<'_> {
             return self.rebuild_taken(now, id, node);
         }
         match self.store_of(id) {
-            Some(store) if self.plan.services[store].holds_slot => self.visit(now, id, store, Stage::StoreRead),
+            Some(store) if self.plan.services[store].holds_slot => {
+                self.visit(now, id, self.plan.services[store].reads_at.unwrap_or(store), Stage::StoreRead)
+            }
             _ => self.begin_work(now, id, node),
         }
     }

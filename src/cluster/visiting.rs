@@ -32,7 +32,7 @@ impl Sim<'_> {
         match offer {
             Offer::Started => self.service_works(now, id, service),
             Offer::Queued => {}
-            Offer::Full => self.fail_at_node(now, id, full),
+            Offer::Full => self.find_full(now, id, full),
         }
         self.touch_service(now, service);
         offer != Offer::Full
@@ -46,10 +46,19 @@ impl Sim<'_> {
     pub(super) fn touch_service(&mut self, now: Instant, service: usize) {
         let station = &mut self.services[service];
         station.rearm(now, event::service(service), &mut self.queue);
-        if matches!(self.plan.services[service].does, Does::Rebuild { .. }) {
+        if self.plan.services[service].is_limited() {
             let (waiting, busy) = (station.waiting() as u32, station.busy());
-            self.recorder.note(now, Fact::AtRebuilder { service: service as u16, waiting, busy });
+            self.recorder.note(now, Fact::AtService { service: service as u16, waiting, busy });
         }
+    }
+
+    /// A service has no room for an attempt, not even in its line.
+    #[inline(never)]
+    fn find_full(&mut self, now: Instant, id: AttemptId, cause: Cause) {
+        if cause == Cause::StoreFull {
+            self.recorder.note(now, Fact::StoreFailed { population: self.attempts[id].population });
+        }
+        self.fail_at_node(now, id, cause);
     }
 
     /// A service has answered.
@@ -82,6 +91,8 @@ impl Sim<'_> {
         }
         if stage == Stage::StoreWrite {
             self.acknowledge(now, id, service);
+        } else if let Some(lag) = self.plan.services[service].behind {
+            self.read_behind(now, id, lag);
         }
         match stage {
             _ if !stage.is_at_service() => self.attempts.free(id),

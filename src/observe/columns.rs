@@ -3,6 +3,7 @@
 //! Headers, `datapackage.json`, the table in `docs/columns.md`, `[slo]` keys and comparisons all come from
 //! [`all`]. To add a column, add its line to one of the files below.
 
+mod cost;
 mod nodes;
 mod requests;
 mod sessions;
@@ -56,6 +57,7 @@ pub struct Column {
 const EVERYWHERE: &[File] = &[File::Ticks, File::Incidents, File::Runs];
 const LONG: &[File] = &[File::Incidents, File::Runs];
 const INCIDENTS: &[File] = &[File::Incidents];
+const RUNS: &[File] = &[File::Runs];
 
 type Get = fn(&Window) -> Option<f64>;
 
@@ -84,7 +86,7 @@ const fn plain(n: &'static str, u: &'static str, f: &'static [File], m: &'static
 
 /// Every figure, in the order in which they stand.
 pub fn all() -> impl Iterator<Item = &'static Column> {
-    [sessions::ALL, requests::ALL, state::ALL, nodes::ALL].into_iter().flatten()
+    [sessions::ALL, requests::ALL, state::ALL, nodes::ALL, cost::ALL].into_iter().flatten()
 }
 
 /// The columns of a file, in order.

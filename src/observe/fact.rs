@@ -57,12 +57,15 @@ pub enum Fact {
     Rebuilt { population: PopulationId, work: Duration },
     /// A rebuild service answered after this long.
     RebuilderAnswered { population: PopulationId, after: Duration },
-    /// So many wait for a rebuild service now, and so many of its slots are busy.
-    AtRebuilder { service: u16, waiting: u32, busy: u32 },
+    /// So many wait now for a service with a limited number of slots, and so many of those are busy; `service` is its
+    /// place in the plan.
+    AtService { service: u16, waiting: u32, busy: u32 },
     /// A node spent service time on an attempt; `wasted` when its client had left.
     Worked { population: PopulationId, spent: Duration, wasted: bool },
     /// The store answered a read or a write after this long.
     StoreAnswered { population: PopulationId, after: Duration },
+    /// The store did not answer an application: it was full, down or silent.
+    StoreFailed { population: PopulationId },
     /// The number of sessions bound to a node changed.
     Bound { node: NodeId, by: i8 },
     /// The number of connections that hang on a node changed.
@@ -85,8 +88,8 @@ pub enum Fact {
     Memory { node: NodeId, bytes: u64 },
     /// A node's process was killed for its memory.
     OutOfMemory { node: NodeId },
-    /// So many nodes belong to the cluster from now on.
-    Desired { nodes: u32 },
+    /// A node belongs to the cluster from now on, or no longer; all do at first.
+    Wanted { node: NodeId, wanted: bool },
     /// A change is complete.
     Completed { index: u16 },
     /// A fault or change began; the index is its place in the plan. It is over at `cleared`, or is its own

@@ -1,8 +1,9 @@
 //! Time means over ticks of the cluster's figures, for windows longer than a tick.
 
+use super::histogram::Quantiles;
 use super::imbalance::{Imbalance, LOADS, Spread};
 use super::lines::LineFigures;
-use super::rebuilders::RebuilderFigures;
+use super::services::ServiceFigures;
 use super::window::ClusterFigures;
 
 /// Sums over ticks of what a longer window shows the mean of.
@@ -19,8 +20,10 @@ pub struct Means {
     spreads: [SpreadMeans; LOADS],
     // A sum, and the longest line.
     lines: Option<LineFigures>,
-    // Sums, and the longest line and visit.
-    rebuilders: Option<RebuilderFigures>,
+    // Sums, and the longest line.
+    rebuilders: Option<ServiceFigures>,
+    stores: Option<ServiceFigures>,
+    node_time: u128,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -45,13 +48,9 @@ impl Means {
             sums.mean += figures.mean;
             sums.max = sums.max.max(figures.max);
         }
-        if let Some(figures) = tick.rebuilders {
-            let sums = self.rebuilders.get_or_insert_default();
-            sums.waiting_mean += figures.waiting_mean;
-            sums.utilisation += figures.utilisation;
-            sums.waiting_max = sums.waiting_max.max(figures.waiting_max);
-            sums.time_max = larger(sums.time_max, figures.time_max);
-        }
+        add_services(&mut self.rebuilders, tick.rebuilders);
+        add_services(&mut self.stores, tick.stores);
+        self.node_time += tick.node_time;
         self.memory_ratio_max = larger(self.memory_ratio_max, tick.memory_ratio_max);
         self.restarts += tick.restarts;
         self.oom_kills = tick.oom_kills.map(|kills| self.oom_kills.unwrap_or(0) + kills);
@@ -65,8 +64,12 @@ impl Means {
         }
     }
 
-    /// The means so far, and the Gini coefficient of each load.
-    pub fn figures(&self, ginis: [Option<f64>; LOADS]) -> Option<ClusterFigures> {
+    /// The means so far; the Gini coefficient of each load, and the times of rebuild services and of stores.
+    pub fn figures(
+        &self,
+        ginis: [Option<f64>; LOADS],
+        [rebuild_times, store_times]: [Option<Quantiles>; 2],
+    ) -> Option<ClusterFigures> {
         let spread = |load: usize| {
             let means = &self.spreads[load];
             let [peak_to_mean, cv, jain, peak_to_fair] = means.sums.map(|sum| sum / means.n);
@@ -87,12 +90,26 @@ impl Means {
             oom_kills: self.oom_kills,
             spreads: std::array::from_fn(spread),
             lines: self.lines.map(|sums| LineFigures { mean: sums.mean / self.ticks, ..sums }),
-            rebuilders: self.rebuilders.map(|sums| RebuilderFigures {
-                waiting_mean: sums.waiting_mean / self.ticks,
-                utilisation: sums.utilisation / self.ticks,
-                ..sums
-            }),
+            rebuilders: self.rebuilders.map(|sums| self.mean_of_services(sums)),
+            rebuild_times,
+            stores: self.stores.map(|sums| self.mean_of_services(sums)),
+            store_times,
+            node_time: self.node_time,
         })
+    }
+
+    fn mean_of_services(&self, sums: ServiceFigures) -> ServiceFigures {
+        let ServiceFigures { waiting_mean, utilisation, waiting_max } = sums;
+        ServiceFigures { waiting_mean: waiting_mean / self.ticks, utilisation: utilisation / self.ticks, waiting_max }
+    }
+}
+
+fn add_services(sums: &mut Option<ServiceFigures>, tick: Option<ServiceFigures>) {
+    if let Some(figures) = tick {
+        let sums = sums.get_or_insert_default();
+        sums.waiting_mean += figures.waiting_mean;
+        sums.utilisation += figures.utilisation;
+        sums.waiting_max = sums.waiting_max.max(figures.waiting_max);
     }
 }
 

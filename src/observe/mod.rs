@@ -5,6 +5,7 @@
 
 mod books;
 pub mod columns;
+pub mod cost;
 pub mod fact;
 mod gauge;
 pub mod histogram;
@@ -13,9 +14,9 @@ pub mod incident;
 mod lines;
 mod means;
 mod nodes;
-mod rebuilders;
 pub mod recorder;
 pub mod recovery;
+pub mod services;
 pub mod slo;
 pub mod totals;
 pub mod trace;

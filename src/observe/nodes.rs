@@ -1,10 +1,12 @@
 //! The books of the nodes: what each is and carries, and how evenly.
 
 use super::gauge::Gauge;
+use super::histogram::{Quantiles, ResponseTimes};
 use super::imbalance::{LOADS, Load, Spread, gini, imbalance};
 use super::lines::LineBooks;
 use super::means::Means;
-use super::rebuilders::RebuilderBooks;
+use super::recorder::Setup;
+use super::services::{ServiceBooks, VisitTimes};
 use super::window::ClusterFigures;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
@@ -85,6 +87,8 @@ struct NodeGauges {
     known: Known,
     process: Process,
     drains: bool,
+    // Whether it belongs to the cluster.
+    wanted: bool,
     loads: [Gauge; LOADS],
     run: Carried,
     incident: Carried,
@@ -93,6 +97,11 @@ struct NodeGauges {
 impl NodeGauges {
     fn is_ready(&self) -> bool {
         matches!(self.process, Process::Listening(_)) && !self.drains
+    }
+
+    /// Whether it costs anything: it belongs to the cluster, up or not, or still runs though it does not.
+    fn is_paid(&self) -> bool {
+        self.wanted || !matches!(self.process, Process::None)
     }
 
     /// What it was in the tick that ends now.
@@ -127,8 +136,9 @@ impl Carried {
 #[derive(Debug)]
 pub struct NodeBooks {
     nodes: Vec<NodeGauges>,
-    /// Nodes that belong to the cluster.
-    pub desired: usize,
+    // Nodes that belong to the cluster, and nodes that are paid for.
+    desired: usize,
+    paid: Gauge,
     // Whether sessions are bound to nodes at all, and whether memory is modelled.
     binds: bool,
     weighs: bool,
@@ -138,7 +148,13 @@ pub struct NodeBooks {
     /// What waits at the balancers.
     pub lines: LineBooks,
     /// What stands beside the nodes and makes their sessions' state anew.
-    pub rebuilders: RebuilderBooks,
+    pub rebuilders: ServiceBooks,
+    /// How long they take; `None` where there are none.
+    pub rebuild_times: Option<Box<VisitTimes>>,
+    /// What stands beside the nodes and keeps their sessions' state.
+    pub stores: ServiceBooks,
+    /// How long they take; `None` where there are none.
+    pub store_times: Option<Box<VisitTimes>>,
     // Within the tick.
     restarts: u64,
     oom_kills: u64,
@@ -152,31 +168,40 @@ pub struct NodeBooks {
 }
 
 impl NodeBooks {
-    /// Books for these nodes, none of which has a process, and for rebuild services with these slots.
-    pub fn new(nodes: &[Known], rebuilders: &[u32], has_lines: bool, binds: bool, keep: bool) -> NodeBooks {
+    /// Books for nodes, none of which has a process, and for what stands beside them.
+    pub fn new(setup: &Setup) -> NodeBooks {
         let gauges = |&known: &Known| NodeGauges {
             known,
             process: Process::None,
             drains: false,
+            wanted: true,
             loads: [Gauge::default(); LOADS],
             run: Carried::default(),
             incident: Carried::default(),
         };
+        let nodes = &setup.nodes;
+        let mut paid = Gauge::default();
+        paid.change(nodes.len() as i64, setup.tick);
+        let times = |services: &[Option<u32>]| (!services.is_empty()).then(Box::default);
         NodeBooks {
             nodes: nodes.iter().map(gauges).collect(),
             desired: nodes.len(),
-            binds,
+            paid,
+            binds: setup.populations.iter().any(|traits| traits.binds),
             weighs: nodes.iter().any(|node| node.weighs),
             ready: Gauge::default(),
             ready_min: i64::MAX,
-            lines: LineBooks::new(has_lines),
-            rebuilders: RebuilderBooks::new(rebuilders),
+            lines: LineBooks::new(setup.has_lines),
+            rebuilders: ServiceBooks::new(&setup.rebuilders),
+            rebuild_times: times(&setup.rebuilders),
+            stores: ServiceBooks::new(&setup.stores),
+            store_times: times(&setup.stores),
             restarts: 0,
             oom_kills: 0,
             run: Means::default(),
             incident: Means::default(),
             peak_to_mean: Vec::new(),
-            kept: keep.then(Vec::new),
+            kept: setup.keep_nodes.then(Vec::new),
         }
     }
 
@@ -214,6 +239,13 @@ impl NodeBooks {
         self.alter(node, left, |node| node.drains = drains);
     }
 
+    /// A node belongs to the cluster from now on, or no longer.
+    pub fn set_wanted(&mut self, node: NodeId, wanted: bool, left: Duration) {
+        let was = self.nodes[node.index()].wanted;
+        self.desired = self.desired + usize::from(wanted) - usize::from(was);
+        self.alter(node, left, |node| node.wanted = wanted);
+    }
+
     /// A process is killed for its memory.
     pub fn count_oom_kill(&mut self) {
         self.oom_kills += 1;
@@ -221,9 +253,10 @@ impl NodeBooks {
 
     fn alter(&mut self, node: NodeId, left: Duration, alter: impl FnOnce(&mut NodeGauges)) {
         let node = &mut self.nodes[node.index()];
-        let was_ready = node.is_ready();
+        let (was_ready, was_paid) = (node.is_ready(), node.is_paid());
         alter(node);
-        let is_ready = node.is_ready();
+        let (is_ready, is_paid) = (node.is_ready(), node.is_paid());
+        self.paid.change(i64::from(is_paid) - i64::from(was_paid), left);
         self.ready.change(i64::from(is_ready) - i64::from(was_ready), left);
         if was_ready {
             self.ready_min = self.ready_min.min(self.ready.value);
@@ -233,6 +266,9 @@ impl NodeBooks {
     /// An incident begins.
     pub fn begin_incident(&mut self) {
         self.incident = Means::default();
+        for times in [&mut self.rebuild_times, &mut self.store_times].into_iter().flatten() {
+            times.incident.clear();
+        }
         self.nodes.iter_mut().for_each(|node| node.incident = Carried::default());
     }
 
@@ -276,6 +312,10 @@ impl NodeBooks {
             spreads,
             lines: self.lines.turn(length),
             rebuilders: self.rebuilders.turn(length),
+            rebuild_times: turn_times(&mut self.rebuild_times, from >= warmup),
+            stores: self.stores.turn(length),
+            store_times: turn_times(&mut self.store_times, from >= warmup),
+            node_time: self.paid.turn(length) as u128,
         };
         self.ready_min = self.ready.value;
         if from >= warmup {
@@ -300,12 +340,17 @@ impl NodeBooks {
 
     /// What the cluster did since the warm-up; `None` when no tick has ended since.
     pub fn run_figures(&self) -> Option<ClusterFigures> {
-        self.run.figures(self.ginis(|node| &node.run))
+        self.run.figures(self.ginis(|node| &node.run), self.times(|times| &times.run))
     }
 
     /// What the cluster did since the incident under way began.
     pub fn incident_figures(&self) -> Option<ClusterFigures> {
-        self.incident.figures(self.ginis(|node| &node.incident))
+        self.incident.figures(self.ginis(|node| &node.incident), self.times(|times| &times.incident))
+    }
+
+    /// Quantiles of a longer window, of rebuild services and of stores.
+    fn times(&self, of: fn(&VisitTimes) -> &ResponseTimes) -> [Option<Quantiles>; 2] {
+        [&self.rebuild_times, &self.store_times].map(|times| of(times.as_ref()?).quantiles())
     }
 
     /// Gini coefficients of the averages of the nodes that were ready in some tick.
@@ -315,6 +360,10 @@ impl NodeBooks {
             gini(ready.map(|carried| carried.loads[load] / carried.time).collect())
         })
     }
+}
+
+fn turn_times(times: &mut Option<Box<VisitTimes>>, is_of_run: bool) -> Option<Quantiles> {
+    times.as_mut()?.turn(is_of_run)
 }
 
 fn mean(values: &[f64]) -> Option<f64> {

@@ -3,9 +3,11 @@
 //! Time averages cost one multiply-add: a gauge that changes adds change × (end of tick − now) to its
 //! area. Closing a tick is one pass over the nodes.
 
+mod bill;
 mod of_state;
 
 use super::books::Books;
+use super::cost::Tariff;
 use super::fact::{Ending, Fact};
 use super::histogram::{Quantiles, ResponseTimes};
 use super::imbalance::Load;
@@ -34,8 +36,12 @@ pub struct Setup {
     pub populations: Vec<Traits>,
     /// By node: what its figures are relative to.
     pub nodes: Vec<Known>,
-    /// By rebuild service: slots.
-    pub rebuilders: Vec<u32>,
+    /// By rebuild service: slots; `None` for unlimited.
+    pub rebuilders: Vec<Option<u32>>,
+    /// By store, which come after them in the plan: the same.
+    pub stores: Vec<Option<u32>>,
+    /// What is paid for beside the nodes.
+    pub tariff: Tariff,
     /// Whether attempts may have to wait in line at the balancer.
     pub has_lines: bool,
     /// What recovery means.
@@ -91,8 +97,7 @@ impl Recorder {
     /// An empty set of books.
     pub fn new(setup: Setup) -> Recorder {
         let books = (0..=setup.populations.len()).map(|_| Books::default()).collect();
-        let binds = setup.populations.iter().any(|traits| traits.binds);
-        let nodes = NodeBooks::new(&setup.nodes, &setup.rebuilders, setup.has_lines, binds, setup.keep_nodes);
+        let nodes = NodeBooks::new(&setup);
         let tick_end = Instant::START + setup.tick;
         Recorder {
             setup,
@@ -138,6 +143,9 @@ impl Recorder {
             Fact::StoreAnswered { population, after } => {
                 self.count(population, Counter::StoreOps, 1);
                 self.count(population, Counter::StoreTime, after.as_nanos());
+                if let Some(times) = &mut self.nodes.store_times {
+                    times.add(after);
+                }
             }
             Fact::LookedUp { population, hit } => {
                 self.count(population, if hit { Counter::Hits } else { Counter::Misses }, 1);
@@ -215,7 +223,7 @@ impl Recorder {
                 self.nodes.set(node, Load::Memory, i64::try_from(bytes).unwrap_or(i64::MAX), left);
             }
             Fact::OutOfMemory { .. } => self.nodes.count_oom_kill(),
-            Fact::Desired { nodes } => self.nodes.desired = nodes as usize,
+            Fact::Wanted { node, wanted } => self.nodes.set_wanted(node, wanted, left),
             of_state => self.note_of_state(left, of_state),
         }
     }
@@ -422,6 +430,7 @@ impl Recorder {
             traits,
             cluster,
             shock: None,
+            bill: None,
         }
     }
 
@@ -475,7 +484,8 @@ impl Recorder {
             let totals = &books.totals - &books.at_warmup;
             let span = (self.setup.warmup, end);
             let response = books.run_response.quantiles();
-            let window = self.window(i, span, totals, response, cluster.filter(|_| i == all));
+            let mut window = self.window(i, span, totals, response, cluster.filter(|_| i == all));
+            window.bill = self.bill(&window);
             self.recording.runs.push((self.scope(i), window));
         }
         self.recording.nodes = self.nodes.kept.take().unwrap_or_default();

@@ -51,6 +51,8 @@ pub enum Counter {
     StoreOps,
     /// How long those took, waiting included (ns).
     StoreTime,
+    /// Reads and writes that it failed to answer.
+    StoreErrors,
     /// Visits that rebuild services answered.
     RebuildVisits,
     /// How long those took, waiting included (ns).

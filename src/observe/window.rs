@@ -2,11 +2,12 @@
 //!
 //! A tick, an incident and a whole run are all windows; they differ only in length.
 
+use super::cost::Bill;
 use super::histogram::Quantiles;
 use super::imbalance::{LOADS, Spread};
 use super::incident::Shock;
 use super::lines::LineFigures;
-use super::rebuilders::RebuilderFigures;
+use super::services::ServiceFigures;
 use super::totals::Totals;
 use crate::base::time::{Duration, Instant};
 
@@ -33,6 +34,8 @@ pub struct Window {
     pub cluster: Option<ClusterFigures>,
     /// Only for a window that follows a fault or change.
     pub shock: Option<Shock>,
+    /// What was paid for; only for all populations together, and a whole run.
+    pub bill: Option<Bill>,
 }
 
 /// What a population is like, as far as figures depend on it.
@@ -48,6 +51,8 @@ pub struct Traits {
     pub splits: bool,
     /// Whether there is state of which copies may be behind, or lose what was written.
     pub copies: bool,
+    /// Whether state is in a store.
+    pub stores: bool,
 }
 
 impl Traits {
@@ -59,6 +64,7 @@ impl Traits {
             visits: self.visits | other.visits,
             splits: self.splits | other.splits,
             copies: self.copies | other.copies,
+            stores: self.stores | other.stores,
         }
     }
 }
@@ -93,5 +99,13 @@ pub struct ClusterFigures {
     /// Of the lines at the balancers; `None` where there are none. In longer windows as utilisation.
     pub lines: Option<LineFigures>,
     /// Of the rebuild services; `None` when there is none. In longer windows as utilisation.
-    pub rebuilders: Option<RebuilderFigures>,
+    pub rebuilders: Option<ServiceFigures>,
+    /// Quantiles of the visits that they answered.
+    pub rebuild_times: Option<Quantiles>,
+    /// Of the stores whose operations at once are limited; `None` when there is none. In longer windows as utilisation.
+    pub stores: Option<ServiceFigures>,
+    /// Quantiles of the operations that stores answered.
+    pub store_times: Option<Quantiles>,
+    /// Time of nodes that are paid for, summed (ns).
+    pub node_time: u128,
 }

@@ -22,6 +22,8 @@ const OF_RUN: &[&str] = &[
     "node_utilisation_ratio_max",
     "sessions_peak_to_fair_max",
     "rebuilds_total",
+    "cost_total",
+    "cost_per_million_requests",
 ];
 
 /// Figures of each incident, and the one that says how often a time came.

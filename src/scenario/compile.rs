@@ -55,6 +55,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         reading.check_changes(root, &changes);
         reading.check_instants(&faults, &changes);
     }
+    let prices = reading.prices();
     let mut services = reading.rebuilders();
     reading.stores(&mut services);
     reading.check_stores(&faults, &services);
@@ -83,6 +84,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         faults,
         changes,
         spares,
+        prices,
         limits: recovery_limits(&slo),
         hold: root.recovery_hold,
     };

@@ -19,6 +19,7 @@ use crate::cluster::station::{Discipline, Order};
 use crate::cluster::store;
 use crate::cluster::warm_up::WarmUp;
 use crate::cluster::{change, fate};
+use crate::observe::cost::Prices;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{self, Deserializer, IgnoredAny, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
@@ -89,6 +90,8 @@ pub struct Root {
     pub change: Option<Section<BTreeMap<String, change::Written>>>,
     /// Limits that must hold, by column name, such as `response_time_ms_p99 = "< 250ms"`.
     pub slo: Option<Section<BTreeMap<String, String>>>,
+    /// Prices of nodes, stores and traffic, such as `node_hour = 0.10`; nothing is said of cost unless given.
+    pub cost: Option<Section<Prices>>,
     /// Named patches of everything above: the designs to compare.
     pub variant: Option<Section<BTreeMap<String, serde_json::Value>>>,
     /// A grid: values for any keys, by dotted path; every combination is a point.

@@ -7,6 +7,7 @@ pub mod address;
 mod arrivals;
 mod balancer;
 pub mod compile;
+mod cost;
 mod depth;
 mod events;
 pub mod file;

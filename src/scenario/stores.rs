@@ -6,6 +6,7 @@ use super::rebuilders::Services;
 use super::words::{listed, nearest};
 use crate::base::time::Instant;
 use crate::cluster::fate::Fault;
+use crate::cluster::state::Service;
 use crate::cluster::store::Params;
 
 impl Reading<'_> {
@@ -20,7 +21,10 @@ impl Reading<'_> {
             }
             let store = params.service(name, |law, key| self.law(law, &["store", name, key]));
             services.stores.push((name.clone(), store.is_some().then_some(services.ready.len())));
-            services.ready.extend(store);
+            let replicas = store.as_ref().and_then(|primary| params.replicas_of(primary));
+            let reads_at = replicas.is_some().then_some(services.ready.len() + 1);
+            services.ready.extend(store.map(|primary| Service { reads_at, ..primary }));
+            services.ready.extend(replicas);
         }
         let named = node.get_ref().as_table().into_iter().flat_map(|table| table.keys());
         let unread: Vec<String> = named.map(|key| key.get_ref().to_string()).collect();

@@ -183,7 +183,6 @@ impl Sim<'_> {
     /// A node belongs to the cluster from now on, or no longer.
     pub(super) fn want(&mut self, now: Instant, node: NodeId, wanted: bool) {
         self.wanted[node.index()] = wanted;
-        let nodes = self.wanted.iter().filter(|&&wanted| wanted).count() as u32;
-        self.recorder.note(now, Fact::Desired { nodes });
+        self.recorder.note(now, Fact::Wanted { node, wanted });
     }
 }

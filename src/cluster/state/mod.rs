@@ -315,6 +315,10 @@ pub trait Keep: Send {
     fn written(&mut self, _now: Instant, _session: SessionId) -> bool {
         false
     }
+    /// When a store has last acknowledged a write of `session`, if it has and this is kept.
+    fn last_written(&self, _session: SessionId) -> Option<Instant> {
+        None
+    }
     /// A store has lost all but what it held at that time, if at any.
     fn revert(&mut self, _kept: Option<Instant>, _toll: &mut Toll) {}
     /// The client has been told that its state is gone.

@@ -52,6 +52,8 @@ impl Rebuilder {
             queue_max: self.queue_max.unwrap_or(u32::MAX),
             holds_slot: self.holds_slot,
             rules: None,
+            reads_at: None,
+            behind: None,
         }
     }
 }

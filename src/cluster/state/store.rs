@@ -75,6 +75,8 @@ impl Params {
             queue_max: self.queue_max.unwrap_or(u32::MAX),
             holds_slot: self.holds_slot,
             rules: None,
+            reads_at: None,
+            behind: None,
         });
         let care = self.care(ground)?;
         Some(Place { kind: Kind::Store, store: Some(store), size: self.size.get(), care, ..Place::nothing() })

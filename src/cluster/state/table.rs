@@ -51,6 +51,13 @@ impl Keep for Table {
         made.is_none()
     }
 
+    fn last_written(&self, session: SessionId) -> Option<Instant> {
+        match self.0.get(session.index()) {
+            Some(Entry::Held { written, .. }) => Some(*written),
+            _ => None,
+        }
+    }
+
     fn tell(&mut self, session: SessionId) {
         *self.entry(session) = Entry::Told;
     }

@@ -3,7 +3,8 @@
 //! A store is named, `[store.<name>]`, so that it can fail, and so that populations can share it. It has one primary,
 //! which does all the work, and `replicas`, which follow it by `lag`. When the primary is gone somebody notices after
 //! `detection`, promotes a replica after `promotion`, and each node talks to that after a `stall` of its own. What the
-//! primary had acknowledged and the replicas had not had yet is lost. Sources: redis.io, *High availability with Redis
+//! primary had acknowledged and the replicas had not had yet is lost. Reads may go to the replicas, which then work
+//! beside it, and may not know yet what a session has written last. Sources: redis.io, *High availability with Redis
 //! Sentinel*, *Redis replication*; measured on Redis 7.0 with three Sentinels (E8).
 //!
 //! | field | Redis with Sentinel | Redis Cluster |
@@ -47,6 +48,9 @@ pub struct Params {
     pub replicas: u32,
     /// How far they are behind it; default 0 s.
     pub lag: Duration,
+    /// Who answers reads: the primary, or the replicas, each of which works on `concurrency` of them at once; default
+    /// `primary` (Lettuce `ReadFrom`).
+    pub reads_from: ReadsFrom,
     /// How long until a primary that is gone is taken for dead; default 30 s (Sentinel `down-after-milliseconds`).
     pub detection: Law<Duration>,
     /// The time between two signs of life: a primary that hangs is missed up to so much later; default 1 s (Sentinel).
@@ -77,6 +81,7 @@ impl Default for Params {
             timeout: Duration::from_secs(2),
             replicas: 0,
             lag: Duration::ZERO,
+            reads_from: ReadsFrom::Primary,
             detection: Law::constant(Duration::from_secs(30)),
             ping: Duration::from_secs(1),
             promotion: Law::constant(Duration::from_secs(1)),
@@ -86,6 +91,17 @@ impl Default for Params {
             backup: None,
         }
     }
+}
+
+/// Who answers reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadsFrom {
+    /// The primary, which knows what was written last.
+    #[default]
+    Primary,
+    /// The replicas, which are behind by `lag`.
+    Replicas,
 }
 
 /// How a store fails and comes back, ready to run.
@@ -103,6 +119,13 @@ pub struct Rules {
     demotion: Duration,
     persists: bool,
     backup: Option<Duration>,
+}
+
+impl Rules {
+    /// The primary and its replicas.
+    pub fn instances(&self) -> u32 {
+        1 + self.replicas
+    }
 }
 
 impl Params {
@@ -124,6 +147,9 @@ impl Params {
         }
         if self.replicas == 0 && self.stall.is_some() {
             wrong("stall", format!("stall means nothing: {never}"), "add replicas = 1, or leave it out");
+        }
+        if self.replicas == 0 && self.reads_from == ReadsFrom::Replicas {
+            wrong("reads_from", "there are no replicas to read from".to_owned(), "add replicas = 1, or leave it out");
         }
         faults
     }
@@ -159,6 +185,18 @@ impl Params {
             queue_max: self.queue_max.unwrap_or(u32::MAX),
             holds_slot: self.holds_slot,
             rules: Some(Box::new(rules)),
+            reads_at: None,
+            behind: None,
+        })
+    }
+
+    /// The replicas of `primary`, if reads go to them: one more service, whose capacity is that of all of them.
+    pub fn replicas_of(&self, primary: &Service) -> Option<Service> {
+        (self.reads_from == ReadsFrom::Replicas).then(|| Service {
+            concurrency: primary.concurrency.saturating_mul(self.replicas),
+            queue_max: primary.queue_max.saturating_mul(self.replicas),
+            behind: Some(self.lag),
+            ..primary.clone()
         })
     }
 }

@@ -3,7 +3,7 @@
 use super::outage::{Acked, Aftermath, Shape, Trouble};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId};
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::cluster::request::{Attempt, Stage};
 use crate::cluster::state::{Keep, OnFailure, Toll};
 use crate::cluster::{Sim, event};
@@ -75,6 +75,7 @@ impl Sim<'_> {
     /// The application does without the store, or fails; whether it needs the slot that it has.
     fn do_without(&mut self, now: Instant, id: AttemptId, service: usize, cause: Cause) -> bool {
         let Attempt { stage, population, node, .. } = self.attempts[id];
+        self.recorder.note(now, Fact::StoreFailed { population });
         if self.plan.populations[population.index()].state.on_failure == OnFailure::Error {
             self.fail_at_node(now, id, cause);
             return false;
@@ -109,6 +110,12 @@ impl Sim<'_> {
                 None => self.ask_store_again(now, id, service),
             }
         }
+        // With everything else the replicas go, which answer reads whatever becomes of their primary.
+        if shape == Shape::Lost
+            && let Some(replicas) = self.plan.services[service].reads_at
+        {
+            self.begin_outage(now, replicas, shape, Vec::new());
+        }
     }
 
     /// A fault of a store is over.
@@ -119,6 +126,9 @@ impl Sim<'_> {
         for id in std::mem::take(&mut self.stores[service].unanswered) {
             self.attempts[id].timer.clear();
             self.ask_store_again(now, id, service);
+        }
+        if let Some(replicas) = self.plan.services[service].reads_at {
+            self.end_outage(now, replicas);
         }
     }
 
@@ -168,6 +178,16 @@ impl Sim<'_> {
         let Attempt { population, who, session, node, .. } = self.attempts[id];
         let first = session.some().is_some_and(|session| self.keepers[population.index()].written(now, session));
         self.stores[service].acknowledge(Acked { at: now, population, who, session, first }, node, rules);
+    }
+
+    /// Replicas have answered a read, and may not have had the session's last write yet.
+    pub(in crate::cluster) fn read_behind(&mut self, now: Instant, id: AttemptId, lag: Duration) {
+        let Attempt { population, session, stage, .. } = self.attempts[id];
+        let Some(session) = session.some().filter(|_| stage == Stage::StoreRead) else { return };
+        let written = self.keepers[population.index()].last_written(session);
+        if written.is_some_and(|at| at + lag > now) {
+            self.recorder.note(now, Fact::StaleRead { population, cause: Cause::ReplicaLag });
+        }
     }
 
     /// Writes that were acknowledged are gone, and with a first one its session's state.

@@ -49,7 +49,7 @@ pub(super) const ALL: &[Column] = &[
         ratio(w.totals[RebuildVisitTime] as f64 / 1e6, w.totals[RebuildVisits] as f64)
     }),
     less("rebuild_time_ms_max", "ms", EVERYWHERE, "The longest such visit.", |w| {
-        cluster(w, |c| c.rebuilders?.time_max)
+        cluster(w, |c| c.rebuild_times.map(|q| q.max))
     }),
     less("rebuild_waiting_mean", "", EVERYWHERE, "Visits in line at rebuild services, time average.", |w| {
         cluster(w, |c| Some(c.rebuilders?.waiting_mean))
@@ -71,5 +71,24 @@ pub(super) const ALL: &[Column] = &[
     }),
     less("store_time_ms_mean", "ms", EVERYWHERE, "Time of a store operation, waiting included.", |w| {
         ratio(w.totals[StoreTime] as f64 / 1e6, w.totals[StoreOps] as f64)
+    }),
+    less("store_time_ms_p99", "ms", EVERYWHERE, "99th percentile of that time, over all stores.", |w| {
+        cluster(w, |c| c.store_times.map(|q| q.p99))
+    }),
+    less("store_errors_total", "", EVERYWHERE, "Reads and writes that a store failed: full, down or silent.", |w| {
+        count(w, StoreErrors).filter(|_| w.traits.stores)
+    }),
+    less(
+        "store_utilisation_ratio",
+        "",
+        EVERYWHERE,
+        "Busy share of `concurrency`, over all stores that limit it; empty where none does.",
+        |w| cluster(w, |c| Some(c.stores?.utilisation)),
+    ),
+    less("store_waiting_mean", "", EVERYWHERE, "Operations in line at those stores, time average.", |w| {
+        cluster(w, |c| Some(c.stores?.waiting_mean))
+    }),
+    less("store_waiting_max", "", EVERYWHERE, "The most operations in line at any instant.", |w| {
+        cluster(w, |c| Some(c.stores?.waiting_max))
     }),
 ];

@@ -23,10 +23,17 @@ impl Recorder {
             Fact::RebuilderAnswered { population, after } => {
                 self.count(population, Counter::RebuildVisits, 1);
                 self.count(population, Counter::RebuildVisitTime, after.as_nanos());
-                self.nodes.rebuilders.answered(after);
+                if let Some(times) = &mut self.nodes.rebuild_times {
+                    times.add(after);
+                }
             }
-            Fact::AtRebuilder { service, waiting, busy } => {
-                self.nodes.rebuilders.set(usize::from(service), waiting, busy, left);
+            Fact::StoreFailed { population } => self.count(population, Counter::StoreErrors, 1),
+            Fact::AtService { service, waiting, busy } => {
+                let service = usize::from(service);
+                match service.checked_sub(self.setup.rebuilders.len()) {
+                    None => self.nodes.rebuilders.set(service, waiting, busy, left),
+                    Some(store) => self.nodes.stores.set(store, waiting, busy, left),
+                }
             }
             _ => unreachable!("a frequent fact is noted where it comes in"),
         }

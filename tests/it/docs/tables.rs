@@ -126,8 +126,8 @@ fn laws() -> String {
 }
 
 /// The sections in the order in which they are explained; plain keys come before them.
-const SECTIONS: [&str; 10] =
-    ["cluster", "balancer", "state", "rebuild", "clients", "fault", "change", "slo", "variant", "sweep"];
+const SECTIONS: [&str; 11] =
+    ["cluster", "balancer", "state", "rebuild", "clients", "fault", "change", "slo", "cost", "variant", "sweep"];
 
 /// The table of scenario keys. Each definition is spelt out where it is met first; laws have a table of
 /// their own.
