@@ -93,11 +93,13 @@ pub enum Cause {
     Partition,
     /// The store that held it has lost everything, or all since its last backup.
     StoreLost,
+    /// The copy that was read, or is left, had not had the latest writes yet.
+    Lagging,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 41] = [
+    pub const ALL: [Cause; 42] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -139,6 +141,7 @@ impl Cause {
         Cause::Failover,
         Cause::Partition,
         Cause::StoreLost,
+        Cause::Lagging,
     ];
 
     /// How many causes there are.
@@ -188,6 +191,7 @@ impl Cause {
             Cause::Failover => "failover",
             Cause::Partition => "partition",
             Cause::StoreLost => "store_lost",
+            Cause::Lagging => "lagging",
         }
     }
 
@@ -247,6 +251,7 @@ impl Cause {
             Cause::Failover => "The store's new primary had not had it yet when the old one went.",
             Cause::Partition => "It was written on the side of a partition that was given up.",
             Cause::StoreLost => "The store that held it has lost everything, or all since its last backup.",
+            Cause::Lagging => "The copy that was read, or is left, had not had the latest writes yet.",
         }
     }
 }

@@ -48,6 +48,8 @@ pub struct Traits {
     pub splits: bool,
     /// Whether there is state of which copies may be behind, or lose what was written.
     pub copies: bool,
+    /// Whether several nodes hold copies of it.
+    pub replicas: bool,
 }
 
 impl Traits {
@@ -59,6 +61,7 @@ impl Traits {
             visits: self.visits | other.visits,
             splits: self.splits | other.splits,
             copies: self.copies | other.copies,
+            replicas: self.replicas | other.replicas,
         }
     }
 }
