@@ -30,7 +30,8 @@ impl Sim<'_> {
             (writes, &care.write, streams.state_write),
             (fetches, &care.fetch, streams.fetch),
         ];
-        let apply = parts.into_iter().filter_map(|(applies, law, stream)| Some((law.as_ref().filter(|_| applies)?, stream)));
+        let apply =
+            parts.into_iter().filter_map(|(applies, law, stream)| Some((law.as_ref().filter(|_| applies)?, stream)));
         apply.fold(Duration::ZERO, |sum, (law, stream)| sum + law.duration(&mut stream.at(who, u64::from(request))))
     }
 

@@ -23,6 +23,7 @@ mod program;
 mod reality;
 mod rebuilding;
 mod reconnect;
+mod replicas;
 mod rolling;
 mod scenarios;
 mod schema;

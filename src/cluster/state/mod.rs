@@ -280,7 +280,10 @@ impl Place {
 
     /// Whether it makes a difference if a request writes.
     pub fn heeds_writes(&self) -> bool {
-        self.store.is_some() || self.size > 0 || self.has_copies() || self.care.as_ref().is_some_and(|care| care.write.is_some())
+        self.store.is_some()
+            || self.size > 0
+            || self.has_copies()
+            || self.care.as_ref().is_some_and(|care| care.write.is_some())
     }
 }
 

@@ -81,7 +81,11 @@ impl Params {
     pub fn place(&self, ground: &mut dyn Ground) -> Option<Place> {
         let copies = self.copies.get() as usize;
         if copies == 1 && !self.lag.is_zero() {
-            ground.wrong(&["lag"], "lag means nothing: there are no other copies".into(), "add copies = 2, or leave it out");
+            ground.wrong(
+                &["lag"],
+                "lag means nothing: there are no other copies".into(),
+                "add copies = 2, or leave it out",
+            );
         }
         let rebuild = ground.rebuild(&self.rebuild);
         let waits = copies > 1 && self.lag.is_zero();
