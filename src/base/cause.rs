@@ -97,8 +97,8 @@ pub enum Cause {
     RateLimited,
     /// Its turn in the node's line came after the line's deadline.
     Overdue,
-    /// The store's replica that was read had not had the session's last write yet.
-    ReplicaLag,
+    /// The copy that was read, or is left, had not had the latest writes yet.
+    Lagging,
 }
 
 impl Cause {
@@ -147,7 +147,7 @@ impl Cause {
         Cause::StoreLost,
         Cause::RateLimited,
         Cause::Overdue,
-        Cause::ReplicaLag,
+        Cause::Lagging,
     ];
 
     /// How many causes there are.
@@ -199,13 +199,18 @@ impl Cause {
             Cause::StoreLost => "store_lost",
             Cause::RateLimited => "rate_limited",
             Cause::Overdue => "overdue",
-            Cause::ReplicaLag => "replica_lag",
+            Cause::Lagging => "lagging",
         }
     }
 
     /// Whether it is an answer of the node's, which the balancer passes on to the client.
     pub const fn is_answer(self) -> bool {
         matches!(self, Cause::SessionUnknown | Cause::BadAnswer)
+    }
+
+    /// Whether a node says it to somebody whom it has no room or time for.
+    pub const fn turns_away(self) -> bool {
+        matches!(self, Cause::QueueFull | Cause::RateLimited | Cause::Overdue)
     }
 
     /// One sentence for people.
@@ -261,7 +266,7 @@ impl Cause {
             Cause::StoreLost => "The store that held it has lost everything, or all since its last backup.",
             Cause::RateLimited => "The node let in `accept_rate` clients a second already.",
             Cause::Overdue => "When its turn came it had waited for longer than `accept_deadline` or `queue_deadline`.",
-            Cause::ReplicaLag => "The store's replica that was read had not had the session's last write yet.",
+            Cause::Lagging => "The copy that was read, or is left, had not had the latest writes yet.",
         }
     }
 }

@@ -187,7 +187,7 @@ impl Sim<'_> {
 
     /// How long the node that turned an attempt away has told its client to stay away, if it heeds that.
     fn told_to_wait(&self, attempt: &Attempt, cause: Cause) -> Duration {
-        if cause != Cause::QueueFull || !self.plan.populations[attempt.population.index()].heeds_retry_after {
+        if !cause.turns_away() || !self.plan.populations[attempt.population.index()].heeds_retry_after {
             return Duration::ZERO;
         }
         let told = attempt.node.some().and_then(|node| self.plan.nodes[node.index()].spec.retry_after);

@@ -17,6 +17,8 @@ pub const CHANGE: u8 = 12;
 pub const VIEW: u8 = 13;
 /// A store gets another primary.
 pub const STORE: u8 = 14;
+/// Something happens to session state by itself.
+pub const KEEP: u8 = 15;
 /// A node finishes work.
 pub const WORK: u8 = 2;
 /// A node has let a client in.
@@ -99,6 +101,11 @@ pub const fn view(process: ProcessId) -> Event {
 /// A failover of a store.
 pub const fn store(index: usize) -> Event {
     Event::new(STORE, index as u32)
+}
+
+/// What happens to a population's state by itself.
+pub const fn keep(population: PopulationId) -> Event {
+    Event::new(KEEP, population.0 as u32)
 }
 
 /// The next arrival of a population.

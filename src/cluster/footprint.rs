@@ -7,9 +7,8 @@
 //!
 //! Where no memory is modelled, none of this costs more than a look at one flag.
 
-use super::state::{Keep, Visit};
 use super::{Sim, event};
-use crate::base::id::{NodeId, PopulationId, SessionId};
+use crate::base::id::NodeId;
 use crate::base::time::Instant;
 use crate::base::units::Bytes;
 use crate::observe::Fact;
@@ -86,41 +85,6 @@ impl Sim<'_> {
     pub(super) fn is_too_large(&self, id: NodeId) -> bool {
         let memory = self.plan.nodes[id.index()].spec.memory;
         memory.and_then(|memory| memory.limit).is_some_and(|limit| self.fleet.get(id).memory > limit.get())
-    }
-
-    /// A session's state is on a node from now on.
-    #[inline]
-    pub(super) fn keep_state(&mut self, population: PopulationId, visit: &Visit) {
-        if self.weighs {
-            return self.keep_state_and_weigh(population, visit);
-        }
-        self.keepers[population.index()].keep(visit);
-    }
-
-    #[inline(never)]
-    fn keep_state_and_weigh(&mut self, population: PopulationId, visit: &Visit) {
-        self.change_state(visit.now, population, visit.session, |keeper| keeper.keep(visit));
-    }
-
-    /// Changes the books on a session's state, and with them those on the memory of the nodes that hold it.
-    pub(super) fn change_state(
-        &mut self,
-        now: Instant,
-        population: PopulationId,
-        session: SessionId,
-        change: impl FnOnce(&mut dyn Keep),
-    ) {
-        let keeper = &mut self.keepers[population.index()];
-        if !self.weighs {
-            return change(keeper.as_mut());
-        }
-        let mut holders = Vec::new();
-        keeper.holders(session, &mut holders);
-        change(keeper.as_mut());
-        keeper.holders(session, &mut holders);
-        for node in holders {
-            self.weigh(now, node);
-        }
     }
 }
 

@@ -61,6 +61,7 @@ impl Sim<'_> {
         let node = self.fleet.node(id);
         (node.phase, node.lives, node.incarnation) = (Phase::Up, 1, 1);
         self.recorder.note(Instant::START, Fact::NodeListens { node: id, warm: Instant::START });
+        self.offer_room(Instant::START, id);
         self.weigh(Instant::START, id);
     }
 
@@ -118,6 +119,7 @@ impl Sim<'_> {
         node.dies_at = Instant::NEVER;
         let dies_after = node.ills.dies_after;
         self.recorder.note(now, Fact::NodeListens { node: id, warm });
+        self.offer_room(now, id);
         self.announce_listening(now, id);
         if let Some(after) = dies_after {
             self.doom(id, now + after);

@@ -91,12 +91,15 @@ pub struct Sim<'p> {
     allowances: Vec<Allowance>,
     streams: Vec<Streams>,
     keepers: Vec<Box<dyn Keep>>,
+    keep_timers: Vec<Timer>,
     lines: Vec<Line>,
     arrived: Vec<u64>,
     away: Vec<Away>,
     binds: Vec<bool>,
     // Whether any node's memory is modelled, and whether any warms up: what is not costs no more than this look.
     weighs: bool,
+    // Whether what happens to one session's state changes other books: on memory, or on copies.
+    tallies: bool,
     warms: bool,
     // By instance and node:
     checks: Vec<Checker>,
@@ -142,7 +145,8 @@ impl<'p> Sim<'p> {
         let traits = |(&binds, p): (&bool, &client::Population)| {
             let visits = p.state.rebuild_at.is_some();
             let (stateful, copies, stores) = (p.state.is_stateful(), p.state.has_copies(), p.state.store.is_some());
-            Traits { binds, stateful, visits, splits: p.splits(), copies, stores }
+            let replicas = p.state.replicas.is_some();
+            Traits { binds, stateful, visits, splits: p.splits(), copies, stores, replicas }
         };
         let setup = Setup {
             warmup: plan.warmup,
@@ -158,6 +162,7 @@ impl<'p> Sim<'p> {
             hold: plan.hold,
             keep_nodes,
         };
+        let weighs = plan.nodes.iter().any(|node| node.spec.memory.is_some());
         let service = |spec: &state::Service| Station::new(spec.concurrency, spec.queue_max, Discipline::Fifo);
         let (members, affinities) = (plan.members(), plan.affinities());
         let setting = Setting { spec: &plan.balancer, members: &members, affinities: &affinities, seed };
@@ -181,13 +186,15 @@ impl<'p> Sim<'p> {
             limits_retries: people.iter().any(|p| p.retry_limit().is_some()),
             allowances: people.iter().map(|_| Allowance::default()).collect(),
             streams: people.iter().map(|p| Streams::new(seed, &p.name)).collect(),
-            keepers: people.iter().map(|p| p.state.keeper()).collect(),
+            keepers: people.iter().map(|p| p.state.keeper(seed, &p.name)).collect(),
+            keep_timers: vec![Timer::new(); people.len()],
             toll: Toll::default(),
             lines: people.iter().flat_map(Line::pair).collect(),
             arrived: vec![0; people.len()],
             away: people.iter().map(|_| Away::default()).collect(),
             binds,
-            weighs: plan.nodes.iter().any(|node| node.spec.memory.is_some()),
+            tallies: weighs || people.iter().any(|p| p.state.replicas.is_some()),
+            weighs,
             warms: plan.nodes.iter().any(|node| node.spec.warm_up.is_some()),
             checks: vec![Checker::default(); plan.nodes.len() * usize::from(plan.balancer.instances)],
             probes: Probes::default(),
@@ -293,6 +300,7 @@ impl<'p> Sim<'p> {
             event::VIEW => self.on_view(now, ProcessId(index as u16)),
             event::CHANGE => self.on_change(now, index as usize),
             event::STORE => self.on_store(now, index as usize),
+            event::KEEP => self.on_keep(now, PopulationId(index as u16)),
             kind => unreachable!("an event of kind {kind}"),
         }
         if self.has_lines {

@@ -7,7 +7,7 @@
 use super::Sim;
 use super::request::{Attempt, Kind, Stage};
 use super::session::Session;
-use super::state::{Kind as Place, Look, OnMissing, Visit};
+use super::state::{Look, OnMissing, Visit};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
 use crate::base::time::{Duration, Instant};
@@ -23,8 +23,9 @@ impl Sim<'_> {
             let look = self.keepers[population.index()].look(&Visit { now, session, who, node, writes });
             let missed = self.take_in(now, population, session, look);
             self.attempts[id].missed = missed;
+            self.attempts[id].fetches = look == Look::Fetch;
             // A session's first request makes its state, whatever it came for.
-            self.attempts[id].writes |= state.kind == Place::Table && (missed || look == Look::New);
+            self.attempts[id].writes |= state.is_made_by_writing() && (missed || look == Look::New);
             self.attempts[id].refused = missed && look != Look::Told && state.on_missing == OnMissing::Error;
             if missed
                 && !self.attempts[id].refused
@@ -40,11 +41,15 @@ impl Sim<'_> {
     /// What a node found when it looked for a session's state; whether it must be made anew.
     fn take_in(&mut self, now: Instant, population: PopulationId, session: SessionId, look: Look) -> bool {
         let missed = matches!(look, Look::Missing | Look::Elsewhere | Look::Told);
-        if missed || look == Look::Here {
-            self.recorder.note(now, Fact::LookedUp { population, hit: !missed });
+        let hit = matches!(look, Look::Here | Look::Stale);
+        if hit || missed || look == Look::Fetch {
+            self.recorder.note(now, Fact::LookedUp { population, hit });
         }
-        if look == Look::Elsewhere {
-            self.lose_copy(now, population, session);
+        match look {
+            Look::Elsewhere => self.lose_copy(now, population, session),
+            Look::Fetch => self.recorder.note(now, Fact::Fetched { population }),
+            Look::Stale => self.recorder.note(now, Fact::StaleRead { population, cause: Cause::Lagging }),
+            _ => {}
         }
         missed
     }
@@ -75,6 +80,10 @@ impl Sim<'_> {
         let look = self.keepers[population.index()].look(&visit);
         if self.take_in(now, population, session, look) && !self.rebuild_aside(now, session, node) {
             return false;
+        }
+        if look == Look::Fetch {
+            let bytes = self.plan.populations[population.index()].state.size;
+            self.recorder.note(now, Fact::Carried { population, bytes });
         }
         self.keep_state(population, &visit);
         true

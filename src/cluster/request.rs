@@ -123,6 +123,8 @@ pub struct Attempt {
     pub is_bound: bool,
     pub(super) writes: bool,
     pub(super) missed: bool,
+    // Its node must ask another for the state.
+    pub(super) fetches: bool,
     // Missed, and answered with an error.
     pub(super) refused: bool,
     // Missed, and back from the rebuild service.
@@ -231,6 +233,7 @@ impl Sim<'_> {
             is_bound: false,
             writes: people.heeds_writes() && happens(people.write_ratio, write_draw),
             missed: false,
+            fetches: false,
             refused: false,
             remade: false,
         });

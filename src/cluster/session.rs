@@ -207,7 +207,7 @@ impl Sim<'_> {
             self.balancers[via].done(node);
         }
         self.bind(Instant::START, id, node, Cause::Membership);
-        let visit = Visit { now: Instant::START, session: id, who: self.sessions[id].who, node, writes: true };
+        let visit = Visit { now: Instant::START, session: id, who: self.sessions[id].who, node, writes: false };
         self.keep_state(population, &visit);
         self.keepers[population.index()].written(Instant::START, id);
         true

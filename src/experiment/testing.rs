@@ -10,11 +10,12 @@ use crate::cluster::balancer::balance::Algorithm;
 use crate::cluster::client::addresses::Addresses;
 use crate::cluster::client::arrivals::{Arrivals, Curve};
 use crate::cluster::client::{From, Length, Population, Protocol, Reads, reconnect::Backoff};
+use crate::cluster::door::Waiting;
 use crate::cluster::fate::{Fault, Written};
 use crate::cluster::life::Restart;
 use crate::cluster::plan::{Node, NodeSpec, Plan};
 use crate::cluster::state::{self, OnMissing, Place};
-use crate::cluster::station::Discipline;
+use crate::cluster::station::{Discipline, Order};
 use crate::observe::recovery::Limits;
 use serde_json::json;
 use std::path::Path;
@@ -82,10 +83,11 @@ fn node(number: usize) -> Node {
     let spec = NodeSpec {
         concurrency: 4,
         discipline: Discipline::Fifo,
-        queue_max: 50,
+        queue: Waiting { max: 50, order: Order::Fifo, deadline: None },
         retry_after: None,
         handshake: None,
-        accept_max: 10,
+        accept: Waiting { max: 10, order: Order::Fifo, deadline: None },
+        accept_rate: None,
         connections_max: u32::MAX,
         start: None,
         warm_up: None,

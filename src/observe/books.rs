@@ -20,6 +20,8 @@ pub struct Books {
     pub live: Gauge,
     /// Sessions cut off.
     pub disconnected: Gauge,
+    /// Sessions with too few copies.
+    pub thin: Gauge,
     /// The totals when the tick began.
     pub at_tick: Totals,
     /// The totals when the warm-up ended.
@@ -44,6 +46,7 @@ impl Books {
         let mut totals = self.totals.clone();
         totals.live_time += self.live.so_far(left);
         totals.disconnected_time += self.disconnected.so_far(left);
+        totals.thin_time += self.thin.so_far(left);
         totals
     }
 
@@ -51,6 +54,7 @@ impl Books {
     pub fn turn_gauges(&mut self, length: Duration) {
         self.totals.live_time += self.live.turn(length) as u128;
         self.totals.disconnected_time += self.disconnected.turn(length) as u128;
+        self.totals.thin_time += self.thin.turn(length) as u128;
     }
 
     /// Moves on to the tick that begins at `now`.

@@ -45,6 +45,10 @@ pub enum Fact {
     Lost { population: PopulationId, session: SessionId, cause: Cause },
     /// A node found its state or cache entry for the session, or did not.
     LookedUp { population: PopulationId, hit: bool },
+    /// A node asked another for a session's state.
+    Fetched { population: PopulationId },
+    /// So many sessions have fewer copies than they should now, and one at least.
+    Thin { population: PopulationId, sessions: u64 },
     /// A request was served with state that was not as last written.
     StaleRead { population: PopulationId, cause: Cause },
     /// What a request had written, and was told is kept, is gone.

@@ -33,6 +33,8 @@ pub enum Counter {
     Hits,
     /// Look-ups that did not.
     Misses,
+    /// Times a node asked another for a session's state.
+    Fetches,
     /// Requests that write and were answered, where reads take another way.
     WritesSucceeded,
     /// Requests that write and failed, where reads take another way.
@@ -70,7 +72,7 @@ pub enum Counter {
 
 const COUNTERS: usize = Counter::LostOnce as usize + 1;
 
-/// All counters and causes of one population, and the integrals of its two gauges.
+/// All counters and causes of one population, and the integrals of its gauges.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Totals {
     counters: [u64; COUNTERS],
@@ -79,6 +81,8 @@ pub struct Totals {
     pub live_time: u128,
     /// Time integral of sessions that are cut off (ns).
     pub disconnected_time: u128,
+    /// Time integral of sessions with too few copies (ns).
+    pub thin_time: u128,
 }
 
 impl Default for Totals {
@@ -88,6 +92,7 @@ impl Default for Totals {
             causes: [[0; Cause::COUNT]; Harm::ALL.len()],
             live_time: 0,
             disconnected_time: 0,
+            thin_time: 0,
         }
     }
 }
@@ -150,6 +155,7 @@ impl AddAssign<&Totals> for Totals {
         }
         self.live_time += other.live_time;
         self.disconnected_time += other.disconnected_time;
+        self.thin_time += other.thin_time;
     }
 }
 
@@ -165,6 +171,7 @@ impl Sub<&Totals> for &Totals {
         }
         difference.live_time -= earlier.live_time;
         difference.disconnected_time -= earlier.disconnected_time;
+        difference.thin_time -= earlier.thin_time;
         difference
     }
 }

@@ -53,6 +53,8 @@ pub struct Traits {
     pub copies: bool,
     /// Whether state is in a store.
     pub stores: bool,
+    /// Whether several nodes hold copies of it.
+    pub replicas: bool,
 }
 
 impl Traits {
@@ -65,6 +67,7 @@ impl Traits {
             splits: self.splits | other.splits,
             copies: self.copies | other.copies,
             stores: self.stores | other.stores,
+            replicas: self.replicas | other.replicas,
         }
     }
 }

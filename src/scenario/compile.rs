@@ -204,12 +204,13 @@ impl Reading<'_> {
 
     /// Whether those who are there from the start fit, if they are spread evenly.
     fn warn_of_memory(&mut self, plan: &Plan) {
-        let each = |holds: &dyn Fn(&Population) -> bool| {
-            let present: u64 = plan.populations.iter().filter(|people| holds(people)).map(Population::present).sum();
-            present / plan.desired() as u64
+        let each = |copies: &dyn Fn(&Population) -> usize| {
+            let all: u64 = plan.populations.iter().map(|people| people.present() * copies(people) as u64).sum();
+            all / plan.desired() as u64
         };
-        let sessions = each(&|people| people.state.fills_nodes());
-        let connections = each(&|people| plan.hangs(people));
+        let state_on = |people: &Population| people.state.copies().min(plan.desired());
+        let sessions = each(&|people| if people.state.fills_nodes() { state_on(people) } else { 0 });
+        let connections = each(&|people| usize::from(plan.hangs(people)));
         let memories = plan.nodes[..plan.desired()].iter().filter_map(|node| node.spec.memory);
         let needed = memories.filter_map(|memory| Some((memory.limit?, memory.taken(sessions, connections, 0))));
         if let Some((limit, bytes)) = needed.into_iter().find(|(limit, bytes)| *bytes > limit.get()) {
@@ -231,7 +232,9 @@ fn offered(people: &Population, plan: &Plan) -> f64 {
     });
     let cared = people.state.care.as_ref().map_or(0.0, |care| {
         let mean = |law: &Option<Sampler>| law.as_ref().map_or(0.0, Sampler::mean);
-        mean(&care.read) + people.write_ratio * mean(&care.write)
+        // Owners are chosen by a hash, so that whoever serves is one of them by chance.
+        let elsewhere = 1.0 - (people.state.copies() as f64 / plan.desired() as f64).min(1.0);
+        mean(&care.read) + people.write_ratio * mean(&care.write) + elsewhere * mean(&care.fetch)
     });
     let works = people.service.mean() + cared;
     let held = works + store.0 * store.1;

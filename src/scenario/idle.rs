@@ -11,6 +11,7 @@ impl Reading<'_> {
     /// Notes keys that change nothing in this plan.
     pub(super) fn warn_of_idle_keys(&mut self, plan: &Plan) {
         self.warn_of_idle_retry_after(plan);
+        self.warn_of_idle_copies(plan);
         if plan.balancer.preset.is_none() {
             self.warn_of_idle_queue(plan);
             self.warn_of_idle_retries(plan);
@@ -20,10 +21,24 @@ impl Reading<'_> {
 
     fn warn_of_idle_retry_after(&mut self, plan: &Plan) {
         let mut specs = plan.nodes.iter().map(|node| &node.spec);
-        if specs.any(|spec| spec.retry_after.is_some() && spec.queue_max == u32::MAX) {
-            let message = "retry_after has no effect where queue_max is not given: nobody is turned away";
-            self.warning(&["cluster", "node", "retry_after"], message, "add queue_max = 100, or leave it out");
+        if specs.any(|spec| spec.retry_after.is_some() && !spec.turns_away()) {
+            let message = "retry_after has no effect: nobody is turned away";
+            let hint = "add queue_max = 100, queue_deadline, accept_deadline or accept_rate, or leave it out";
+            self.warning(&["cluster", "node", "retry_after"], message, hint);
         }
+    }
+
+    fn warn_of_idle_copies(&mut self, plan: &Plan) {
+        let is_too_few = |people: &&Population| people.state.copies() > plan.nodes.len();
+        let Some(people) = plan.populations.iter().find(is_too_few) else { return };
+        let (copies, nodes) = (people.state.copies(), plan.nodes.len());
+        let message = format!("there are never more than {nodes} nodes, so no session ever has {copies} copies");
+        let path = ["clients", &people.name, "state", "replicated", "copies"];
+        let clients = self.table.get("clients").and_then(|node| node.get_ref().as_table());
+        let keys = clients.and_then(|all| all.get(people.name.as_str())?.get_ref().as_table());
+        let is_own = keys.is_some_and(|keys| keys.contains_key("state"));
+        let path = if is_own { &path[..] } else { &path[2..] };
+        self.warning(path, message, format!("write copies = {nodes}, or add nodes"));
     }
 
     fn warn_of_idle_queue(&mut self, plan: &Plan) {

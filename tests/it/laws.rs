@@ -78,6 +78,7 @@ const OWN: Lines = &[
     "state = \"cache\"",
     "state.memory = {}",
     "state.memory = { rebuild = { at = \"login\" } }",
+    "state.replicated = { lag = \"300ms\", rebalance = \"1s\" }",
 ];
 const BALANCE: Lines = &[
     "balance = \"roundrobin\"",
@@ -176,6 +177,9 @@ const STATE: Lines = &[
     "[state.cache]\nrebuild.at = \"login\"",
     "[state.cache]\nrebuild.service = { exponential = { mean = \"50ms\" } }",
     "[state.disk]\nrebuild.at = \"login\"\nread = \"20ms\"\nwrite = { exponential = { mean = \"30ms\" } }",
+    "[state.replicated]\nrebalance = { exponential = { mean = \"1s\" } }\nrebuild = { at = \"login\", service = \"20ms\" }",
+    "[state.replicated]\ncopies = 3\nlag = \"2s\"\nrebalance = \"700ms\"\nfetch = { exponential = { mean = \"9ms\" } }",
+    "[state.replicated]\ncopies = 1\non_missing = \"error\"\nwrite = \"20ms\"",
     "[state.client]\nverify = { exponential = { mean = \"10ms\" } }",
     "[state.store]",
     "[state.store]\nat = \"s\"\n[store.s]\nreplicas = 1\nlag = \"700ms\"\ndetection = \"900ms\"\nstall = { exponential = { mean = \"600ms\" } }\n\
@@ -390,6 +394,8 @@ pub fn imbalance(sum: &Totals, window: &Window, has_streams: bool) -> Option<Str
         [Harm::Failed, Harm::Dropped, Harm::Moved, Harm::Lost].map(|harm| sum.total(harm));
     let over = sum[Succeeded] + failed + sum[Withdrawn];
     let gone = sum[Ended] + sum[GaveUp] + sum[Refused];
+    let fetched_or_thin = u128::from(sum[Fetches]) + sum.thin_time;
+    let stale = sum.total(Harm::StaleRead) + sum.total(Harm::WriteLost);
     let laws = [
         ("issued = succeeded + failed + withdrawn + in flight", sum[Issued] == over + window.in_flight),
         ("initial + started = ended + gave up + live", sum[Initial] + sum[Started] == gone + window.live),
@@ -409,6 +415,10 @@ pub fn imbalance(sum: &Totals, window: &Window, has_streams: bool) -> Option<Str
         ("moved once ≤ moved", sum[MovedOnce] <= moved),
         ("nothing moves unbound", window.traits.binds || moved == 0),
         ("nothing is lost without state", window.traits.stateful || lost == 0),
+        ("nothing is fetched or thin without copies on nodes", window.traits.replicas || fetched_or_thin == 0),
+        ("fetched ≤ looked up in vain", sum[Fetches] <= sum[Misses]),
+        ("thin ≤ live", window.totals.thin_time <= window.totals.live_time),
+        ("nothing is stale or lost without copies", window.traits.copies || stale == 0),
         ("gave up ≤ dropped", sum[GaveUp] <= dropped),
     ];
     laws.into_iter().find(|(_, holds)| !holds).map(|(law, _)| format!("{law} does not hold: {sum:?} {window:?}"))
@@ -469,6 +479,8 @@ fn doubling_every_duration_doubles_every_time_and_keeps_every_count() {
         "[state.memory]\nrebuild = { at = \"login\", service = READ }\n\
          [rebuild.login]\nconcurrency = 1\nservice = REBUILD\nqueue_max = 4",
         "[state.store]\nread = READ\nwrite = READ",
+        "[state.replicated]\nlag = REBUILD\nfetch = READ\nrebalance = REBUILD\nrebuild.service = REBUILD",
+        "[state.replicated]\nwrite = READ\nfetch = READ\nrebalance = REBUILD",
     ];
     let counters = [Started, Ended, GaveUp, Issued, Succeeded, Withdrawn, Attempts, Connects, Reconnected, Rebuilds];
     for (balance, _) in Algorithm::NAMES {

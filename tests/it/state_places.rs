@@ -152,7 +152,7 @@ fn a_read_is_stale_when_its_session_has_written_within_the_lag() {
         let expected = 1.0 - libm::exp(-2.0 * write_ratio * seconds);
         let stale = causes(totals, Harm::StaleRead);
         assert_eq!(stale.len(), 1);
-        assert_eq!(stale[0].0, Cause::ReplicaLag);
+        assert_eq!(stale[0].0, Cause::Lagging);
         near(stale[0].1 as f64 / figure(whole(&recording), "requests_succeeded_total"), expected, luck);
     }
     let none = |lag, store| figure(whole(&behind(0.5, lag, store)), "stale_reads_total");

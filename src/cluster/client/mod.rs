@@ -258,6 +258,8 @@ pub struct Streams {
     pub state_read: Stream,
     /// Work of a node on writing session state.
     pub state_write: Stream,
+    /// Work of a node on asking another for session state.
+    pub fetch: Stream,
     /// Store reads.
     pub store_read: Stream,
     /// Store writes.
@@ -297,6 +299,7 @@ impl Streams {
             rebuild_visit: stream("rebuild visit"),
             state_read: stream("state read"),
             state_write: stream("state write"),
+            fetch: stream("state fetch"),
             store_read: stream("store read"),
             store_write: stream("store write"),
             handshake: stream("handshake"),

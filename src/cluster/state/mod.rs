@@ -7,6 +7,7 @@ mod cache;
 mod disk;
 mod memory;
 mod rebuild;
+mod replicated;
 mod service;
 mod store;
 mod table;
@@ -32,6 +33,8 @@ pub enum Location {
     Memory(memory::Params),
     /// On the disk of the host that served the session last.
     Disk(disk::Params),
+    /// In the memory of several nodes.
+    Replicated(replicated::Params),
     /// In an external store such as Redis.
     Store(store::Params),
     /// In a signed token that the client presents.
@@ -56,6 +59,7 @@ impl Alternatives for Location {
         ("none", "sessions have no state"),
         ("memory", memory::MEANING),
         ("disk", disk::MEANING),
+        ("replicated", replicated::MEANING),
         ("store", store::MEANING),
         ("client", token::MEANING),
         ("cache", cache::MEANING),
@@ -118,6 +122,7 @@ impl Location {
             Location::None(_) => Some(Place::nothing()),
             Location::Memory(params) => params.place(ground),
             Location::Disk(params) => params.place(ground),
+            Location::Replicated(params) => params.place(ground),
             Location::Store(params) => params.place(ground),
             Location::Client(params) => params.place(ground),
             Location::Cache(params) => params.place(ground),
@@ -130,6 +135,7 @@ impl Location {
             Location::None(_) => "none",
             Location::Memory(_) => "memory",
             Location::Disk(_) => "disk",
+            Location::Replicated(_) => "replicated",
             Location::Store(_) => "store",
             Location::Client(_) => "client",
             Location::Cache(_) => "cache",
@@ -156,8 +162,10 @@ pub struct Place {
     pub on_failure: OnFailure,
     /// What dealing with the state costs the node; `None` where it costs nothing.
     pub care: Option<Box<Care>>,
-    /// Size of a session's state where that is known (bytes): what a read or a write moves.
+    /// Size of a session's state where that is known (bytes): what a read, a write or a fetch moves.
     pub size: u64,
+    /// How copies on several nodes are kept; `None` where there are none.
+    pub replicas: Option<Box<replicated::Rules>>,
 }
 
 /// What dealing with a session's state costs: service demand of the node beside the request's own.
@@ -167,6 +175,8 @@ pub struct Care {
     pub read: Option<Sampler>,
     /// For every request that writes.
     pub write: Option<Sampler>,
+    /// For every request whose node must ask another for the state.
+    pub fetch: Option<Sampler>,
 }
 
 impl Care {
@@ -178,7 +188,7 @@ impl Care {
         });
         let (read, write) = (read?, write?);
         let costs = read.is_some() || write.is_some();
-        Some(costs.then(|| Box::new(Care { read, write })))
+        Some(costs.then(|| Box::new(Care { read, write, fetch: None })))
     }
 }
 
@@ -191,6 +201,8 @@ pub enum Kind {
     Memory,
     /// One copy on one host's disk.
     Disk,
+    /// Copies in several nodes' memory.
+    Replicated,
     /// A store that never fails, out of the nodes' reach.
     Store,
     /// A store that may fail, and forget.
@@ -214,13 +226,17 @@ impl Place {
             on_failure: OnFailure::Error,
             care: None,
             size: 0,
+            replicas: None,
         }
     }
 
-    /// Its books, empty.
-    pub fn keeper(&self) -> Box<dyn Keep> {
+    /// Its books for the population called `name`, empty.
+    pub fn keeper(&self, seed: u64, name: &str) -> Box<dyn Keep> {
+        if let Some(rules) = &self.replicas {
+            return Box::new(replicated::Replicated::new(rules, seed, name));
+        }
         match self.kind {
-            Kind::Nothing => Box::new(Nothing),
+            Kind::Nothing | Kind::Replicated => Box::new(Nothing),
             Kind::Memory => Box::new(memory::Memory::default()),
             Kind::Disk => Box::new(memory::Memory::on_disk()),
             Kind::Store | Kind::Client => Box::new(Outside),
@@ -236,22 +252,38 @@ impl Place {
 
     /// Whether copies of it may be behind, or lose what was written.
     pub fn has_copies(&self) -> bool {
-        self.kind == Kind::Table
+        matches!(self.kind, Kind::Table | Kind::Replicated)
+    }
+
+    /// Whether a session's state comes about by a write, of its first request if of no other.
+    pub fn is_made_by_writing(&self) -> bool {
+        self.has_copies()
     }
 
     /// Whether it fills the memory of nodes.
     pub fn fills_nodes(&self) -> bool {
-        matches!(self.kind, Kind::Memory | Kind::Cache)
+        matches!(self.kind, Kind::Memory | Kind::Cache | Kind::Replicated)
     }
 
-    /// What goes over the network with a request, apart from what a store is asked (bytes).
-    pub fn carried(&self, writes: bool) -> u64 {
-        if self.kind == Kind::Client { self.size * (1 + u64::from(writes)) } else { 0 }
+    /// How many nodes' memory holds each session's state, at most.
+    pub fn copies(&self) -> usize {
+        self.replicas.as_ref().map_or(1, |rules| rules.copies)
+    }
+
+    /// What goes over the network with a request, apart from writes and from what a store is asked (bytes).
+    pub fn carried(&self, writes: bool, fetches: bool) -> u64 {
+        match self.kind {
+            Kind::Client => self.size * (1 + u64::from(writes)),
+            _ => self.size * u64::from(fetches),
+        }
     }
 
     /// Whether it makes a difference if a request writes.
     pub fn heeds_writes(&self) -> bool {
-        self.store.is_some() || self.size > 0 || self.care.as_ref().is_some_and(|care| care.write.is_some())
+        self.store.is_some()
+            || self.size > 0
+            || self.has_copies()
+            || self.care.as_ref().is_some_and(|care| care.write.is_some())
     }
 }
 
@@ -277,6 +309,10 @@ pub struct Toll {
     pub lost: Vec<u32>,
     /// Sessions whose latest writes are gone, once for each write, and why.
     pub writes_lost: Vec<(u32, Cause)>,
+    /// Nodes that hold more or fewer copies in their memory than before, beside the one that was told of.
+    pub touched: Vec<NodeId>,
+    /// Copies that went from one node to another.
+    pub copied: u64,
 }
 
 /// What a node finds when it looks for a session's state.
@@ -294,6 +330,10 @@ pub enum Look {
     Told,
     /// The only current copy is on another node and becomes worthless.
     Elsewhere,
+    /// Another node has it, and must be asked for it.
+    Fetch,
+    /// It is here, but not as it was last written.
+    Stale,
 }
 
 /// What of a node is gone.
@@ -327,8 +367,20 @@ pub trait Keep: Send {
     fn give_up(&mut self, _session: SessionId) {}
     /// `node` has lost its memory, and with its host also what it had on disk.
     fn forget_node(&mut self, _now: Instant, _node: NodeId, _gone: Gone, _toll: &mut Toll) {}
+    /// `node` may hold state from now on.
+    fn node_listens(&mut self, _now: Instant, _node: NodeId) {}
     /// `node` has been taken away for good, and its host with it.
     fn node_leaves(&mut self, _now: Instant, _node: NodeId, _toll: &mut Toll) {}
+    /// When something happens to state that nobody has asked for.
+    fn due(&self) -> Instant {
+        Instant::NEVER
+    }
+    /// Lets that happen.
+    fn pass(&mut self, _now: Instant, _toll: &mut Toll) {}
+    /// How many sessions have a copy, but fewer than they should.
+    fn thin(&self) -> u64 {
+        0
+    }
     /// `session`'s state is thrown away; whether there was any.
     fn expire(&mut self, _session: SessionId) -> bool {
         false

@@ -99,7 +99,7 @@ impl Params {
         let (care, store) = (self.care(ground)?, Some(store?));
         let (on_missing, on_failure) = (self.on_missing, self.on_failure);
         let (kind, rebuild, size) = (Kind::Table, Some(rebuild), self.size.get());
-        Some(Place { kind, store, rebuild, rebuild_at, on_missing, on_failure, size, care, resume: None })
+        Some(Place { kind, store, rebuild, rebuild_at, on_missing, on_failure, size, care, ..Place::nothing() })
     }
 
     fn care(&self, ground: &mut dyn Ground) -> Option<Option<Box<Care>>> {

@@ -186,7 +186,7 @@ impl Sim<'_> {
         let Some(session) = session.some().filter(|_| stage == Stage::StoreRead) else { return };
         let written = self.keepers[population.index()].last_written(session);
         if written.is_some_and(|at| at + lag > now) {
-            self.recorder.note(now, Fact::StaleRead { population, cause: Cause::ReplicaLag });
+            self.recorder.note(now, Fact::StaleRead { population, cause: Cause::Lagging });
         }
     }
 

@@ -6,6 +6,16 @@ pub(super) const ALL: &[Column] = &[
     more("state_hit_ratio", "", EVERYWHERE, "Look-ups of state or cache that found it ÷ all.", |w| {
         ratio(w.totals[Hits] as f64, (w.totals[Hits] + w.totals[Misses]) as f64)
     }),
+    less("state_fetches_total", "", EVERYWHERE, "Times a node asked another for a session's state.", |w| {
+        count(w, Fetches).filter(|_| w.traits.replicas)
+    }),
+    less(
+        "sessions_thin_mean",
+        "",
+        EVERYWHERE,
+        "Sessions with fewer copies than they should have, time average.",
+        |w| Some(w.totals.thin_time as f64 / nanos(w)).filter(|_| w.traits.replicas),
+    ),
     less("state_moved_mib_total", "MiB", EVERYWHERE, "Session state that went over the network.", |w| {
         count(w, Carried).filter(|&bytes| bytes > 0.0).map(|bytes| bytes / 1_048_576.0)
     }),

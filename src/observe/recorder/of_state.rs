@@ -5,6 +5,11 @@ use super::{Counter, Duration, Fact, Harm, Recorder};
 impl Recorder {
     pub(super) fn note_of_state(&mut self, left: Duration, fact: Fact) {
         match fact {
+            Fact::Fetched { population } => self.count(population, Counter::Fetches, 1),
+            Fact::Thin { population, sessions } => {
+                let thin = &mut self.books[population.index()].thin;
+                thin.change(sessions as i64 - thin.value, left);
+            }
             Fact::StaleRead { population, cause } => {
                 self.books[population.index()].totals.suffer(Harm::StaleRead, cause);
             }
