@@ -121,6 +121,7 @@ fn plan(nodes: usize, sticky: bool) -> Plan {
         faults: vec![Fault { name: "crash".into(), at: at(30), kind: kill.kinds().remove(0) }],
         changes: Vec::new(),
         spares: 0,
+        prices: None,
         limits: Limits::default(),
         hold: Duration::from_secs(5),
     }
