@@ -93,11 +93,17 @@ pub enum Cause {
     Partition,
     /// The store that held it has lost everything, or all since its last backup.
     StoreLost,
+    /// The store had no memory left for it, and throws nothing out.
+    StoreMemory,
+    /// The store threw it out for others, since it was used least recently.
+    Evicted,
+    /// The node's own copy was older than a write through another node.
+    NearCopy,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 41] = [
+    pub const ALL: [Cause; 44] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -139,6 +145,9 @@ impl Cause {
         Cause::Failover,
         Cause::Partition,
         Cause::StoreLost,
+        Cause::StoreMemory,
+        Cause::Evicted,
+        Cause::NearCopy,
     ];
 
     /// How many causes there are.
@@ -188,6 +197,9 @@ impl Cause {
             Cause::Failover => "failover",
             Cause::Partition => "partition",
             Cause::StoreLost => "store_lost",
+            Cause::StoreMemory => "store_memory",
+            Cause::Evicted => "evicted",
+            Cause::NearCopy => "near_copy",
         }
     }
 
@@ -247,6 +259,9 @@ impl Cause {
             Cause::Failover => "The store's new primary had not had it yet when the old one went.",
             Cause::Partition => "It was written on the side of a partition that was given up.",
             Cause::StoreLost => "The store that held it has lost everything, or all since its last backup.",
+            Cause::StoreMemory => "The store's `memory_max` left no room for it, and its `eviction` is `noeviction`.",
+            Cause::Evicted => "The store's `memory_max` was needed for others, and it was used least recently.",
+            Cause::NearCopy => "The node's near cache had it as it was before a write through another node.",
         }
     }
 }

@@ -23,13 +23,14 @@ impl Sim<'_> {
     /// What dealing with the state of its session costs, beside the request itself.
     #[inline(never)]
     pub(super) fn care(&self, id: AttemptId) -> Duration {
-        let Attempt { who, request, population, writes, .. } = self.attempts[id];
+        let Attempt { who, request, population, writes, is_near, .. } = self.attempts[id];
         let Some(care) = &self.plan.populations[population.index()].state.care else { return Duration::ZERO };
         let streams = &self.streams[population.index()];
         let costs = |law: &Option<Sampler>, stream: Stream| {
             law.as_ref().map_or(Duration::ZERO, |law| law.duration(&mut stream.at(who, u64::from(request))))
         };
-        let reads = costs(&care.read, streams.state_read);
+        // What is near is an object already.
+        let reads = if is_near { Duration::ZERO } else { costs(&care.read, streams.state_read) };
         if writes { reads + costs(&care.write, streams.state_write) } else { reads }
     }
 

@@ -17,6 +17,7 @@ pub mod fleet;
 pub mod footprint;
 mod keeping;
 pub mod life;
+mod nearby;
 pub mod patience;
 pub mod plan;
 pub mod probing;
@@ -136,7 +137,14 @@ impl<'p> Sim<'p> {
         let binds: Vec<bool> = people.iter().map(|p| plan.binds(p)).collect();
         let traits = |(&binds, p): (&bool, &client::Population)| {
             let visits = p.state.rebuild_at.is_some();
-            Traits { binds, stateful: p.state.is_stateful(), visits, splits: p.splits(), copies: p.state.has_copies() }
+            Traits {
+                binds,
+                stateful: p.state.is_stateful(),
+                visits,
+                splits: p.splits(),
+                copies: p.state.has_copies(),
+                near: p.state.is_near(),
+            }
         };
         let setup = Setup {
             warmup: plan.warmup,
@@ -146,6 +154,7 @@ impl<'p> Sim<'p> {
             nodes: plan.nodes.iter().map(plan::Node::known).collect(),
             rebuilders: plan.services[..plan.rebuilders()].iter().map(|service| service.concurrency).collect(),
             has_lines: plan.balancer.in_flight_max.is_some(),
+            limits_stores: plan.limits_stores(),
             limits: plan.limits,
             hold: plan.hold,
             keep_nodes,
@@ -169,7 +178,7 @@ impl<'p> Sim<'p> {
             balancers: Instances::new(setting),
             jar: Jar::default(),
             services: plan.services.iter().map(service).collect(),
-            stores: plan.services.iter().map(|_| store::State::default()).collect(),
+            stores: plan.services.iter().map(|service| store::State::new(service.rules.as_deref())).collect(),
             streams: people.iter().map(|p| Streams::new(seed, &p.name)).collect(),
             keepers: people.iter().map(|p| p.state.keeper()).collect(),
             toll: Toll::default(),

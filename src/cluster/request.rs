@@ -126,6 +126,8 @@ pub struct Attempt {
     pub(super) refused: bool,
     // Missed, and back from the rebuild service.
     pub(super) remade: bool,
+    // Found in the node's near cache.
+    pub(super) is_near: bool,
 }
 
 /// Attempts by slot; slots are used again.
@@ -232,6 +234,7 @@ impl Sim<'_> {
             missed: false,
             refused: false,
             remade: false,
+            is_near: false,
         });
         self.tried.remove(&attempt);
         self.sessions[id].attempt = attempt;
@@ -312,6 +315,9 @@ impl Sim<'_> {
                 if self.fleet.get(node).ills.is_frozen {
                     return self.hold(id, node, Stage::Entering);
                 }
+                if self.finds_near(now, id) {
+                    return self.take_slot(now, id, node);
+                }
                 self.visit(now, id, store, Stage::StoreRead);
             }
             _ => self.take_slot(now, id, node),
@@ -343,7 +349,9 @@ impl Sim<'_> {
             return self.rebuild_taken(now, id, node);
         }
         match self.store_of(id) {
-            Some(store) if self.plan.services[store].holds_slot => self.visit(now, id, store, Stage::StoreRead),
+            Some(store) if self.plan.services[store].holds_slot && !self.finds_near(now, id) => {
+                self.visit(now, id, store, Stage::StoreRead)
+            }
             _ => self.begin_work(now, id, node),
         }
     }
@@ -406,7 +414,7 @@ impl Sim<'_> {
         if is_probe(id) {
             return self.probe_worked(now, id.0, node);
         }
-        let Attempt { who, population, session, demand: spent, writes, refused, .. } = self.attempts[id];
+        let Attempt { who, population, session, demand: spent, writes, missed, refused, .. } = self.attempts[id];
         if self.attempts[id].kind == Kind::Rebuild {
             self.recorder.note(now, Fact::Worked { population, spent, wasted: false });
             self.release_slot(now, node);
@@ -417,7 +425,7 @@ impl Sim<'_> {
         if let Some(session) = session.some() {
             match refused {
                 true => self.keepers[population.index()].tell(session),
-                false => self.keep_state(population, &Visit { now, session, who, node, writes }),
+                false => self.keep_state(population, &Visit { now, session, who, node, writes, made: missed }),
             }
         }
         let store = self.store_of(id).filter(|_| writes && !refused);

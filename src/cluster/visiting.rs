@@ -80,9 +80,15 @@ impl Sim<'_> {
         if bytes > 0 && matches!(self.plan.services[service].does, Does::Store { .. }) {
             self.recorder.note(now, Fact::Carried { population, bytes });
         }
-        if stage == Stage::StoreWrite {
-            self.acknowledge(now, id, service);
+        match (stage, self.attempts[id].session.some()) {
+            (Stage::StoreRead, Some(session)) => self.used_in_store(session, service),
+            (Stage::StoreWrite, _) if !self.takes_in(now, id, service) => {
+                return self.store_has_failed(now, id, service, Cause::StoreMemory);
+            }
+            (Stage::StoreWrite, _) => self.acknowledge(now, id, service),
+            _ => {}
         }
+        self.keep_near(now, id);
         match stage {
             _ if !stage.is_at_service() => self.attempts.free(id),
             _ if self.fleet.get(node).is_silent() => self.hear_nothing(now, id),

@@ -45,6 +45,10 @@ pub enum Fact {
     Lost { population: PopulationId, session: SessionId, cause: Cause },
     /// A node found its state or cache entry for the session, or did not.
     LookedUp { population: PopulationId, hit: bool },
+    /// A node found the session's state in its near cache, or did not.
+    LookedNear { population: PopulationId, hit: bool },
+    /// The stores whose memory is limited hold so much now.
+    StoreMemory { bytes: u64 },
     /// A request was served with state that was not as last written.
     StaleRead { population: PopulationId, cause: Cause },
     /// What a request had written, and was told is kept, is gone.

@@ -21,6 +21,8 @@ pub struct Means {
     lines: Option<LineFigures>,
     // Sums, and the longest line and visit.
     rebuilders: Option<RebuilderFigures>,
+    // A sum.
+    store_memory: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -53,6 +55,7 @@ impl Means {
             sums.time_max = larger(sums.time_max, figures.time_max);
         }
         self.memory_ratio_max = larger(self.memory_ratio_max, tick.memory_ratio_max);
+        self.store_memory = tick.store_memory.map(|bytes| self.store_memory.unwrap_or(0.0) + bytes);
         self.restarts += tick.restarts;
         self.oom_kills = tick.oom_kills.map(|kills| self.oom_kills.unwrap_or(0) + kills);
         for (means, spread) in self.spreads.iter_mut().zip(tick.spreads) {
@@ -92,6 +95,7 @@ impl Means {
                 utilisation: sums.utilisation / self.ticks,
                 ..sums
             }),
+            store_memory: self.store_memory.map(|sum| sum / self.ticks),
         })
     }
 }

@@ -139,6 +139,8 @@ pub struct NodeBooks {
     pub lines: LineBooks,
     /// What stands beside the nodes and makes their sessions' state anew.
     pub rebuilders: RebuilderBooks,
+    /// Bytes in the stores whose memory is limited, if there are any.
+    pub store_memory: Option<Gauge>,
     // Within the tick.
     restarts: u64,
     oom_kills: u64,
@@ -171,6 +173,7 @@ impl NodeBooks {
             ready_min: i64::MAX,
             lines: LineBooks::new(has_lines),
             rebuilders: RebuilderBooks::new(rebuilders),
+            store_memory: None,
             restarts: 0,
             oom_kills: 0,
             run: Means::default(),
@@ -217,6 +220,13 @@ impl NodeBooks {
     /// A process is killed for its memory.
     pub fn count_oom_kill(&mut self) {
         self.oom_kills += 1;
+    }
+
+    /// Stores whose memory is limited hold so many bytes from now on.
+    pub fn set_store_memory(&mut self, bytes: u64, left: Duration) {
+        if let Some(gauge) = &mut self.store_memory {
+            gauge.change(i64::try_from(bytes).unwrap_or(i64::MAX) - gauge.value, left);
+        }
     }
 
     fn alter(&mut self, node: NodeId, left: Duration, alter: impl FnOnce(&mut NodeGauges)) {
@@ -276,6 +286,7 @@ impl NodeBooks {
             spreads,
             lines: self.lines.turn(length),
             rebuilders: self.rebuilders.turn(length),
+            store_memory: self.store_memory.as_mut().map(|gauge| gauge.turn(length) as f64 / span),
         };
         self.ready_min = self.ready.value;
         if from >= warmup {

@@ -7,6 +7,7 @@ mod of_state;
 
 use super::books::Books;
 use super::fact::{Ending, Fact};
+use super::gauge::Gauge;
 use super::histogram::{Quantiles, ResponseTimes};
 use super::imbalance::Load;
 use super::incident::{Distinct, Marks, OpenIncident, Peak, Shock};
@@ -38,6 +39,8 @@ pub struct Setup {
     pub rebuilders: Vec<u32>,
     /// Whether attempts may have to wait in line at the balancer.
     pub has_lines: bool,
+    /// Whether any store may hold only so much.
+    pub limits_stores: bool,
     /// What recovery means.
     pub limits: Limits,
     /// How long recovery must last.
@@ -92,7 +95,8 @@ impl Recorder {
     pub fn new(setup: Setup) -> Recorder {
         let books = (0..=setup.populations.len()).map(|_| Books::default()).collect();
         let binds = setup.populations.iter().any(|traits| traits.binds);
-        let nodes = NodeBooks::new(&setup.nodes, &setup.rebuilders, setup.has_lines, binds, setup.keep_nodes);
+        let mut nodes = NodeBooks::new(&setup.nodes, &setup.rebuilders, setup.has_lines, binds, setup.keep_nodes);
+        nodes.store_memory = setup.limits_stores.then(Gauge::default);
         let tick_end = Instant::START + setup.tick;
         Recorder {
             setup,
@@ -141,6 +145,9 @@ impl Recorder {
             }
             Fact::LookedUp { population, hit } => {
                 self.count(population, if hit { Counter::Hits } else { Counter::Misses }, 1);
+            }
+            Fact::LookedNear { population, hit } => {
+                self.count(population, if hit { Counter::NearHits } else { Counter::NearMisses }, 1);
             }
             Fact::Waiting { by } => self.nodes.lines.change(i64::from(by), left),
             Fact::Linked { node, by } => self.nodes.change(node, Load::Connections, i64::from(by), left),

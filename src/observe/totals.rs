@@ -33,6 +33,10 @@ pub enum Counter {
     Hits,
     /// Look-ups that did not.
     Misses,
+    /// Look-ups in a near cache that found the state.
+    NearHits,
+    /// Look-ups in a near cache that did not.
+    NearMisses,
     /// Requests that write and were answered, where reads take another way.
     WritesSucceeded,
     /// Requests that write and failed, where reads take another way.

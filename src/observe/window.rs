@@ -48,6 +48,8 @@ pub struct Traits {
     pub splits: bool,
     /// Whether there is state of which copies may be behind, or lose what was written.
     pub copies: bool,
+    /// Whether nodes keep what they have read from a store.
+    pub near: bool,
 }
 
 impl Traits {
@@ -59,6 +61,7 @@ impl Traits {
             visits: self.visits | other.visits,
             splits: self.splits | other.splits,
             copies: self.copies | other.copies,
+            near: self.near | other.near,
         }
     }
 }
@@ -94,4 +97,6 @@ pub struct ClusterFigures {
     pub lines: Option<LineFigures>,
     /// Of the rebuild services; `None` when there is none. In longer windows as utilisation.
     pub rebuilders: Option<RebuilderFigures>,
+    /// Bytes in the stores whose memory is limited, time average; `None` when there is none.
+    pub store_memory: Option<f64>,
 }

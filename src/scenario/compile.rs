@@ -64,6 +64,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         let shared_affinity = balancer.as_ref().map(|(balancer, _)| &balancer.affinity);
         populations.extend(reading.population(&name, &clients, shared_affinity, &shared, &mut services));
     }
+    reading.check_room(&populations, &services);
     let (root, (mut nodes, zones), (balancer, [propagation, check_service])) = (root?, nodes?, balancer?);
     let spares = add_spares(&mut nodes, &changes);
     reading.check_addresses(&nodes);
@@ -206,7 +207,8 @@ impl Reading<'_> {
             let present: u64 = plan.populations.iter().filter(|people| holds(people)).map(Population::present).sum();
             present / plan.desired() as u64
         };
-        let sessions = each(&|people| people.state.fills_nodes());
+        let fills = |people: &Population| people.state.fills_node(people.present() / plan.desired() as u64);
+        let sessions = plan.populations.iter().map(fills).sum();
         let connections = each(&|people| plan.hangs(people));
         let memories = plan.nodes[..plan.desired()].iter().filter_map(|node| node.spec.memory);
         let needed = memories.filter_map(|memory| Some((memory.limit?, memory.taken(sessions, connections, 0))));

@@ -5,9 +5,12 @@
 
 mod cache;
 mod disk;
+mod lru;
 mod memory;
+mod near;
 mod rebuild;
 mod service;
+mod shelves;
 mod store;
 mod table;
 mod token;
@@ -17,10 +20,12 @@ use crate::base::choice::Alternatives;
 use crate::base::dist::{Law, Sampler};
 use crate::base::id::{NodeId, SessionId};
 use crate::base::time::{Duration, Instant};
+pub use lru::Lru;
 pub use rebuild::{Rebuild, Rebuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use service::{Does, Service};
+use shelves::Limits;
 
 /// A place for session state, as written in a scenario.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -158,6 +163,8 @@ pub struct Place {
     pub care: Option<Box<Care>>,
     /// Size of a session's state where that is known (bytes): what a read or a write moves.
     pub size: u64,
+    /// How much each node keeps of what it can make or read again; `None` where it keeps nothing, or all.
+    pub limits: Option<Limits>,
 }
 
 /// What dealing with a session's state costs: service demand of the node beside the request's own.
@@ -201,6 +208,20 @@ pub enum Kind {
     Cache,
 }
 
+impl Kind {
+    /// The books of all that it keeps, without limits.
+    fn keeper(self) -> Box<dyn Keep> {
+        match self {
+            Kind::Nothing => Box::new(Nothing),
+            Kind::Memory => Box::new(memory::Memory::default()),
+            Kind::Disk => Box::new(memory::Memory::on_disk()),
+            Kind::Store | Kind::Client => Box::new(Outside),
+            Kind::Table => Box::new(table::Table::default()),
+            Kind::Cache => Box::new(cache::Cache::default()),
+        }
+    }
+}
+
 impl Place {
     /// No state at all.
     pub fn nothing() -> Place {
@@ -214,18 +235,16 @@ impl Place {
             on_failure: OnFailure::Error,
             care: None,
             size: 0,
+            limits: None,
         }
     }
 
     /// Its books, empty.
     pub fn keeper(&self) -> Box<dyn Keep> {
-        match self.kind {
-            Kind::Nothing => Box::new(Nothing),
-            Kind::Memory => Box::new(memory::Memory::default()),
-            Kind::Disk => Box::new(memory::Memory::on_disk()),
-            Kind::Store | Kind::Client => Box::new(Outside),
-            Kind::Table => Box::new(table::Table::default()),
-            Kind::Cache => Box::new(cache::Cache::default()),
+        match (self.kind, self.limits) {
+            (Kind::Cache, Some(limits)) => Box::new(cache::Bounded::new(limits)),
+            (Kind::Table, Some(limits)) => Box::new(near::Near::new(limits)),
+            (kind, _) => kind.keeper(),
         }
     }
 
@@ -239,9 +258,19 @@ impl Place {
         self.kind == Kind::Table
     }
 
-    /// Whether it fills the memory of nodes.
-    pub fn fills_nodes(&self) -> bool {
-        matches!(self.kind, Kind::Memory | Kind::Cache)
+    /// Whether nodes keep what they have read from a store.
+    #[inline]
+    pub fn is_near(&self) -> bool {
+        self.limits.is_some() && self.kind == Kind::Table
+    }
+
+    /// Of so many sessions on a node, how many fill its memory.
+    pub fn fills_node(&self, sessions: u64) -> u64 {
+        match (self.kind, self.limits) {
+            (Kind::Memory | Kind::Cache, None) => sessions,
+            (_, Some(limits)) => sessions.min(limits.capacity),
+            _ => 0,
+        }
     }
 
     /// What goes over the network with a request, apart from what a store is asked (bytes).
@@ -268,6 +297,8 @@ pub struct Visit {
     pub node: NodeId,
     /// Whether the request writes.
     pub writes: bool,
+    /// Whether the node has made the state for it, or is about to, since it did not have it.
+    pub made: bool,
 }
 
 /// What becomes of state without anybody asking for it.
@@ -296,6 +327,17 @@ pub enum Look {
     Elsewhere,
 }
 
+/// What a node finds in its near cache.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Nearby {
+    /// Nothing that is still good.
+    Missing,
+    /// The state as it was last written.
+    Here,
+    /// The state as it was before another node wrote it.
+    Stale,
+}
+
 /// What of a node is gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Gone {
@@ -311,6 +353,16 @@ pub trait Keep: Send {
     fn look(&mut self, visit: &Visit) -> Look;
     /// The session's state is now on the node, and current.
     fn keep(&mut self, visit: &Visit);
+    /// What the node finds in its near cache, before it asks the store.
+    fn look_near(&mut self, _visit: &Visit) -> Nearby {
+        Nearby::Missing
+    }
+    /// The node has just read the session's state from the store, or written it there.
+    fn fill_near(&mut self, _now: Instant, _session: SessionId, _node: NodeId) {}
+    /// Whether a store holds the session's state.
+    fn has(&self, _session: SessionId) -> bool {
+        false
+    }
     /// A store has acknowledged a write of `session`; whether it was the first.
     fn written(&mut self, _now: Instant, _session: SessionId) -> bool {
         false
@@ -370,6 +422,6 @@ mod tests {
     /// Somebody is served at time zero by a request that does not write.
     pub fn visit(session: u32, node: u32) -> Visit {
         let (session, node) = (SessionId(session), NodeId(node));
-        Visit { now: Instant::START, session, who: u64::from(session.0), node, writes: false }
+        Visit { now: Instant::START, session, who: u64::from(session.0), node, writes: false, made: true }
     }
 }

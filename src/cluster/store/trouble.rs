@@ -58,7 +58,7 @@ impl Sim<'_> {
     }
 
     /// An operation that was under way has failed.
-    fn store_has_failed(&mut self, now: Instant, id: AttemptId, service: usize, cause: Cause) {
+    pub(in crate::cluster) fn store_has_failed(&mut self, now: Instant, id: AttemptId, service: usize, cause: Cause) {
         let Attempt { stage, node, .. } = self.attempts[id];
         if !stage.is_at_service() {
             return self.attempts.free(id); // An orphan.
@@ -178,6 +178,7 @@ impl Sim<'_> {
             let record = &self.sessions[session];
             let is_there = record.is_live() && record.who == who && record.population == population;
             if is_there && self.keepers[population.index()].expire(session) {
+                self.gone_from_store(now, population, session);
                 self.recorder.note(now, Fact::Lost { population, session, cause });
             }
         }
@@ -187,9 +188,19 @@ impl Sim<'_> {
     fn revert_store(&mut self, now: Instant, service: usize, kept: Option<Instant>) {
         for index in 0..self.keepers.len() {
             if self.plan.populations[index].state.store == Some(service) {
-                let revert = |keeper: &mut dyn Keep, toll: &mut Toll| keeper.revert(kept, toll);
+                let mut held = self.stores[service].held.take();
+                let revert = |keeper: &mut dyn Keep, toll: &mut Toll| {
+                    keeper.revert(kept, toll);
+                    for &session in &toll.lost {
+                        held.as_mut().map(|held| held.remove(session));
+                    }
+                };
                 self.change_keeper(now, index, Cause::StoreLost, revert);
+                self.stores[service].held = held;
             }
+        }
+        if self.stores[service].held.is_some() {
+            self.note_store_memory(now);
         }
     }
 }

@@ -6,6 +6,9 @@ pub(super) const ALL: &[Column] = &[
     more("state_hit_ratio", "", EVERYWHERE, "Look-ups of state or cache that found it ÷ all.", |w| {
         ratio(w.totals[Hits] as f64, (w.totals[Hits] + w.totals[Misses]) as f64)
     }),
+    more("near_hit_ratio", "", EVERYWHERE, "Look-ups in near caches that found the state ÷ all.", |w| {
+        ratio(w.totals[NearHits] as f64, (w.totals[NearHits] + w.totals[NearMisses]) as f64).filter(|_| w.traits.near)
+    }),
     less("state_moved_mib_total", "MiB", EVERYWHERE, "Session state that went over the network.", |w| {
         count(w, Carried).filter(|&bytes| bytes > 0.0).map(|bytes| bytes / 1_048_576.0)
     }),
@@ -71,5 +74,11 @@ pub(super) const ALL: &[Column] = &[
     }),
     less("store_time_ms_mean", "ms", EVERYWHERE, "Time of a store operation, waiting included.", |w| {
         ratio(w.totals[StoreTime] as f64 / 1e6, w.totals[StoreOps] as f64)
+    }),
+    plain("store_memory_bytes", "B", EVERYWHERE, "State in stores with a `memory_max`, time average.", |w| {
+        cluster(w, |c| c.store_memory)
+    }),
+    less("store_evictions_total", "", EVERYWHERE, "Sessions that such stores threw out for others.", |w| {
+        cluster(w, |c| c.store_memory).map(|_| w.totals.of(Harm::Lost, Cause::Evicted) as f64)
     }),
 ];

@@ -28,6 +28,7 @@ impl Recorder {
             Fact::AtRebuilder { service, waiting, busy } => {
                 self.nodes.rebuilders.set(usize::from(service), waiting, busy, left);
             }
+            Fact::StoreMemory { bytes } => self.nodes.set_store_memory(bytes, left),
             _ => unreachable!("a frequent fact is noted where it comes in"),
         }
     }
