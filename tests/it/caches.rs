@@ -291,7 +291,7 @@ fn who_leaves_makes_room_in_the_store() {
         let late = recording.ticks.chunks(3).skip(from).map(|rows| rows[2].totals.total(Harm::WriteLost));
         late.sum::<u64>()
     };
-    assert!(refused(0) > 50, "{}", refused(0));
+    assert!((30..=100).contains(&refused(0)), "about 50 - 20 t after t seconds: {}", refused(0));
     assert_eq!(refused(6), 0, "all of the first are gone after 5 s, and everybody asks once a second");
 }
 
@@ -299,8 +299,8 @@ fn who_leaves_makes_room_in_the_store() {
 fn a_store_that_evicts_forgets_who_was_away_for_longest() {
     let fits = full(100, "lru", "");
     assert_eq!((harms(&fits, Harm::Lost), figure(whole(&fits), "state_hit_ratio")), (vec![], 1.0));
-    // 101 by turns, and room for 100: whoever comes next has just been thrown out.
-    for sessions in [101, 150] {
+    // 150 by turns, and room for 100: whoever comes next was thrown out fifty requests ago.
+    for sessions in [150, 200] {
         let thrashes = full(sessions, "lru", "");
         let all = u64::from(sessions) * 10;
         assert_eq!(harms(&thrashes, Harm::Lost), [(Cause::Evicted, all)]);
@@ -319,7 +319,7 @@ fn the_memory_of_a_store_that_is_lost_is_free_again() {
         &plan(
             "duration = \"60s\"\ncluster.nodes = 2\nrecovery_hold = \"1s\"\n\
              [clients.web]\narrivals = { initial = 100 }\nlength = \"forever\"\npace = \"10s\"\nservice = \"1ms\"\n\
-             [state.store]\nat = \"s\"\n[store.s]\nmemory_max = \"100KiB\"\n\
+             reconnect = { fixed = { delay = \"1s\" } }\n[state.store]\nat = \"s\"\n[store.s]\nmemory_max = \"100KiB\"\n\
              [fault.f]\nat = \"30s\"\nstore_lose = { store = \"s\", lasts = \"1s\" }\n",
         ),
         1,
