@@ -64,7 +64,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         let shared_affinity = balancer.as_ref().map(|(balancer, _)| &balancer.affinity);
         populations.extend(reading.population(&name, &clients, shared_affinity, &shared, &mut services));
     }
-    reading.check_room(&populations, &services);
+    reading.check_store_memory(&populations, &services);
     let (root, (mut nodes, zones), (balancer, [propagation, check_service])) = (root?, nodes?, balancer?);
     let spares = add_spares(&mut nodes, &changes);
     reading.check_addresses(&nodes);

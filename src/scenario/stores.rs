@@ -49,7 +49,7 @@ impl Reading<'_> {
     }
 
     /// A store with a `memory_max` must hold one entry at least; those who are there at the start should fit.
-    pub(super) fn check_room(&mut self, populations: &[Population], services: &Services) {
+    pub(super) fn check_store_memory(&mut self, populations: &[Population], services: &Services) {
         for (place, rules) in services.ready.iter().enumerate().filter_map(|(i, s)| Some((i, s.rules.as_ref()?))) {
             let Some(memory) = rules.memory else { continue };
             let users = || populations.iter().filter(|people| people.state.store == Some(place));

@@ -136,7 +136,7 @@ fn replay(trace: &Trace, near: bool, capacity: usize, ttl: Duration, crash: Opti
                 stored.insert(key);
                 nodes[node].fill(now, who, capacity);
             }
-            Step::End => nodes.iter_mut().for_each(|node| drop(node.take(who))),
+            Step::End => nodes.iter_mut().for_each(|node| node.entries.retain(|&(other, _)| other != who)),
         }
     }
     counts
