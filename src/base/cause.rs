@@ -99,11 +99,17 @@ pub enum Cause {
     Overdue,
     /// The copy that was read, or is left, had not had the latest writes yet.
     Lagging,
+    /// The store had no memory left for it, and throws nothing out.
+    StoreMemory,
+    /// The store threw it out for others, since it was used least recently.
+    Evicted,
+    /// The node's own copy was older than a write through another node.
+    NearCopy,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 44] = [
+    pub const ALL: [Cause; 47] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -148,6 +154,9 @@ impl Cause {
         Cause::RateLimited,
         Cause::Overdue,
         Cause::Lagging,
+        Cause::StoreMemory,
+        Cause::Evicted,
+        Cause::NearCopy,
     ];
 
     /// How many causes there are.
@@ -200,6 +209,9 @@ impl Cause {
             Cause::RateLimited => "rate_limited",
             Cause::Overdue => "overdue",
             Cause::Lagging => "lagging",
+            Cause::StoreMemory => "store_memory",
+            Cause::Evicted => "evicted",
+            Cause::NearCopy => "near_copy",
         }
     }
 
@@ -267,6 +279,9 @@ impl Cause {
             Cause::RateLimited => "The node let in `accept_rate` clients a second already.",
             Cause::Overdue => "When its turn came it had waited for longer than `accept_deadline` or `queue_deadline`.",
             Cause::Lagging => "The copy that was read, or is left, had not had the latest writes yet.",
+            Cause::StoreMemory => "The store's `memory_max` left no room for it, and its `eviction` is `noeviction`.",
+            Cause::Evicted => "The store's `memory_max` was needed for others, and it was used least recently.",
+            Cause::NearCopy => "The node's near cache had it as it was before a write through another node.",
         }
     }
 }

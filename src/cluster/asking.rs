@@ -46,7 +46,7 @@ impl Sim<'_> {
         attempt.sent = now;
         attempt.refusals = 0;
         self.tried.remove(&id);
-        (attempt.missed, attempt.refused, attempt.remade) = (false, false, false);
+        (attempt.missed, attempt.refused, attempt.remade, attempt.is_near) = (false, false, false, false);
         let session = &self.sessions[attempt.session];
         let connects = !session.is_connected() || session.requests == 1 && session.who & INITIAL_BIT == 0;
         attempt.entry = if connects { Entry::Stranger } else { Entry::Known };

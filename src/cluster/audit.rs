@@ -12,7 +12,10 @@ impl Sim<'_> {
     /// What does not agree, if anything.
     pub(super) fn disagreement(&self) -> Option<String> {
         let nodes = self.fleet.ids().find_map(|node| self.disagreement_at(node));
-        nodes.or_else(|| self.disagreement_of_services()).or_else(|| self.disagreement_of_sessions())
+        nodes
+            .or_else(|| self.disagreement_of_services())
+            .or_else(|| self.disagreement_of_sessions())
+            .or_else(|| self.disagreement_of_stores())
     }
 
     fn disagreement_at(&self, node: NodeId) -> Option<String> {

@@ -22,11 +22,12 @@ impl Sim<'_> {
     /// What dealing with the state of its session costs, beside the request itself.
     #[inline(never)]
     pub(super) fn care(&self, id: AttemptId) -> Duration {
-        let Attempt { who, request, population, writes, fetches, .. } = self.attempts[id];
+        let Attempt { who, request, population, writes, fetches, is_near, .. } = self.attempts[id];
         let Some(care) = &self.plan.populations[population.index()].state.care else { return Duration::ZERO };
         let streams = &self.streams[population.index()];
         let parts = [
-            (true, &care.read, streams.state_read),
+            // What is near is an object already.
+            (!is_near, &care.read, streams.state_read),
             (writes, &care.write, streams.state_write),
             (fetches, &care.fetch, streams.fetch),
         ];

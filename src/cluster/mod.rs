@@ -18,6 +18,7 @@ pub mod fleet;
 pub mod footprint;
 mod keeping;
 pub mod life;
+mod nearby;
 pub mod patience;
 pub mod plan;
 pub mod probing;
@@ -145,8 +146,8 @@ impl<'p> Sim<'p> {
         let traits = |(&binds, p): (&bool, &client::Population)| {
             let visits = p.state.rebuild_at.is_some();
             let (stateful, copies, stores) = (p.state.is_stateful(), p.state.has_copies(), p.state.store.is_some());
-            let replicas = p.state.replicas.is_some();
-            Traits { binds, stateful, visits, splits: p.splits(), copies, stores, replicas }
+            let (replicas, near) = (p.state.replicas.is_some(), p.state.is_near());
+            Traits { binds, stateful, visits, splits: p.splits(), copies, stores, replicas, near }
         };
         let setup = Setup {
             warmup: plan.warmup,
@@ -158,6 +159,7 @@ impl<'p> Sim<'p> {
             stores: plan.services[plan.rebuilders()..].iter().map(state::Service::slots).collect(),
             tariff: plan.tariff(),
             has_lines: plan.balancer.in_flight_max.is_some(),
+            limits_stores: plan.limits_stores(),
             limits: plan.limits,
             hold: plan.hold,
             keep_nodes,
@@ -182,7 +184,7 @@ impl<'p> Sim<'p> {
             balancers: Instances::new(setting),
             jar: Jar::default(),
             services: plan.services.iter().map(service).collect(),
-            stores: plan.services.iter().map(|_| store::State::default()).collect(),
+            stores: plan.services.iter().map(|service| store::State::new(service.rules.as_deref())).collect(),
             limits_retries: people.iter().any(|p| p.retry_limit().is_some()),
             allowances: people.iter().map(|_| Allowance::default()).collect(),
             streams: people.iter().map(|p| Streams::new(seed, &p.name)).collect(),

@@ -183,6 +183,11 @@ impl Plan {
         }
     }
 
+    /// Whether any store may hold only so much.
+    pub fn limits_stores(&self) -> bool {
+        self.services.iter().any(|service| service.rules.as_ref().is_some_and(|rules| rules.memory.is_some()))
+    }
+
     /// How many nodes the cluster has at first.
     pub fn desired(&self) -> usize {
         self.nodes.len() - self.spares

@@ -17,10 +17,14 @@ impl Sim<'_> {
     /// A node turns to an attempt that has a slot: looks for the session's state, has it made anew if it must,
     /// or begins to work. `false` when the slot is not needed: the attempt waits elsewhere or has failed.
     pub(super) fn begin_work(&mut self, now: Instant, id: AttemptId, node: NodeId) -> bool {
-        let Attempt { who, population, session, remade, writes, .. } = self.attempts[id];
+        let Attempt { who, population, session, remade, is_near, writes, .. } = self.attempts[id];
         let state = &self.plan.populations[population.index()].state;
-        if !remade && let Some(session) = session.some() {
-            let look = self.keepers[population.index()].look(&Visit { now, session, who, node, writes });
+        if !remade
+            && !is_near
+            && let Some(session) = session.some()
+        {
+            let visit = Visit { now, session, who, node, writes, made: false };
+            let look = self.keepers[population.index()].look(&visit);
             let missed = self.take_in(now, population, session, look);
             self.attempts[id].missed = missed;
             self.attempts[id].fetches = look == Look::Fetch;
@@ -76,9 +80,10 @@ impl Sim<'_> {
     pub(super) fn find_state(&mut self, now: Instant, session: SessionId, node: NodeId) -> bool {
         let Session { population, who, .. } = self.sessions[session];
         // To open a stream is to say who one is, which whoever holds the state takes note of.
-        let visit = Visit { now, session, who, node, writes: true };
+        let mut visit = Visit { now, session, who, node, writes: true, made: false };
         let look = self.keepers[population.index()].look(&visit);
-        if self.take_in(now, population, session, look) && !self.rebuild_aside(now, session, node) {
+        visit.made = self.take_in(now, population, session, look);
+        if visit.made && !self.rebuild_aside(now, session, node) {
             return false;
         }
         if look == Look::Fetch {

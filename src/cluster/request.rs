@@ -129,6 +129,8 @@ pub struct Attempt {
     pub(super) refused: bool,
     // Missed, and back from the rebuild service.
     pub(super) remade: bool,
+    // Found in the node's near cache.
+    pub(super) is_near: bool,
 }
 
 /// Attempts by slot; slots are used again.
@@ -236,6 +238,7 @@ impl Sim<'_> {
             fetches: false,
             refused: false,
             remade: false,
+            is_near: false,
         });
         self.tried.remove(&attempt);
         self.sessions[id].attempt = attempt;
@@ -271,6 +274,9 @@ impl Sim<'_> {
                 if self.fleet.get(node).ills.is_frozen {
                     return self.hold(id, node, Stage::Entering);
                 }
+                if self.finds_near(now, id) {
+                    return self.take_slot(now, id, node);
+                }
                 self.visit(now, id, self.plan.services[store].reads_at.unwrap_or(store), Stage::StoreRead);
             }
             _ => self.take_slot(now, id, node),
@@ -302,7 +308,7 @@ impl Sim<'_> {
             return self.rebuild_taken(now, id, node);
         }
         match self.store_of(id) {
-            Some(store) if self.plan.services[store].holds_slot => {
+            Some(store) if self.plan.services[store].holds_slot && !self.finds_near(now, id) => {
                 self.visit(now, id, self.plan.services[store].reads_at.unwrap_or(store), Stage::StoreRead)
             }
             _ => self.begin_work(now, id, node),
@@ -369,7 +375,7 @@ impl Sim<'_> {
         if is_probe(id) {
             return self.probe_worked(now, id.0, node);
         }
-        let Attempt { who, population, session, demand: spent, writes, refused, .. } = self.attempts[id];
+        let Attempt { who, population, session, demand: spent, writes, missed, refused, .. } = self.attempts[id];
         if self.attempts[id].kind == Kind::Rebuild {
             self.recorder.note(now, Fact::Worked { population, spent, wasted: false });
             self.release_slot(now, node);
@@ -380,7 +386,7 @@ impl Sim<'_> {
         if let Some(session) = session.some() {
             match refused {
                 true => self.keepers[population.index()].tell(session),
-                false => self.keep_state(population, &Visit { now, session, who, node, writes }),
+                false => self.keep_state(population, &Visit { now, session, who, node, writes, made: missed }),
             }
         }
         let store = self.store_of(id).filter(|_| writes && !refused);

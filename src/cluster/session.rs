@@ -207,9 +207,10 @@ impl Sim<'_> {
             self.balancers[via].done(node);
         }
         self.bind(Instant::START, id, node, Cause::Membership);
-        let visit = Visit { now: Instant::START, session: id, who: self.sessions[id].who, node, writes: false };
+        let visit =
+            Visit { now: Instant::START, session: id, who: self.sessions[id].who, node, writes: false, made: true };
         self.keep_state(population, &visit);
-        self.keepers[population.index()].written(Instant::START, id);
+        self.write_at_first(population, id, node);
         true
     }
 
@@ -340,6 +341,7 @@ impl Sim<'_> {
             self.count_bound(now, node, -1);
         }
         self.change_state(now, population, id, |keeper| keeper.end(id));
+        self.gone_from_store(now, population, id);
         let ending = if ending == Ending::GaveUp && never_admitted { Ending::Refused } else { ending };
         self.recorder.note(now, Fact::Ended { population, session: id, ending, connected });
         self.recorder.trace.note(now, Happening::Ended { who: self.sessions[id].name() });

@@ -52,7 +52,7 @@ impl Sim<'_> {
         let seen = match cause {
             Cause::AcceptFull => Seen::NotConnected,
             Cause::BadAnswer | Cause::StoreFull | Cause::RebuildFull => Seen::Error,
-            Cause::StoreDown | Cause::StoreTimeout => Seen::Error,
+            Cause::StoreDown | Cause::StoreTimeout | Cause::StoreMemory => Seen::Error,
             Cause::QueueFull => Seen::Overloaded,
             Cause::NoAnswer => Seen::Unanswered,
             Cause::SessionUnknown => Seen::Answered,

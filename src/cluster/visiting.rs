@@ -89,11 +89,15 @@ impl Sim<'_> {
         if bytes > 0 && matches!(self.plan.services[service].does, Does::Store { .. }) {
             self.recorder.note(now, Fact::Carried { population, bytes });
         }
-        if stage == Stage::StoreWrite {
-            self.acknowledge(now, id, service);
-        } else if let Some(lag) = self.plan.services[service].behind {
-            self.read_behind(now, id, lag);
+        match (stage, self.attempts[id].session.some()) {
+            (Stage::StoreWrite, _) if !self.takes_in(now, id, service) => {
+                return self.store_has_failed(now, id, service, Cause::StoreMemory);
+            }
+            (Stage::StoreWrite, _) => self.acknowledge(now, id, service),
+            (Stage::StoreRead, Some(session)) => self.has_read(now, session, service),
+            _ => {}
         }
+        self.keep_near(now, id);
         match stage {
             _ if !stage.is_at_service() => self.attempts.free(id),
             _ if self.fleet.get(node).is_silent() => self.hear_nothing(now, id),

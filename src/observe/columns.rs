@@ -13,7 +13,7 @@ use super::imbalance::{Load, Spread};
 use super::recovery::Eventually;
 use super::totals::Counter::{self, *};
 use super::window::{ClusterFigures, Window};
-use crate::base::cause::Harm;
+use crate::base::cause::{Cause, Harm};
 
 /// Which way a figure should go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

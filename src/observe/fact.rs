@@ -49,6 +49,10 @@ pub enum Fact {
     Fetched { population: PopulationId },
     /// So many sessions have fewer copies than they should now, and one at least.
     Thin { population: PopulationId, sessions: u64 },
+    /// A node found the session's state in its near cache, or did not.
+    LookedNear { population: PopulationId, hit: bool },
+    /// The stores whose memory is limited hold so much now.
+    StoreMemory { bytes: u64 },
     /// A request was served with state that was not as last written.
     StaleRead { population: PopulationId, cause: Cause },
     /// What a request had written, and was told is kept, is gone.

@@ -24,6 +24,8 @@ pub struct Means {
     rebuilders: Option<ServiceFigures>,
     stores: Option<ServiceFigures>,
     node_time: u128,
+    // A sum.
+    store_memory: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -52,6 +54,7 @@ impl Means {
         add_services(&mut self.stores, tick.stores);
         self.node_time += tick.node_time;
         self.memory_ratio_max = larger(self.memory_ratio_max, tick.memory_ratio_max);
+        self.store_memory = tick.store_memory.map(|bytes| self.store_memory.unwrap_or(0.0) + bytes);
         self.restarts += tick.restarts;
         self.oom_kills = tick.oom_kills.map(|kills| self.oom_kills.unwrap_or(0) + kills);
         for (means, spread) in self.spreads.iter_mut().zip(tick.spreads) {
@@ -95,6 +98,7 @@ impl Means {
             stores: self.stores.map(|sums| self.mean_of_services(sums)),
             store_times,
             node_time: self.node_time,
+            store_memory: self.store_memory.map(|sum| sum / self.ticks),
         })
     }
 

@@ -155,6 +155,8 @@ pub struct NodeBooks {
     pub stores: ServiceBooks,
     /// How long they take; `None` where there are none.
     pub store_times: Option<Box<VisitTimes>>,
+    /// Bytes in the stores whose memory is limited, if there are any.
+    pub store_memory: Option<Gauge>,
     // Within the tick.
     restarts: u64,
     oom_kills: u64,
@@ -196,6 +198,7 @@ impl NodeBooks {
             rebuild_times: times(&setup.rebuilders),
             stores: ServiceBooks::new(&setup.stores),
             store_times: times(&setup.stores),
+            store_memory: setup.limits_stores.then(Gauge::default),
             restarts: 0,
             oom_kills: 0,
             run: Means::default(),
@@ -249,6 +252,13 @@ impl NodeBooks {
     /// A process is killed for its memory.
     pub fn count_oom_kill(&mut self) {
         self.oom_kills += 1;
+    }
+
+    /// Stores whose memory is limited hold so many bytes from now on.
+    pub fn set_store_memory(&mut self, bytes: u64, left: Duration) {
+        if let Some(gauge) = &mut self.store_memory {
+            gauge.change(i64::try_from(bytes).unwrap_or(i64::MAX) - gauge.value, left);
+        }
     }
 
     fn alter(&mut self, node: NodeId, left: Duration, alter: impl FnOnce(&mut NodeGauges)) {
@@ -316,6 +326,7 @@ impl NodeBooks {
             stores: self.stores.turn(length),
             store_times: turn_times(&mut self.store_times, from >= warmup),
             node_time: self.paid.turn(length) as u128,
+            store_memory: self.store_memory.as_mut().map(|gauge| gauge.turn(length) as f64 / span),
         };
         self.ready_min = self.ready.value;
         if from >= warmup {

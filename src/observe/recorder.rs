@@ -44,6 +44,8 @@ pub struct Setup {
     pub tariff: Tariff,
     /// Whether attempts may have to wait in line at the balancer.
     pub has_lines: bool,
+    /// Whether any store may hold only so much.
+    pub limits_stores: bool,
     /// What recovery means.
     pub limits: Limits,
     /// How long recovery must last.
@@ -149,6 +151,9 @@ impl Recorder {
             }
             Fact::LookedUp { population, hit } => {
                 self.count(population, if hit { Counter::Hits } else { Counter::Misses }, 1);
+            }
+            Fact::LookedNear { population, hit } => {
+                self.count(population, if hit { Counter::NearHits } else { Counter::NearMisses }, 1);
             }
             Fact::Waiting { by } => self.nodes.lines.change(i64::from(by), left),
             Fact::Linked { node, by } => self.nodes.change(node, Load::Connections, i64::from(by), left),

@@ -35,6 +35,10 @@ pub enum Counter {
     Misses,
     /// Times a node asked another for a session's state.
     Fetches,
+    /// Look-ups in a near cache that found the state.
+    NearHits,
+    /// Look-ups in a near cache that did not.
+    NearMisses,
     /// Requests that write and were answered, where reads take another way.
     WritesSucceeded,
     /// Requests that write and failed, where reads take another way.

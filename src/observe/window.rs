@@ -55,6 +55,8 @@ pub struct Traits {
     pub stores: bool,
     /// Whether several nodes hold copies of it.
     pub replicas: bool,
+    /// Whether nodes keep what they have read from a store.
+    pub near: bool,
 }
 
 impl Traits {
@@ -68,6 +70,7 @@ impl Traits {
             copies: self.copies | other.copies,
             stores: self.stores | other.stores,
             replicas: self.replicas | other.replicas,
+            near: self.near | other.near,
         }
     }
 }
@@ -111,4 +114,6 @@ pub struct ClusterFigures {
     pub store_times: Option<Quantiles>,
     /// Time of nodes that are paid for, summed (ns).
     pub node_time: u128,
+    /// Bytes in the stores whose memory is limited, time average; `None` when there is none.
+    pub store_memory: Option<f64>,
 }

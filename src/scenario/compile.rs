@@ -65,6 +65,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         let shared_affinity = balancer.as_ref().map(|(balancer, _)| &balancer.affinity);
         populations.extend(reading.population(&name, &clients, shared_affinity, &shared, &mut services));
     }
+    reading.check_store_memory(&populations, &services);
     let (root, (mut nodes, zones), (balancer, [propagation, check_service])) = (root?, nodes?, balancer?);
     let spares = add_spares(&mut nodes, &changes);
     reading.check_addresses(&nodes);
@@ -208,8 +209,9 @@ impl Reading<'_> {
             let all: u64 = plan.populations.iter().map(|people| people.present() * copies(people) as u64).sum();
             all / plan.desired() as u64
         };
-        let state_on = |people: &Population| people.state.copies().min(plan.desired());
-        let sessions = each(&|people| if people.state.fills_nodes() { state_on(people) } else { 0 });
+        let copies = |people: &Population| people.state.copies().min(plan.desired()) as u64;
+        let on_node = |people: &Population| people.present() * copies(people) / plan.desired() as u64;
+        let sessions = plan.populations.iter().map(|people| people.state.fills_node(on_node(people))).sum();
         let connections = each(&|people| usize::from(plan.hangs(people)));
         let memories = plan.nodes[..plan.desired()].iter().filter_map(|node| node.spec.memory);
         let needed = memories.filter_map(|memory| Some((memory.limit?, memory.taken(sessions, connections, 0))));

@@ -5,6 +5,8 @@ use super::read_each;
 use super::rebuilders::Services;
 use super::words::{listed, nearest};
 use crate::base::time::Instant;
+use crate::base::units::Bytes;
+use crate::cluster::client::Population;
 use crate::cluster::fate::Fault;
 use crate::cluster::state::Service;
 use crate::cluster::store::Params;
@@ -48,6 +50,28 @@ impl Reading<'_> {
         };
         self.wrong(path, format!("there is no store `{wanted}`"), hint);
         None
+    }
+
+    /// A store with a `memory_max` must hold one entry at least; those who are there at the start should fit.
+    pub(super) fn check_store_memory(&mut self, populations: &[Population], services: &Services) {
+        for (place, rules) in services.ready.iter().enumerate().filter_map(|(i, s)| Some((i, s.rules.as_ref()?))) {
+            let Some(memory) = rules.memory else { continue };
+            let users = || populations.iter().filter(|people| people.state.store == Some(place));
+            let path = ["store", &rules.name, "memory_max"];
+            let max = Bytes::new(memory.max);
+            if let Some(people) = users().find(|people| people.state.size > memory.max) {
+                let (size, name) = (Bytes::new(people.state.size), &people.name);
+                let message = format!("the state of one session of `{name}` is {size}, and the store may hold {max}");
+                self.wrong(&path, message, "give it room for all sessions that are live at one time");
+                continue;
+            }
+            let needed: u64 = users().map(|people| people.present().saturating_mul(people.state.size)).sum();
+            if needed > memory.max {
+                let needed = Bytes::new(needed);
+                let message = format!("those who are there at the start need {needed}, and the store may hold {max}");
+                self.warning(&path, message, "what does not fit is missing from the beginning");
+            }
+        }
     }
 
     /// Faults that befall stores must name one, and leave it before the next befalls it.

@@ -175,6 +175,7 @@ const STATE: Lines = &[
     "[state.memory]\nrebuild = { at = \"login\", service = \"20ms\" }",
     "[state.memory]\nrebuild.at = \"login\"\non_missing = \"error\"",
     "[state.cache]\nrebuild.at = \"login\"",
+    "[state.cache]\nrebuild.service = \"50ms\"\ncapacity = 6\nttl = \"1500ms\"",
     "[state.cache]\nrebuild.service = { exponential = { mean = \"50ms\" } }",
     "[state.disk]\nrebuild.at = \"login\"\nread = \"20ms\"\nwrite = { exponential = { mean = \"30ms\" } }",
     "[state.replicated]\nrebalance = { exponential = { mean = \"1s\" } }\nrebuild = { at = \"login\", service = \"20ms\" }",
@@ -190,6 +191,12 @@ const STATE: Lines = &[
      [fault.s]\nat = \"5s\"\nstore_lose = { store = \"s\", lasts = \"2s\" }",
     "[state.store]\nat = \"s\"\non_failure = \"serve\"\n[store.s]\nreplicas = 2\ndetection = \"1s\"\nconcurrency = 1\nread = \"30ms\"\n\
      [fault.s]\nat = \"5s\"\nstore_cut = { store = \"s\", inside = 1, lasts = \"3s\" }",
+    "[state.store]\nat = \"s\"\nnear = { ttl = \"800ms\", capacity = 9 }\non_failure = \"serve\"\n[store.s]\nholds_slot = true\n\
+     [fault.s]\nat = \"5s\"\nstore_kill = { store = \"s\", lasts = \"2s\" }",
+    "[state.store]\nat = \"s\"\nnear = { capacity = 20 }\nrebuild.at = \"login\"\n[store.s]\nmemory_max = \"12KiB\"\neviction = \"lru\"\n\
+     replicas = 1\nlag = \"500ms\"\ndetection = \"1s\"\n[fault.s]\nat = \"5s\"\nstore_hang = { store = \"s\", lasts = \"4s\", stubborn = [\"n1\"] }",
+    "[state.store]\nat = \"s\"\n[store.s]\nmemory_max = \"15KiB\"\nread = \"20ms\"\nbackup = \"3s\"\n\
+     [fault.s]\nat = \"5s\"\nstore_lose = { store = \"s\", lasts = \"1s\" }",
     "[state.store]\nserialize = \"3ms\"\nread = \"30ms\"\nwrite = { exponential = { mean = \"20ms\" } }\nconcurrency = 3\nholds_slot = true",
     "[state.store]\nread = \"50ms\"\nconcurrency = 1\nqueue_max = 2",
     "[state.store]\nread = \"50ms\"\nconcurrency = 1\nqueue_max = 0\nholds_slot = true",

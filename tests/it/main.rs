@@ -4,6 +4,7 @@ mod affinity;
 mod bad_scenarios;
 mod balancers;
 mod behaviour;
+mod caches;
 mod cli;
 mod clients;
 mod core_model;

@@ -217,6 +217,8 @@ fn every_key_of_a_stores_preset_has_a_source_and_can_be_overridden() {
             assert!(services(&[format!("store.s.{key}={value}")]) == as_it_is, "{}: {key} is in force", preset.name);
             let other = match key.as_str() {
                 "replicas" => "7".to_owned(),
+                "memory_max" => "1GiB".to_owned(),
+                "eviction" => "noeviction".to_owned(),
                 "persists" => (value == "false").to_string(),
                 _ => "777ms".to_owned(),
             };

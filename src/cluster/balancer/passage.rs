@@ -370,7 +370,7 @@ mod tests {
             ("reset", &[Cause::Reset, Cause::OutOfMemory, Cause::Restart, Cause::DrainTimeout, Cause::ScaleIn]),
             ("timeout", &[Cause::NoAnswer]),
             ("error", &[Cause::BadAnswer, Cause::QueueFull, Cause::AcceptFull, Cause::StoreFull, Cause::RebuildFull]),
-            ("error", &[Cause::StoreDown, Cause::StoreTimeout]),
+            ("error", &[Cause::StoreDown, Cause::StoreTimeout, Cause::StoreMemory]),
         ] {
             let keys = format!("retry_on = [\"{what}\"]");
             causes.iter().for_each(|&cause| assert_ne!(next(&keys, cause), retry::Next::Fail, "{what}: {cause:?}"));

@@ -148,7 +148,7 @@ impl Failing {
             Cause::BadAnswer | Cause::QueueFull | Cause::AcceptFull | Cause::StoreFull | Cause::RebuildFull => {
                 Some(Failing::Error)
             }
-            Cause::StoreDown | Cause::StoreTimeout => Some(Failing::Error),
+            Cause::StoreDown | Cause::StoreTimeout | Cause::StoreMemory => Some(Failing::Error),
             _ => None,
         }
     }

@@ -300,7 +300,7 @@ impl Backo2 {
         let exponential = grown(self.base, self.factor, k, cap / (1.0 - ratio)) / 1e6;
         let random: f64 = draw.random();
         let deviation = (random * ratio * exponential).floor();
-        let is_less = (random * 10.0) as u32 % 2 == 0;
+        let is_less = ((random * 10.0) as u32).is_multiple_of(2);
         let wait = if is_less { exponential - deviation } else { exponential + deviation };
         Duration::from_millis(wait.min(cap / 1e6) as u64)
     }

@@ -1,11 +1,12 @@
 //! `cache`: every node that has served a session keeps what it worked out for it, and can work it out again.
 //!
 //! Nothing can be lost; what a crash or a move costs is the work of filling the cache anew, also for the
-//! first request of a session.
+//! first request of a session. With a `capacity` a node keeps so many entries, and with a `ttl` each for so long.
 
+use super::shelves::{Limits, Shelves};
 use super::{Gone, Ground, Keep, Kind, Look, Place, Rebuild, Toll, Visit};
 use crate::base::id::{NodeId, SessionId};
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,13 +19,19 @@ pub const MEANING: &str = "a reproducible cache on every node that served the se
 pub struct Params {
     /// Work that fills a missing entry.
     pub rebuild: Rebuild,
+    /// Entries on each node; ≥ 1. Whoever fills one more throws out the one used least recently. Unlimited unless given.
+    pub capacity: Option<u32>,
+    /// How long an entry is good, from when it was filled. As long as the session unless given.
+    pub ttl: Option<Duration>,
 }
 
 impl Params {
     /// The place, ready to run.
     pub fn place(&self, ground: &mut dyn Ground) -> Option<Place> {
+        let limits = Limits::of(ground, &[], self.capacity, self.ttl);
         let (rebuild, rebuild_at) = ground.rebuild(&self.rebuild)?;
-        Some(Place { kind: Kind::Cache, rebuild: Some(rebuild), rebuild_at, ..Place::nothing() })
+        let limits = Some(limits?).filter(|_| self.capacity.is_some() || self.ttl.is_some());
+        Some(Place { kind: Kind::Cache, rebuild: Some(rebuild), rebuild_at, limits, ..Place::nothing() })
     }
 }
 
@@ -106,6 +113,46 @@ impl Keep for Cache {
     }
 }
 
+/// The same within limits.
+#[derive(Debug)]
+pub struct Bounded(Shelves);
+
+impl Bounded {
+    /// Nothing anywhere.
+    pub fn new(limits: Limits) -> Bounded {
+        Bounded(Shelves::new(limits))
+    }
+}
+
+impl Keep for Bounded {
+    fn look(&mut self, &Visit { now, session, node, .. }: &Visit) -> Look {
+        if self.0.find(now, node, session).is_some() { Look::Here } else { Look::Missing }
+    }
+
+    /// What was found is not filled anew: its time goes on, and it may have had to make room meanwhile.
+    fn keep(&mut self, &Visit { now, session, node, made, .. }: &Visit) {
+        if made {
+            self.0.fill(now, node, session, 0);
+        }
+    }
+
+    fn forget_node(&mut self, _: Instant, node: NodeId, _: Gone, _: &mut Toll) {
+        self.0.clear(node);
+    }
+
+    fn copies(&self, node: NodeId) -> usize {
+        self.0.len(node)
+    }
+
+    fn holders(&self, session: SessionId, nodes: &mut Vec<NodeId>) {
+        nodes.extend(self.0.holders(session));
+    }
+
+    fn end(&mut self, session: SessionId) {
+        self.0.end(session);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::visit;
@@ -127,6 +174,20 @@ mod tests {
         cache.keep(&visit(3, 1));
         crash(&mut cache, A);
         assert_eq!(found(&mut cache), [Look::Missing, Look::Here]);
+    }
+
+    #[test]
+    fn within_limits_what_was_found_grows_old_and_what_was_not_used_goes() {
+        let mut cache = Bounded::new(Limits { capacity: 2, ttl: Duration::MAX });
+        let found = |cache: &mut Bounded| [3, 4, 5].map(|session| cache.look(&visit(session, 0)) == Look::Here);
+        [3, 4].into_iter().for_each(|session| cache.keep(&visit(session, 0)));
+        assert_eq!(cache.look(&visit(3, 0)), Look::Here);
+        cache.keep(&visit(5, 0));
+        assert_eq!((found(&mut cache), cache.copies(A)), ([true, false, true], 2));
+        cache.keep(&Visit { made: false, ..visit(4, 0) });
+        assert_eq!(found(&mut cache), [true, false, true], "found by a request that took too long");
+        cache.forget_node(Instant::START, A, Gone::Process, &mut Toll::default());
+        assert_eq!((found(&mut cache), cache.copies(A)), ([false; 3], 0));
     }
 
     #[test]

@@ -5,10 +5,13 @@
 
 mod cache;
 mod disk;
+mod lru;
 mod memory;
+mod near;
 mod rebuild;
 mod replicated;
 mod service;
+mod shelves;
 mod store;
 mod table;
 mod token;
@@ -18,10 +21,12 @@ use crate::base::choice::Alternatives;
 use crate::base::dist::{Law, Sampler};
 use crate::base::id::{NodeId, SessionId};
 use crate::base::time::{Duration, Instant};
+pub use lru::Lru;
 pub use rebuild::{Rebuild, Rebuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use service::{Does, Service};
+use shelves::Limits;
 
 /// A place for session state, as written in a scenario.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -166,6 +171,8 @@ pub struct Place {
     pub size: u64,
     /// How copies on several nodes are kept; `None` where there are none.
     pub replicas: Option<Box<replicated::Rules>>,
+    /// How much each node keeps of what it can make or read again; `None` where it keeps nothing, or all.
+    pub limits: Option<Limits>,
 }
 
 /// What dealing with a session's state costs: service demand of the node beside the request's own.
@@ -213,6 +220,21 @@ pub enum Kind {
     Cache,
 }
 
+impl Kind {
+    /// The books of all that it keeps, without limits.
+    fn keeper(self) -> Box<dyn Keep> {
+        match self {
+            // Replicated state has books of its own, with rules.
+            Kind::Nothing | Kind::Replicated => Box::new(Nothing),
+            Kind::Memory => Box::new(memory::Memory::default()),
+            Kind::Disk => Box::new(memory::Memory::on_disk()),
+            Kind::Store | Kind::Client => Box::new(Outside),
+            Kind::Table => Box::new(table::Table::default()),
+            Kind::Cache => Box::new(cache::Cache::default()),
+        }
+    }
+}
+
 impl Place {
     /// No state at all.
     pub fn nothing() -> Place {
@@ -227,21 +249,17 @@ impl Place {
             care: None,
             size: 0,
             replicas: None,
+            limits: None,
         }
     }
 
     /// Its books for the population called `name`, empty.
     pub fn keeper(&self, seed: u64, name: &str) -> Box<dyn Keep> {
-        if let Some(rules) = &self.replicas {
-            return Box::new(replicated::Replicated::new(rules, seed, name));
-        }
-        match self.kind {
-            Kind::Nothing | Kind::Replicated => Box::new(Nothing),
-            Kind::Memory => Box::new(memory::Memory::default()),
-            Kind::Disk => Box::new(memory::Memory::on_disk()),
-            Kind::Store | Kind::Client => Box::new(Outside),
-            Kind::Table => Box::new(table::Table::default()),
-            Kind::Cache => Box::new(cache::Cache::default()),
+        match (self.kind, &self.replicas, self.limits) {
+            (_, Some(rules), _) => Box::new(replicated::Replicated::new(rules, seed, name)),
+            (Kind::Cache, _, Some(limits)) => Box::new(cache::Bounded::new(limits)),
+            (Kind::Table, _, Some(limits)) => Box::new(near::Near::new(limits)),
+            (kind, ..) => kind.keeper(),
         }
     }
 
@@ -260,9 +278,19 @@ impl Place {
         self.has_copies()
     }
 
-    /// Whether it fills the memory of nodes.
-    pub fn fills_nodes(&self) -> bool {
-        matches!(self.kind, Kind::Memory | Kind::Cache | Kind::Replicated)
+    /// Whether nodes keep what they have read from a store.
+    #[inline]
+    pub fn is_near(&self) -> bool {
+        self.limits.is_some() && self.kind == Kind::Table
+    }
+
+    /// Of so many sessions' state on a node, how much fills its memory.
+    pub fn fills_node(&self, sessions: u64) -> u64 {
+        match (self.kind, self.limits) {
+            (Kind::Memory | Kind::Cache | Kind::Replicated, None) => sessions,
+            (_, Some(limits)) => sessions.min(limits.capacity),
+            _ => 0,
+        }
     }
 
     /// How many nodes' memory holds each session's state, at most.
@@ -300,6 +328,8 @@ pub struct Visit {
     pub node: NodeId,
     /// Whether the request writes.
     pub writes: bool,
+    /// Whether the node has made the state for it, or is about to, since it did not have it.
+    pub made: bool,
 }
 
 /// What becomes of state without anybody asking for it.
@@ -336,6 +366,17 @@ pub enum Look {
     Stale,
 }
 
+/// What a node finds in its near cache.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Nearby {
+    /// Nothing that is still good.
+    Missing,
+    /// The state as it was last written.
+    Here,
+    /// The state as it was before another node wrote it.
+    Stale,
+}
+
 /// What of a node is gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Gone {
@@ -351,6 +392,16 @@ pub trait Keep: Send {
     fn look(&mut self, visit: &Visit) -> Look;
     /// The session's state is now on the node, and current.
     fn keep(&mut self, visit: &Visit);
+    /// What the node finds in its near cache, before it asks the store.
+    fn look_near(&mut self, _visit: &Visit) -> Nearby {
+        Nearby::Missing
+    }
+    /// The node has just read the session's state from the store, or written it there.
+    fn fill_near(&mut self, _now: Instant, _session: SessionId, _node: NodeId) {}
+    /// Whether a store holds the session's state.
+    fn has(&self, _session: SessionId) -> bool {
+        false
+    }
     /// A store has acknowledged a write of `session`; whether it was the first.
     fn written(&mut self, _now: Instant, _session: SessionId) -> bool {
         false
@@ -426,6 +477,6 @@ mod tests {
     /// Somebody is served at time zero by a request that does not write.
     pub fn visit(session: u32, node: u32) -> Visit {
         let (session, node) = (SessionId(session), NodeId(node));
-        Visit { now: Instant::START, session, who: u64::from(session.0), node, writes: false }
+        Visit { now: Instant::START, session, who: u64::from(session.0), node, writes: false, made: true }
     }
 }

@@ -1,6 +1,8 @@
 //! `store`: state lives in an external store. Nodes hold nothing, so no node's death loses anything; every
 //! request pays a read before its work and, if it writes, a write after it.
 
+use super::near;
+use super::shelves::Limits;
 use super::{Care, Does, Ground, Kind, OnFailure, OnMissing, Place, Rebuild, Service};
 use crate::base::dist::Law;
 use crate::base::time::Duration;
@@ -40,6 +42,9 @@ pub struct Params {
     pub size: Bytes,
     /// Service demand on the node of turning 1 KiB into an object after a read, or back before a write; default none.
     pub serialize: Duration,
+    /// What each node keeps of what it has read or written, and serves from; nothing unless given. Needs `at`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub near: Option<near::Params>,
 }
 
 impl Default for Params {
@@ -58,6 +63,7 @@ impl Default for Params {
             holds_slot: false,
             size: Bytes::new(1 << 10),
             serialize: Duration::ZERO,
+            near: None,
         }
     }
 }
@@ -67,6 +73,10 @@ impl Params {
     pub fn place(&self, ground: &mut dyn Ground) -> Option<Place> {
         if let Some(name) = &self.at {
             return self.place_at(name, ground);
+        }
+        if self.near.is_some() {
+            let mend = "write at = \"sessions\" beside it, and a section [store.sessions]";
+            ground.wrong(&["near"], "a near cache stands before a store that has a name".to_owned(), mend);
         }
         let [read, write] = [(&self.read, "read"), (&self.write, "write")].map(|(law, key)| ground.law(law, &[key]));
         let store = ground.store(Service {
@@ -95,11 +105,16 @@ impl Params {
             let message = format!("what the store `{name}` is like is said in [store.{name}]");
             ground.wrong(&["at"], message, "move read, write, concurrency, queue_max and holds_slot there");
         }
+        let limits = self.near.map(|near| Limits::of(ground, &["near"], near.capacity, near.ttl));
         let (rebuild, rebuild_at) = ground.rebuild(&self.rebuild)?;
         let (care, store) = (self.care(ground)?, Some(store?));
         let (on_missing, on_failure) = (self.on_missing, self.on_failure);
         let (kind, rebuild, size) = (Kind::Table, Some(rebuild), self.size.get());
-        Some(Place { kind, store, rebuild, rebuild_at, on_missing, on_failure, size, care, ..Place::nothing() })
+        let limits = match limits {
+            Some(limits) => Some(limits?),
+            None => None,
+        };
+        Some(Place { kind, store, rebuild, rebuild_at, on_missing, on_failure, size, care, limits, ..Place::nothing() })
     }
 
     fn care(&self, ground: &mut dyn Ground) -> Option<Option<Box<Care>>> {

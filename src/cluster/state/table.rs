@@ -58,6 +58,10 @@ impl Keep for Table {
         }
     }
 
+    fn has(&self, session: SessionId) -> bool {
+        matches!(self.0.get(session.index()), Some(Entry::Held { .. }))
+    }
+
     fn tell(&mut self, session: SessionId) {
         *self.entry(session) = Entry::Told;
     }

@@ -14,12 +14,15 @@
 //! | `promotion` | election, `SLAVEOF NO ONE` | delay of the election, vote |
 //! | `stall` | until a client asks a Sentinel again | until it refreshes its slots |
 
+mod memory;
 mod outage;
 mod trouble;
 
 use super::state::{Does, Service};
 use crate::base::dist::{Law, Sampler};
 use crate::base::time::Duration;
+use crate::base::units::Bytes;
+pub use memory::{Eviction, Memory};
 pub use outage::{Shape, State, Trouble};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,6 +69,11 @@ pub struct Params {
     pub persists: bool,
     /// How often all it holds is copied away; never unless given.
     pub backup: Option<Duration>,
+    /// Session state that it may hold; unlimited unless given.
+    pub memory_max: Option<Bytes>,
+    /// What it does with more: refuse what would add to it (`noeviction`), or throw out what was used least recently
+    /// (`lru`); default `noeviction` (Redis). `lru` needs `memory_max`.
+    pub eviction: Eviction,
 }
 
 impl Default for Params {
@@ -89,6 +97,8 @@ impl Default for Params {
             demotion: Duration::from_secs(10),
             persists: false,
             backup: None,
+            memory_max: None,
+            eviction: Eviction::Noeviction,
         }
     }
 }
@@ -119,6 +129,8 @@ pub struct Rules {
     demotion: Duration,
     persists: bool,
     backup: Option<Duration>,
+    /// How much it may hold; as much as there is if not given.
+    pub memory: Option<Memory>,
 }
 
 impl Rules {
@@ -151,6 +163,10 @@ impl Params {
         if self.replicas == 0 && self.reads_from == ReadsFrom::Replicas {
             wrong("reads_from", "there are no replicas to read from".to_owned(), "add replicas = 1, or leave it out");
         }
+        if self.memory_max.is_none() && self.eviction == Eviction::Lru {
+            let message = "eviction means nothing: without memory_max nothing is ever full";
+            wrong("eviction", message.to_owned(), "add memory_max = \"1GiB\", or leave it out");
+        }
         faults
     }
 
@@ -178,6 +194,7 @@ impl Params {
             demotion: self.demotion,
             persists: self.persists,
             backup: self.backup,
+            memory: self.memory_max.map(|max| Memory { max: max.get(), eviction: self.eviction }),
         };
         Some(Service {
             does: Does::Store { read: read?, write: write? },

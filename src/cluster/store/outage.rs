@@ -10,6 +10,7 @@ use super::Rules;
 use crate::base::draw::Stream;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
 use crate::base::time::{Duration, Instant};
+use crate::cluster::state::Lru;
 use crate::engine::Timer;
 use rand::RngExt;
 use std::collections::VecDeque;
@@ -79,9 +80,16 @@ pub struct State {
     strayed: Vec<Acked>,
     /// Operations that wait for an answer in vain.
     pub unanswered: VecDeque<AttemptId>,
+    /// What it holds, where that is limited.
+    pub held: Option<Lru<()>>,
 }
 
 impl State {
+    /// A store that is well, and holds nothing.
+    pub fn new(rules: Option<&Rules>) -> State {
+        State { held: rules.and_then(Rules::holds), ..State::default() }
+    }
+
     /// What becomes of an operation of `node`; `None` when all is well.
     pub fn trouble(&self, now: Instant, node: NodeId) -> Option<Trouble> {
         let stays = self.is_inside(node);

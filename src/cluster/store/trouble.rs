@@ -2,8 +2,8 @@
 
 use super::outage::{Acked, Aftermath, Shape, Trouble};
 use crate::base::cause::Cause;
-use crate::base::id::{AttemptId, NodeId};
-use crate::base::time::{Duration, Instant};
+use crate::base::id::{AttemptId, NodeId, SessionId};
+use crate::base::time::Instant;
 use crate::cluster::request::{Attempt, Stage};
 use crate::cluster::state::{Keep, OnFailure, Toll};
 use crate::cluster::{Sim, event};
@@ -58,7 +58,7 @@ impl Sim<'_> {
     }
 
     /// An operation that was under way has failed.
-    fn store_has_failed(&mut self, now: Instant, id: AttemptId, service: usize, cause: Cause) {
+    pub(in crate::cluster) fn store_has_failed(&mut self, now: Instant, id: AttemptId, service: usize, cause: Cause) {
         let Attempt { stage, node, .. } = self.attempts[id];
         if !stage.is_at_service() {
             return self.attempts.free(id); // An orphan.
@@ -181,9 +181,12 @@ impl Sim<'_> {
     }
 
     /// Replicas have answered a read, and may not have had the session's last write yet.
-    pub(in crate::cluster) fn read_behind(&mut self, now: Instant, id: AttemptId, lag: Duration) {
-        let Attempt { population, session, stage, .. } = self.attempts[id];
-        let Some(session) = session.some().filter(|_| stage == Stage::StoreRead) else { return };
+    pub(in crate::cluster) fn has_read(&mut self, now: Instant, session: SessionId, service: usize) {
+        let population = self.sessions[session].population;
+        if let Some(store) = self.plan.populations[population.index()].state.store {
+            self.used_in_store(session, store);
+        }
+        let Some(lag) = self.plan.services[service].behind else { return };
         let written = self.keepers[population.index()].last_written(session);
         if written.is_some_and(|at| at + lag > now) {
             self.recorder.note(now, Fact::StaleRead { population, cause: Cause::Lagging });
@@ -198,6 +201,7 @@ impl Sim<'_> {
             let record = &self.sessions[session];
             let is_there = record.is_live() && record.who == who && record.population == population;
             if is_there && self.keepers[population.index()].expire(session) {
+                self.gone_from_store(now, population, session);
                 self.recorder.note(now, Fact::Lost { population, session, cause });
             }
         }
@@ -207,9 +211,19 @@ impl Sim<'_> {
     fn revert_store(&mut self, now: Instant, service: usize, kept: Option<Instant>) {
         for index in 0..self.keepers.len() {
             if self.plan.populations[index].state.store == Some(service) {
-                let revert = |keeper: &mut dyn Keep, toll: &mut Toll| keeper.revert(kept, toll);
+                let mut held = self.stores[service].held.take();
+                let revert = |keeper: &mut dyn Keep, toll: &mut Toll| {
+                    keeper.revert(kept, toll);
+                    for &session in &toll.lost {
+                        held.as_mut().map(|held| held.remove(session));
+                    }
+                };
                 self.change_keeper(now, index, Cause::StoreLost, revert);
+                self.stores[service].held = held;
             }
+        }
+        if self.stores[service].held.is_some() {
+            self.note_store_memory(now);
         }
     }
 }

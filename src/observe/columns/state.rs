@@ -16,6 +16,9 @@ pub(super) const ALL: &[Column] = &[
         "Sessions with fewer copies than they should have, time average.",
         |w| Some(w.totals.thin_time as f64 / nanos(w)).filter(|_| w.traits.replicas),
     ),
+    more("near_hit_ratio", "", EVERYWHERE, "Look-ups in near caches that found the state ÷ all.", |w| {
+        ratio(w.totals[NearHits] as f64, (w.totals[NearHits] + w.totals[NearMisses]) as f64).filter(|_| w.traits.near)
+    }),
     less("state_moved_mib_total", "MiB", EVERYWHERE, "Session state that went over the network.", |w| {
         count(w, Carried).filter(|&bytes| bytes > 0.0).map(|bytes| bytes / 1_048_576.0)
     }),
@@ -100,5 +103,11 @@ pub(super) const ALL: &[Column] = &[
     }),
     less("store_waiting_max", "", EVERYWHERE, "The most operations in line at any instant.", |w| {
         cluster(w, |c| Some(c.stores?.waiting_max))
+    }),
+    plain("store_memory_bytes", "B", EVERYWHERE, "State in stores with a `memory_max`, time average.", |w| {
+        cluster(w, |c| c.store_memory)
+    }),
+    less("store_evictions_total", "", EVERYWHERE, "Sessions that such stores threw out for others.", |w| {
+        cluster(w, |c| c.store_memory).map(|_| w.totals.of(Harm::Lost, Cause::Evicted) as f64)
     }),
 ];

@@ -40,6 +40,7 @@ impl Recorder {
                     Some(store) => self.nodes.stores.set(store, waiting, busy, left),
                 }
             }
+            Fact::StoreMemory { bytes } => self.nodes.set_store_memory(bytes, left),
             _ => unreachable!("a frequent fact is noted where it comes in"),
         }
     }
