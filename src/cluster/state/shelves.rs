@@ -96,7 +96,7 @@ impl Shelves {
 
     /// How many entries a node has.
     pub fn len(&self, node: NodeId) -> usize {
-        self.nodes.get(node.index()).map_or(0, Lru::len)
+        self.nodes.get(node.index()).map_or(0, Lru::count)
     }
 
     /// The nodes that have an entry of a session, good or not.
