@@ -44,6 +44,8 @@ pub struct Setup {
     pub tariff: Tariff,
     /// Whether attempts may have to wait in line at the balancer.
     pub has_lines: bool,
+    /// Whether there are stores that may fail.
+    pub has_stores: bool,
     /// What recovery means.
     pub limits: Limits,
     /// How long recovery must last.
@@ -224,6 +226,8 @@ impl Recorder {
             }
             Fact::OutOfMemory { .. } => self.nodes.count_oom_kill(),
             Fact::Wanted { node, wanted } => self.nodes.set_wanted(node, wanted, left),
+            Fact::NodesFail { nodes } => self.nodes.failures.nodes += u64::from(nodes),
+            Fact::StoreFails => self.nodes.failures.store(),
             of_state => self.note_of_state(left, of_state),
         }
     }
