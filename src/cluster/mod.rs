@@ -122,7 +122,7 @@ pub struct Sim<'p> {
     // By change:
     rolls: Vec<Rolling>,
     // What faults befall.
-    units: Vec<fate::Unit>,
+    targets: Vec<fate::Target>,
     scratch: Vec<u32>,
     toll: Toll,
     events: u64,
@@ -209,7 +209,7 @@ impl<'p> Sim<'p> {
             awaited: Vec::new(),
             spares: (plan.desired()..plan.nodes.len()).map(|i| NodeId(i as u32)).collect(),
             rolls: plan.changes.iter().map(|_| Rolling::default()).collect(),
-            units: fate::units(plan),
+            targets: fate::targets(plan),
             scratch: Vec::new(),
             events: 0,
         }

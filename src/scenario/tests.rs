@@ -72,7 +72,12 @@ struct Client {
 }
 
 fn choices() -> Choices {
-    Choices::new(&[("balancer.balance", &[]), ("clients.*.length", &[]), ("state", &[]), ("fault.*", &["at", "random"])])
+    Choices::new(&[
+        ("balancer.balance", &[]),
+        ("clients.*.length", &[]),
+        ("state", &[]),
+        ("fault.*", &["at", "random"]),
+    ])
 }
 
 /// Reads what the stand-in knows, section by section, as the real reader does.

@@ -124,7 +124,8 @@ impl Reading<'_> {
         let each_node = random.each.unwrap_or_default() == Each::Node;
         if each_node && kind.aim().is_some_and(|aim| !aim.is_exact()) {
             let message = format!("fault.{name}: each node fails on its own, so it must be clear which ones do");
-            let hint = "aim at names, a zone or { share = \"100%\" }; or write each = \"all\" for one failure at a time";
+            let hint =
+                "aim at names, a zone or { share = \"100%\" }; or write each = \"all\" for one failure at a time";
             self.wrong(&["fault", name, kind.name(), "nodes"], message, hint);
         }
     }

@@ -32,7 +32,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 pub use store::AtStore;
 pub use when::{After, Each, Random, Renewal, When};
-pub(super) use when::{Among, Unit, units};
+pub(super) use when::{Among, Target, targets};
 
 /// A kind of fault: what it does to a node when it begins and when it is over.
 ///
@@ -199,27 +199,27 @@ impl Fault {
 }
 
 impl Sim<'_> {
-    /// A failure of this unit begins or ends.
-    pub(super) fn on_fault(&mut self, now: Instant, unit: usize, ends: bool) {
+    /// A failure of this target begins or ends.
+    pub(super) fn on_fault(&mut self, now: Instant, target: usize, ends: bool) {
         if ends {
-            self.end_fault(now, unit);
-            return self.await_next(now, unit);
+            self.end_fault(now, target);
+            return self.await_next(now, target);
         }
-        let lasts = self.failure_lasts(unit);
-        let index = self.units[unit].fault;
+        let lasts = self.failure_lasts(target);
+        let index = self.targets[target].fault;
         // What comes at random comes often, and is part of the time that it happens in.
         if self.plan.faults[usize::from(index)].at().is_some() {
             let cleared = lasts.map_or(now, |lasts| now + lasts);
             self.recorder.note(now, Fact::Incident { index, cleared });
         }
-        self.begin_fault(now, unit);
+        self.begin_fault(now, target);
         if let Some(over) = lasts.map(|lasts| now + lasts).filter(|&over| over < self.plan.end) {
-            self.queue.at(over, event::fault(unit, true));
+            self.queue.at(over, event::fault(target, true));
         }
     }
 
-    fn begin_fault(&mut self, now: Instant, unit: usize) {
-        let Unit { fault: index, among, nth, .. } = self.units[unit];
+    fn begin_fault(&mut self, now: Instant, target: usize) {
+        let Target { fault: index, among, nth, .. } = self.targets[target];
         let fault = &self.plan.faults[usize::from(index)];
         let Some(aim) = fault.kind.aim() else { return self.begin_at_store(now, usize::from(index), nth) };
         // A name, a zone or all means nodes whatever they are doing; a number means nodes that are up.
@@ -228,7 +228,7 @@ impl Sim<'_> {
             sim.fleet.is_up(node) || is_exact && sim.is_wanted(node)
         });
         self.recorder.note(now, Fact::NodesFail { nodes: victims.len() as u32 });
-        self.units[unit].victims = victims.clone();
+        self.targets[target].victims = victims.clone();
         for node in victims {
             fault.kind.begin(self, now, node);
             // Without a process there is nothing that could befall it.
@@ -239,16 +239,16 @@ impl Sim<'_> {
         }
     }
 
-    fn end_fault(&mut self, now: Instant, unit: usize) {
-        let index = self.units[unit].fault;
+    fn end_fault(&mut self, now: Instant, target: usize) {
+        let index = self.targets[target].fault;
         let kind = &self.plan.faults[usize::from(index)].kind;
         if kind.at_store().is_some() {
             return self.end_at_store(now, usize::from(index));
         }
         let mut back_at = None;
-        for node in std::mem::take(&mut self.units[unit].victims) {
+        for node in std::mem::take(&mut self.targets[target].victims) {
             kind.end(self, now, node);
-            // No other unit of this fault has that node.
+            // No other target of this fault has that node.
             self.fleet.node(node).suffers.retain(|&other| other != index);
             self.suffer(now, node);
             back_at = back_at.max(self.fleet.get(node).back_at());

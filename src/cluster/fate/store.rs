@@ -6,9 +6,9 @@
 use super::{Aim, Among, Harm};
 use crate::base::time::{Duration, Instant};
 use crate::base::units::Share;
+use crate::cluster::Sim;
 use crate::cluster::state::Service;
 use crate::cluster::store::Shape;
-use crate::cluster::Sim;
 use crate::observe::Fact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

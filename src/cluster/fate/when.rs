@@ -96,7 +96,7 @@ impl Among {
 
 /// One thing that a fault befalls, and what it has done to it.
 #[derive(Debug)]
-pub(in crate::cluster) struct Unit {
+pub(in crate::cluster) struct Target {
     /// Place of its fault in the plan.
     pub(super) fault: u16,
     pub(super) among: Among,
@@ -109,10 +109,10 @@ pub(in crate::cluster) struct Unit {
 }
 
 /// Everything that faults befall, by fault.
-pub(in crate::cluster) fn units(plan: &Plan) -> Vec<Unit> {
-    let mut units = Vec::new();
+pub(in crate::cluster) fn targets(plan: &Plan) -> Vec<Target> {
+    let mut targets = Vec::new();
     for (fault, planned) in (0..).zip(&plan.faults) {
-        let mut add = |among, key| units.push(Unit { fault, among, key, nth: 0, victims: Vec::new() });
+        let mut add = |among, key| targets.push(Target { fault, among, key, nth: 0, victims: Vec::new() });
         match &planned.when {
             When::Random(Renewal { each: Each::Node, .. }) if !befalls_store(&*planned.kind) => {
                 for (id, node) in (0..).map(NodeId).zip(&plan.nodes) {
@@ -129,7 +129,7 @@ pub(in crate::cluster) fn units(plan: &Plan) -> Vec<Unit> {
             _ => add(Among::All, 0),
         }
     }
-    units
+    targets
 }
 
 fn befalls_store(kind: &dyn Harm) -> bool {
@@ -139,22 +139,22 @@ fn befalls_store(kind: &dyn Harm) -> bool {
 impl Sim<'_> {
     /// Puts the first failure of everything into the queue.
     pub(in crate::cluster) fn await_faults(&mut self) {
-        for unit in 0..self.units.len() {
-            let fault = &self.plan.faults[usize::from(self.units[unit].fault)];
+        for target in 0..self.targets.len() {
+            let fault = &self.plan.faults[usize::from(self.targets[target].fault)];
             let at = match &fault.when {
                 When::At(at) => *at,
                 When::Random(life) => {
-                    let mut luck = Stream::new(self.seed, "fault up", &fault.name).at(self.units[unit].key, 0);
+                    let mut luck = Stream::new(self.seed, "fault up", &fault.name).at(self.targets[target].key, 0);
                     Instant::START + Duration::from_nanos_f64(life.up.sample_residual(&mut luck))
                 }
             };
-            self.strike_at(at, unit);
+            self.strike_at(at, target);
         }
     }
 
-    /// How long the failure of a unit that now begins will last; `None` for good.
-    pub(super) fn failure_lasts(&self, unit: usize) -> Option<Duration> {
-        let Unit { fault, key, nth, .. } = self.units[unit];
+    /// How long the failure of a target that now begins will last; `None` for good.
+    pub(super) fn failure_lasts(&self, target: usize) -> Option<Duration> {
+        let Target { fault, key, nth, .. } = self.targets[target];
         let fault = &self.plan.faults[usize::from(fault)];
         match &fault.when {
             When::At(_) => fault.kind.lasts(),
@@ -165,20 +165,20 @@ impl Sim<'_> {
         }
     }
 
-    /// A failure of a unit is over: when will the next one come?
-    pub(super) fn await_next(&mut self, now: Instant, unit: usize) {
-        self.units[unit].nth += 1;
-        let Unit { fault, key, nth, .. } = self.units[unit];
+    /// A failure of a target is over: when will the next one come?
+    pub(super) fn await_next(&mut self, now: Instant, target: usize) {
+        self.targets[target].nth += 1;
+        let Target { fault, key, nth, .. } = self.targets[target];
         let fault = &self.plan.faults[usize::from(fault)];
         if let When::Random(life) = &fault.when {
             let mut luck = Stream::new(self.seed, "fault up", &fault.name).at(key, nth);
-            self.strike_at(now + life.up.duration(&mut luck), unit);
+            self.strike_at(now + life.up.duration(&mut luck), target);
         }
     }
 
-    fn strike_at(&mut self, at: Instant, unit: usize) {
+    fn strike_at(&mut self, at: Instant, target: usize) {
         if at < self.plan.end {
-            self.queue.at(at, event::fault(unit, false));
+            self.queue.at(at, event::fault(target, false));
         }
     }
 }
