@@ -45,9 +45,9 @@ pub const fn tick() -> Event {
     Event::new(TICK, 0)
 }
 
-/// The beginning or the end of the fault at this place in the plan.
-pub const fn fault(index: usize, ends: bool) -> Event {
-    Event::new(FAULT, index as u32 * 2 + ends as u32)
+/// The beginning or the end of a failure of this target of a fault.
+pub const fn fault(target: usize, ends: bool) -> Event {
+    Event::new(FAULT, target as u32 * 2 + ends as u32)
 }
 
 /// What a node's process waits for, whatever that is.

@@ -122,8 +122,8 @@ pub struct Sim<'p> {
     spares: VecDeque<NodeId>,
     // By change:
     rolls: Vec<Rolling>,
-    // By fault:
-    victims_of: Vec<Vec<NodeId>>,
+    // What faults befall.
+    targets: Vec<fate::Target>,
     scratch: Vec<u32>,
     toll: Toll,
     events: u64,
@@ -160,6 +160,7 @@ impl<'p> Sim<'p> {
             tariff: plan.tariff(),
             has_lines: plan.balancer.in_flight_max.is_some(),
             limits_stores: plan.limits_stores(),
+            has_stores: plan.services.iter().any(|service| service.rules.is_some()),
             limits: plan.limits,
             hold: plan.hold,
             keep_nodes,
@@ -210,7 +211,7 @@ impl<'p> Sim<'p> {
             awaited: Vec::new(),
             spares: (plan.desired()..plan.nodes.len()).map(|i| NodeId(i as u32)).collect(),
             rolls: plan.changes.iter().map(|_| Rolling::default()).collect(),
-            victims_of: vec![Vec::new(); plan.faults.len()],
+            targets: fate::targets(plan),
             scratch: Vec::new(),
             events: 0,
         }
@@ -271,9 +272,7 @@ impl<'p> Sim<'p> {
         for (index, change) in self.plan.changes.iter().enumerate() {
             self.queue.at(change.at, event::change(index));
         }
-        for (index, fault) in self.plan.faults.iter().enumerate() {
-            self.queue.at(fault.at, event::fault(index, false));
-        }
+        self.await_faults();
         for population in (0..self.plan.populations.len() as u16).map(PopulationId) {
             self.install_initial(population);
             self.begin_closed(population);
@@ -298,7 +297,7 @@ impl<'p> Sim<'p> {
             event::ACCEPT => self.on_accept(now, NodeId(index)),
             event::PROBE => self.on_check(now, index as usize),
             event::FAULT if index & event::LIFE != 0 => self.on_life(now, NodeId(index & !event::LIFE)),
-            event::FAULT => self.on_fault(now, index as usize),
+            event::FAULT => self.on_fault(now, index as usize / 2, index % 2 == 1),
             event::VIEW => self.on_view(now, ProcessId(index as u16)),
             event::CHANGE => self.on_change(now, index as usize),
             event::STORE => self.on_store(now, index as usize),
@@ -307,17 +306,6 @@ impl<'p> Sim<'p> {
         }
         if self.has_lines {
             self.serve_lines(now);
-        }
-    }
-
-    fn on_fault(&mut self, now: Instant, index: usize) {
-        let (fault, ends) = (index / 2, index % 2 == 1);
-        if ends {
-            self.end_fault(now, fault);
-        } else {
-            let cleared = self.plan.faults[fault].kind.lasts().map_or(now, |lasts| now + lasts);
-            self.recorder.note(now, Fact::Incident { index: fault as u16, cleared });
-            self.begin_fault(now, fault);
         }
     }
 }

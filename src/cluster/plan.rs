@@ -197,7 +197,7 @@ impl Plan {
     pub fn incident(&self, index: u16) -> (&str, Instant) {
         let index = usize::from(index);
         match self.faults.get(index) {
-            Some(fault) => (&fault.name, fault.at),
+            Some(fault) => (&fault.name, fault.at().expect("what comes at random is no incident")),
             None => {
                 let change = &self.changes[index - self.faults.len()];
                 (&change.name, change.at)

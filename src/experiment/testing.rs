@@ -11,7 +11,7 @@ use crate::cluster::client::addresses::Addresses;
 use crate::cluster::client::arrivals::{Arrivals, Curve};
 use crate::cluster::client::{From, Length, Population, Protocol, Reads, reconnect::Backoff};
 use crate::cluster::door::Waiting;
-use crate::cluster::fate::{Fault, Written};
+use crate::cluster::fate::{Fault, When, Written};
 use crate::cluster::life::Restart;
 use crate::cluster::plan::{Node, NodeSpec, Plan};
 use crate::cluster::state::{self, OnMissing, Place};
@@ -118,7 +118,7 @@ fn plan(nodes: usize, sticky: bool) -> Plan {
             ..balancer::Spec::default()
         },
         services: Vec::new(),
-        faults: vec![Fault { name: "crash".into(), at: at(30), kind: kill.kinds().remove(0) }],
+        faults: vec![Fault { name: "crash".into(), when: When::At(at(30)), kind: kill.kinds().remove(0) }],
         changes: Vec::new(),
         spares: 0,
         prices: None,

@@ -100,7 +100,11 @@ pub enum Fact {
     Wanted { node: NodeId, wanted: bool },
     /// A change is complete.
     Completed { index: u16 },
-    /// A fault or change began; the index is its place in the plan. It is over at `cleared`, or is its own
+    /// A fault struck so many nodes at once.
+    NodesFail { nodes: u32 },
+    /// A fault struck a store.
+    StoreFails,
+    /// A fault that does not come at random, or a change, began; the index is its place in the plan. It is over at `cleared`, or is its own
     /// beginning where it has no end.
     Incident { index: u16, cleared: Instant },
     /// What that fault did is over only at `at`: the processes that it stopped are still starting.

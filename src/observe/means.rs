@@ -3,6 +3,7 @@
 use super::histogram::Quantiles;
 use super::imbalance::{Imbalance, LOADS, Spread};
 use super::lines::LineFigures;
+use super::nodes::Failures;
 use super::services::ServiceFigures;
 use super::window::ClusterFigures;
 
@@ -17,6 +18,7 @@ pub struct Means {
     memory_ratio_max: Option<f64>,
     restarts: u64,
     oom_kills: Option<u64>,
+    failures: Failures,
     spreads: [SpreadMeans; LOADS],
     // A sum, and the longest line.
     lines: Option<LineFigures>,
@@ -57,6 +59,7 @@ impl Means {
         self.store_memory = tick.store_memory.map(|bytes| self.store_memory.unwrap_or(0.0) + bytes);
         self.restarts += tick.restarts;
         self.oom_kills = tick.oom_kills.map(|kills| self.oom_kills.unwrap_or(0) + kills);
+        self.failures += tick.failures;
         for (means, spread) in self.spreads.iter_mut().zip(tick.spreads) {
             if let Some(measured) = spread.mean {
                 let measures = [measured.peak_to_mean, measured.cv, measured.jain, measured.peak_to_fair];
@@ -91,6 +94,7 @@ impl Means {
             memory_ratio_max: self.memory_ratio_max,
             restarts: self.restarts,
             oom_kills: self.oom_kills,
+            failures: self.failures,
             spreads: std::array::from_fn(spread),
             lines: self.lines.map(|sums| LineFigures { mean: sums.mean / self.ticks, ..sums }),
             rebuilders: self.rebuilders.map(|sums| self.mean_of_services(sums)),

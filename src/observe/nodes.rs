@@ -10,6 +10,7 @@ use super::services::{ServiceBooks, VisitTimes};
 use super::window::ClusterFigures;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
+use std::ops::AddAssign;
 
 /// What a node is: the truth, not a balancer's view.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,6 +133,34 @@ impl Carried {
     }
 }
 
+/// How often faults struck.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Failures {
+    /// Nodes: one for each that a fault hit.
+    pub nodes: u64,
+    /// Stores; `None` where none can fail.
+    pub stores: Option<u64>,
+}
+
+impl Failures {
+    /// A fault strikes a store.
+    pub fn store(&mut self) {
+        self.stores = self.stores.map(|stores| stores + 1);
+    }
+
+    /// Those of the tick that ends.
+    fn turn(&mut self) -> Failures {
+        std::mem::replace(self, Failures { nodes: 0, stores: self.stores.map(|_| 0) })
+    }
+}
+
+impl AddAssign for Failures {
+    fn add_assign(&mut self, other: Failures) {
+        self.nodes += other.nodes;
+        self.stores = other.stores.map(|stores| self.stores.unwrap_or(0) + stores);
+    }
+}
+
 /// The books of all nodes.
 #[derive(Debug)]
 pub struct NodeBooks {
@@ -160,6 +189,8 @@ pub struct NodeBooks {
     // Within the tick.
     restarts: u64,
     oom_kills: u64,
+    /// What faults have struck.
+    pub failures: Failures,
     run: Means,
     incident: Means,
     /// Peak-to-mean per tick of what is even when all is well: bound sessions, or busy time where nothing
@@ -201,6 +232,7 @@ impl NodeBooks {
             store_memory: setup.limits_stores.then(Gauge::default),
             restarts: 0,
             oom_kills: 0,
+            failures: Failures { nodes: 0, stores: setup.has_stores.then_some(0) },
             run: Means::default(),
             incident: Means::default(),
             peak_to_mean: Vec::new(),
@@ -319,6 +351,7 @@ impl NodeBooks {
             memory_ratio_max,
             restarts: std::mem::take(&mut self.restarts),
             oom_kills: self.weighs.then_some(std::mem::take(&mut self.oom_kills)),
+            failures: self.failures.turn(),
             spreads,
             lines: self.lines.turn(length),
             rebuilders: self.rebuilders.turn(length),

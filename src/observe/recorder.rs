@@ -46,6 +46,8 @@ pub struct Setup {
     pub has_lines: bool,
     /// Whether any store may hold only so much.
     pub limits_stores: bool,
+    /// Whether there are stores that may fail.
+    pub has_stores: bool,
     /// What recovery means.
     pub limits: Limits,
     /// How long recovery must last.
@@ -229,6 +231,8 @@ impl Recorder {
             }
             Fact::OutOfMemory { .. } => self.nodes.count_oom_kill(),
             Fact::Wanted { node, wanted } => self.nodes.set_wanted(node, wanted, left),
+            Fact::NodesFail { nodes } => self.nodes.failures.nodes += u64::from(nodes),
+            Fact::StoreFails => self.nodes.failures.store(),
             of_state => self.note_of_state(left, of_state),
         }
     }

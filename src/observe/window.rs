@@ -7,6 +7,7 @@ use super::histogram::Quantiles;
 use super::imbalance::{LOADS, Spread};
 use super::incident::Shock;
 use super::lines::LineFigures;
+use super::nodes::Failures;
 use super::services::ServiceFigures;
 use super::totals::Totals;
 use crate::base::time::{Duration, Instant};
@@ -99,6 +100,8 @@ pub struct ClusterFigures {
     pub restarts: u64,
     /// Processes that were killed for their memory; empty where no memory is modelled.
     pub oom_kills: Option<u64>,
+    /// What faults have struck.
+    pub failures: Failures,
     /// How uneven each load was, by `Load`; in longer windows the mean over the ticks. Empty for sessions where
     /// nothing binds, and for memory where none is modelled.
     pub spreads: [Spread; LOADS],

@@ -43,8 +43,9 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
     let balancer = reading.balancer();
     let state = reading.state();
     let written = reading.clients();
-    let faults = reading.each_fault(nodes.as_ref().map(|(nodes, zones)| (nodes.as_slice(), zones.as_slice())));
-    let changes = reading.each_change(nodes.as_ref().map(|(nodes, zones)| (nodes.as_slice(), zones.as_slice())));
+    let members = nodes.as_ref().map(|(nodes, zones)| (nodes.as_slice(), zones.as_slice()));
+    let changes = reading.each_change(members);
+    let faults = reading.each_fault(members, &changes);
     let instances = balancer.as_ref().map_or(1, |(balancer, _)| balancer.instances);
     reading.check_reloads(&changes, instances);
     reading.check_own_instances(&written, instances);

@@ -4,6 +4,7 @@ use super::address::after;
 use super::compile::Reading;
 use super::file::Root;
 use super::read_each;
+use super::whens::Others;
 use super::words::nearest;
 use crate::base::time::Instant;
 use crate::cluster::change::{self, Change, Order};
@@ -31,36 +32,40 @@ pub(super) fn add_spares(nodes: &mut Vec<Node>, changes: &[Change]) -> usize {
 }
 
 impl Reading<'_> {
-    pub(super) fn each_fault(&mut self, nodes: Option<(&[Node], &[String])>) -> Vec<Fault> {
+    pub(super) fn each_fault(&mut self, nodes: Option<(&[Node], &[String])>, changes: &[Change]) -> Vec<Fault> {
         let Some(node) = self.table.get("fault") else { return Vec::new() };
         let written: Vec<(String, Written)> = read_each(node, self.problems, "fault");
         let mut faults = Vec::new();
-        for (name, fault) in written {
-            let at = Instant::START + fault.at;
-            let mut kinds = fault.kinds();
+        let others = Others { faults: &written, changes };
+        for (name, fault) in &written {
+            let when = self.when(name, fault, others);
+            let mut kinds = fault.clone().kinds();
             if kinds.len() != 1 {
                 let message = match kinds.len() {
                     0 => format!("fault.{name} does not say what goes wrong"),
                     n => format!("fault.{name} says {n} things that go wrong; it takes one"),
                 };
-                self.wrong(&["fault", &name], message, "add kill = { nodes = 1, lasts = \"3m\" }");
+                self.wrong(&["fault", name], message, "add kill = { nodes = 1, lasts = \"3m\" }");
                 continue;
             }
             let kind = kinds.remove(0);
             if let Some((nodes, zones)) = nodes {
                 let inside = kind.at_store().and_then(|fault| fault.inside.as_ref()).map(|(key, aim)| (*key, aim));
                 for (key, aim) in kind.aim().map(|aim| ("nodes", aim)).into_iter().chain(inside) {
-                    self.check_aim(&["fault", &name, kind.name(), key], aim, nodes, zones);
+                    self.check_aim(&["fault", name, kind.name(), key], aim, nodes, zones);
                 }
             }
             if kind.lasts().is_some_and(|span| span.is_zero()) {
                 let message = format!("fault.{name} lasts no time at all");
-                self.wrong(&["fault", &name], message, "write how long, or leave `lasts` out for good");
+                self.wrong(&["fault", name], message, "write how long, or leave `lasts` out for good");
             }
             for (key, message, mend) in kind.faults() {
-                self.wrong(&["fault", &name, kind.name(), key], format!("fault.{name}: {message}"), mend);
+                self.wrong(&["fault", name, kind.name(), key], format!("fault.{name}: {message}"), mend);
             }
-            faults.push(Fault { name, at, kind });
+            if let Some(random) = &fault.random {
+                self.check_random(name, random, &*kind);
+            }
+            faults.extend(when.map(|when| Fault { name: name.clone(), when, kind }));
         }
         // By name, so that the order of the text changes nothing.
         faults.sort_by(|a, b| a.name.cmp(&b.name));
@@ -107,33 +112,43 @@ impl Reading<'_> {
     pub(super) fn check_faults(&mut self, root: &Root, faults: &[Fault]) {
         let end = Instant::START + root.duration;
         for fault in faults {
-            let path = ["fault", fault.name.as_str(), "at"];
-            let at = fault.at.since(Instant::START);
-            if fault.at >= end {
+            // What comes at random may come at any time.
+            let Some(begins) = fault.at() else { continue };
+            let path = self.path_of_start(&fault.name);
+            let at = begins.since(Instant::START);
+            if begins >= end {
                 let message = format!("fault.{} comes at {at}, when the run is over ({})", fault.name, root.duration);
                 self.wrong(&path, message, "let it come earlier or lengthen duration");
-            } else if fault.at < Instant::START + root.warmup {
+            } else if begins < Instant::START + root.warmup {
                 let message =
                     format!("fault.{} comes at {at}, before the warm-up is over ({})", fault.name, root.warmup);
                 self.warning(&path, message, "its figures start from a state that is not steady");
-            } else if fault.at + root.recovery_hold > end {
-                let message = format!("the run ends {} after fault.{}", end.since(fault.at), fault.name);
+            } else if begins + root.recovery_hold > end {
+                let message = format!("the run ends {} after fault.{}", end.since(begins), fault.name);
                 let hint = format!("recovery is confirmed after {}: lengthen duration", root.recovery_hold);
                 self.warning(&path, message, hint);
             }
         }
     }
 
+    /// Where it is written when a fault that does not come at random begins.
+    pub(super) fn path_of_start<'a>(&self, name: &'a str) -> [&'a str; 3] {
+        let fault = self.table.get("fault").and_then(|node| node.get_ref().as_table()?.get(name)?.get_ref().as_table());
+        let follows = fault.is_some_and(|fault| fault.contains_key("after"));
+        ["fault", name, if follows { "after" } else { "at" }]
+    }
+
     /// An incident lasts until the next: of two at one instant, the first lasts no time at all.
     pub(super) fn check_instants(&mut self, faults: &[Fault], changes: &[Change]) {
         let mut begun: Vec<(Instant, &str, &str)> = Vec::new();
-        let faults = faults.iter().map(|fault| (fault.at, "fault", fault.name.as_str()));
+        let faults = faults.iter().filter_map(|fault| Some((fault.at()?, "fault", fault.name.as_str())));
         let changes = changes.iter().map(|change| (change.at, "change", change.name.as_str()));
         for (at, what, name) in faults.chain(changes) {
             if let Some((_, other, first)) = begun.iter().find(|(begins, ..)| *begins == at) {
                 let message = format!("{other}.{first} and {what}.{name} begin at the same instant");
                 let hint = format!("what both do is counted after {what}.{name}; let one come a little later");
-                self.warning(&[what, name, "at"], message, hint);
+                let path = if what == "fault" { self.path_of_start(name) } else { [what, name, "at"] };
+                self.warning(&path, message, hint);
             }
             begun.push((at, what, name));
         }

@@ -26,7 +26,8 @@ impl Choices {
     /// Choices from patterns such as `clients.*.length`, where `*` stands for any one name.
     ///
     /// Each comes with the keys that may stand *beside* the alternative and belong to none: `at` in
-    /// `fault.*`. They never count as an alternative, and they outlive a replacement.
+    /// `fault.*`. They never count as an alternative, and they outlive a replacement. Several of them are a choice of
+    /// their own: `at`, `after` and `random`.
     pub fn new(places: &[(&'static str, &'static [&'static str])]) -> Choices {
         let choice = |&(pattern, beside): &(&'static str, _)| Choice { pattern: pattern.split('.').collect(), beside };
         Choices { places: places.iter().map(choice).collect() }
@@ -41,9 +42,10 @@ impl Choices {
 }
 
 impl Choice {
-    /// The alternatives named in `table`: one, in a sound scenario.
-    fn named<'t>(&self, table: &'t Table) -> Vec<&'t str> {
-        table.keys().map(|key| key.get_ref().as_ref()).filter(|key| !self.beside.contains(key)).collect()
+    /// The alternatives named in `table`, or those beside them: one of each, in a sound scenario.
+    fn named<'t>(&self, table: &'t Table, beside: bool) -> Vec<&'t str> {
+        let keys = table.keys().map(|key| key.get_ref().as_ref());
+        keys.filter(|key| self.beside.contains(key) == beside).collect()
     }
 }
 
@@ -78,13 +80,15 @@ fn merge_at(base: &mut Table, patch: Table, choices: &Choices, path: &mut Vec<St
 }
 
 fn drop_other_alternative(below: &mut Table, above: &Table, choice: &Choice) {
-    let named = choice.named(above);
-    if named.is_empty() || named == choice.named(below) {
-        return;
-    }
-    let other: Vec<String> = choice.named(below).into_iter().map(str::to_owned).collect();
-    for name in other {
-        below.remove(name.as_str());
+    for beside in [false, true] {
+        let named = choice.named(above, beside);
+        if named.is_empty() || named == choice.named(below, beside) {
+            continue;
+        }
+        let other: Vec<String> = choice.named(below, beside).into_iter().map(str::to_owned).collect();
+        for name in other {
+            below.remove(name.as_str());
+        }
     }
 }
 

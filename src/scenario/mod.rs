@@ -28,6 +28,7 @@ pub mod slo;
 pub mod source;
 mod stores;
 mod view;
+mod whens;
 mod words;
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use super::compile::Reading;
 use super::read_each;
 use super::rebuilders::Services;
 use super::words::{listed, nearest};
-use crate::base::time::Instant;
 use crate::base::units::Bytes;
 use crate::cluster::client::Population;
 use crate::cluster::fate::Fault;
@@ -79,20 +78,31 @@ impl Reading<'_> {
         for (place, fault) in faults.iter().enumerate() {
             let Some(at_store) = fault.kind.at_store() else { continue };
             self.store_named(&at_store.store, &["fault", &fault.name, fault.kind.name(), "store"], services);
-            let is_over = |first: &Fault| first.kind.lasts().map_or(Instant::NEVER, |lasts| first.at + lasts);
             let clashes = |other: &&Fault| {
-                let (first, second) = if other.at <= fault.at { (*other, fault) } else { (fault, *other) };
-                other.kind.at_store().is_some_and(|other| other.clashes(at_store)) && second.at < is_over(first)
+                other.kind.at_store().is_some_and(|other| other.clashes(at_store)) && may_meet(fault, other)
             };
             if let Some(other) = faults[..place].iter().find(clashes) {
                 let message =
                     format!("fault.{} and fault.{} befall `{}` at one time", other.name, fault.name, at_store.store);
-                self.wrong(
-                    &["fault", &fault.name, "at"],
-                    message,
-                    "let the first be over (`lasts`) before the second begins",
-                );
+                match fault.at().and(other.at()) {
+                    Some(_) => self.wrong(
+                        &self.path_of_start(&fault.name),
+                        message,
+                        "let the first be over (`lasts`) before the second begins",
+                    ),
+                    None => {
+                        let hint = "what comes at random may come at any time: leave one of them out";
+                        self.wrong(&["fault", &fault.name], message, hint);
+                    }
+                }
             }
         }
     }
+}
+
+/// Whether two faults may be in force at one time.
+fn may_meet(one: &Fault, other: &Fault) -> bool {
+    let (Some(a), Some(b)) = (one.at(), other.at()) else { return true };
+    let (first, begins, second) = if b <= a { (other, b, a) } else { (one, a, b) };
+    first.kind.lasts().is_none_or(|lasts| second < begins + lasts)
 }

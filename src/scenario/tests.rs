@@ -72,7 +72,12 @@ struct Client {
 }
 
 fn choices() -> Choices {
-    Choices::new(&[("balancer.balance", &[]), ("clients.*.length", &[]), ("state", &[]), ("fault.*", &["at"])])
+    Choices::new(&[
+        ("balancer.balance", &[]),
+        ("clients.*.length", &[]),
+        ("state", &[]),
+        ("fault.*", &["at", "random"]),
+    ])
 }
 
 /// Reads what the stand-in knows, section by section, as the real reader does.
@@ -237,6 +242,7 @@ fn naming_another_alternative_replaces_the_choice_and_the_same_one_merges() {
         ("clients.w.other.a.x = 1", "clients.w.other.b.y = 1", "clients.w.other = { a.x = 1, b.y = 1 }"),
         ("fault.c = { at = 1, kill = 2 }", "fault.c.at = 3", "fault.c = { at = 3, kill = 2 }"),
         ("fault.c = { at = 1, kill = 2 }", "fault.c.slow = 3", "fault.c = { at = 1, slow = 3 }"),
+        ("fault.c = { at = 1, kill = 2 }", "fault.c.random = 3", "fault.c = { random = 3, kill = 2 }"),
         ("cluster = 3", "cluster.nodes = 1", "cluster.nodes = 1"),
         ("x = [1, 2]", "x = [3]", "x = [3]"),
     ];

@@ -27,6 +27,7 @@ mod program;
 mod reality;
 mod rebuilding;
 mod reconnect;
+mod renewals;
 mod replicas;
 mod retries;
 mod rolling;

@@ -10,6 +10,7 @@ mod scale;
 mod weight;
 
 use super::balancer::view::{Admin, Word};
+use super::fate::Among;
 use super::fate::aim::Aim;
 use super::{Sim, event};
 use crate::base::cause::Cause;
@@ -150,7 +151,7 @@ impl Sim<'_> {
 impl Sim<'_> {
     /// The nodes that a change is aimed at: any that belong to the cluster, up or not.
     fn aimed_by_change(&self, index: usize, aim: &Aim) -> Vec<NodeId> {
-        self.aimed(&self.plan.changes[index].name, aim, Sim::is_wanted)
+        self.aimed((&self.plan.changes[index].name, 0), Among::All, aim, Sim::is_wanted)
     }
 
     /// A node has left for good: its process stops, and the balancer forgets it.

@@ -1,6 +1,8 @@
 //! Whom does a fault hit?
 
+use crate::base::id::NodeId;
 use crate::base::units::Share;
+use crate::cluster::plan::Plan;
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -37,6 +39,26 @@ pub enum Part {
     Share(Share),
     /// All nodes of this zone.
     Zone(String),
+}
+
+impl Aim {
+    /// Whether it means certain nodes, whatever they are doing: named ones, those of a zone, all.
+    pub fn is_exact(&self) -> bool {
+        match self {
+            Aim::Names(_) | Aim::Part(Part::Zone(_)) => true,
+            Aim::Part(Part::Share(share)) => share.ratio() >= 1.0,
+            Aim::Count(_) | Aim::Fullest(_) => false,
+        }
+    }
+
+    /// Whether an exact aim means this node.
+    pub fn means(&self, plan: &Plan, node: NodeId) -> bool {
+        match self {
+            Aim::Names(names) => names.contains(&plan.nodes[node.index()].name),
+            Aim::Part(Part::Zone(zone)) => plan.zone_of(node) == *zone,
+            Aim::Part(Part::Share(_)) | Aim::Count(_) | Aim::Fullest(_) => self.is_exact(),
+        }
+    }
 }
 
 struct AimVisitor;

@@ -16,6 +16,7 @@ mod lose;
 mod refuse;
 mod slow;
 mod store;
+mod when;
 
 use super::{Sim, event};
 use crate::base::choice::Alternatives;
@@ -30,6 +31,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::Arc;
 pub use store::AtStore;
+pub use when::{After, Each, Random, Renewal, When};
+pub(super) use when::{Among, Target, targets};
 
 /// A kind of fault: what it does to a node when it begins and when it is over.
 ///
@@ -95,12 +98,16 @@ pub struct Params {
     pub lasts: Option<Duration>,
 }
 
-/// A fault as written: when, and exactly one of the kinds.
+/// A fault as written: exactly one of `at`, `after` and `random`, and exactly one of the kinds.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Written {
-    /// When it begins, counted from the start of the run.
-    pub at: Duration,
+    /// When it begins, counted from the start of the run. Either this or `after` or `random`.
+    pub at: Option<Duration>,
+    /// What it follows, and by how much.
+    pub after: Option<After>,
+    /// Again and again, at random.
+    pub random: Option<Random>,
     /// Processes crash: connections are reset, memory is gone, the host answers.
     pub kill: Option<Params>,
     /// Hosts are gone without a word: nothing is reset, nothing is answered.
@@ -175,52 +182,80 @@ impl Alternatives for Written {
 pub struct Fault {
     /// Its name in the scenario: the key of its draws.
     pub name: String,
-    /// When it begins.
-    pub at: Instant,
+    /// When it comes.
+    pub when: When,
     /// What it does.
     pub kind: Arc<dyn Harm>,
 }
 
+impl Fault {
+    /// When it begins, unless it comes at random.
+    pub fn at(&self) -> Option<Instant> {
+        match self.when {
+            When::At(at) => Some(at),
+            When::Random(_) => None,
+        }
+    }
+}
+
 impl Sim<'_> {
-    /// Begins the fault at this place in the plan.
-    pub(super) fn begin_fault(&mut self, now: Instant, index: usize) {
-        let fault = &self.plan.faults[index];
-        let Some(aim) = fault.kind.aim() else { return self.begin_at_store(now, index) };
-        // A name or a zone means nodes whatever they are doing; a number means nodes that are up.
-        let victims = self.aimed(&fault.name, aim, |sim, node| match aim {
-            Aim::Names(_) | Aim::Part(Part::Zone(_)) => sim.is_wanted(node) || sim.fleet.is_up(node),
-            _ => sim.fleet.is_up(node),
+    /// A failure of this target begins or ends.
+    pub(super) fn on_fault(&mut self, now: Instant, target: usize, ends: bool) {
+        if ends {
+            self.end_fault(now, target);
+            return self.await_next(now, target);
+        }
+        let lasts = self.failure_lasts(target);
+        let index = self.targets[target].fault;
+        // What comes at random comes often, and is part of the time that it happens in.
+        if self.plan.faults[usize::from(index)].at().is_some() {
+            let cleared = lasts.map_or(now, |lasts| now + lasts);
+            self.recorder.note(now, Fact::Incident { index, cleared });
+        }
+        self.begin_fault(now, target);
+        if let Some(over) = lasts.map(|lasts| now + lasts).filter(|&over| over < self.plan.end) {
+            self.queue.at(over, event::fault(target, true));
+        }
+    }
+
+    fn begin_fault(&mut self, now: Instant, target: usize) {
+        let Target { fault: index, among, nth, .. } = self.targets[target];
+        let fault = &self.plan.faults[usize::from(index)];
+        let Some(aim) = fault.kind.aim() else { return self.begin_at_store(now, usize::from(index), nth) };
+        // A name, a zone or all means nodes whatever they are doing; a number means nodes that are up.
+        let is_exact = aim.is_exact();
+        let victims = self.aimed((&fault.name, nth), among, aim, |sim, node| {
+            sim.fleet.is_up(node) || is_exact && sim.is_wanted(node)
         });
-        self.victims_of[index] = victims.clone();
+        self.recorder.note(now, Fact::NodesFail { nodes: victims.len() as u32 });
+        self.targets[target].victims = victims.clone();
         for node in victims {
             fault.kind.begin(self, now, node);
             // Without a process there is nothing that could befall it.
             if fault.kind.is_of_host() || self.fleet.is_up(node) {
-                self.fleet.node(node).suffers.push(index as u16);
+                self.fleet.node(node).suffers.push(index);
                 self.suffer(now, node);
             }
         }
-        if let Some(lasts) = fault.kind.lasts() {
-            self.queue.at(now + lasts, event::fault(index, true));
-        }
     }
 
-    /// Ends it again.
-    pub(super) fn end_fault(&mut self, now: Instant, index: usize) {
-        let kind = &self.plan.faults[index].kind;
+    fn end_fault(&mut self, now: Instant, target: usize) {
+        let index = self.targets[target].fault;
+        let kind = &self.plan.faults[usize::from(index)].kind;
         if kind.at_store().is_some() {
-            return self.end_at_store(now, index);
+            return self.end_at_store(now, usize::from(index));
         }
         let mut back_at = None;
-        for node in std::mem::take(&mut self.victims_of[index]) {
+        for node in std::mem::take(&mut self.targets[target].victims) {
             kind.end(self, now, node);
-            self.fleet.node(node).suffers.retain(|&other| usize::from(other) != index);
+            // No other target of this fault has that node.
+            self.fleet.node(node).suffers.retain(|&other| other != index);
             self.suffer(now, node);
             back_at = back_at.max(self.fleet.get(node).back_at());
         }
         // What it did is over when the last of its processes is back.
         if let Some(at) = back_at {
-            self.recorder.note(now, Fact::Cleared { index: index as u16, at });
+            self.recorder.note(now, Fact::Cleared { index, at });
         }
     }
 
@@ -257,18 +292,24 @@ impl Sim<'_> {
         node.suffers.iter().for_each(|&index| faults[usize::from(index)].kind.ail(&mut node.ills));
     }
 
-    /// The nodes that the fault or change called `name` is aimed at, out of those that `may` be hit: the same in
-    /// every variant that has the same of those.
-    pub(super) fn aimed(&self, name: &str, aim: &Aim, may: impl Fn(&Self, NodeId) -> bool) -> Vec<NodeId> {
-        let nodes = self.fleet.ids().filter(|&node| may(self, node));
+    /// The nodes among these that the fault or change called `name` is aimed at the `nth` time, out of those that `may`
+    /// be hit: the same in every variant that has the same of those.
+    pub(super) fn aimed(
+        &self,
+        (name, nth): (&str, u64),
+        among: Among,
+        aim: &Aim,
+        may: impl Fn(&Self, NodeId) -> bool,
+    ) -> Vec<NodeId> {
+        let nodes = self.fleet.ids().filter(|&node| among.has(self.plan, node) && may(self, node));
         match aim {
-            Aim::Names(names) => nodes.filter(|&node| names.contains(&self.plan.nodes[node.index()].name)).collect(),
-            Aim::Count(count) => self.drawn(name, *count as usize, nodes),
+            Aim::Names(_) | Aim::Part(Part::Zone(_)) => nodes.filter(|&node| aim.means(self.plan, node)).collect(),
+            Aim::Count(count) => self.drawn(name, nth, *count as usize, nodes),
+            Aim::Part(Part::Share(_)) if aim.is_exact() => self.drawn(name, nth, usize::MAX, nodes),
             Aim::Part(Part::Share(share)) => {
-                let all = self.wanted.iter().filter(|&&wanted| wanted).count();
-                self.drawn(name, (share.ratio() * all as f64 + 0.5).max(1.0) as usize, nodes)
+                let all = self.fleet.ids().filter(|&node| among.has(self.plan, node) && self.is_wanted(node)).count();
+                self.drawn(name, nth, (share.ratio() * all as f64 + 0.5).max(1.0) as usize, nodes)
             }
-            Aim::Part(Part::Zone(zone)) => nodes.filter(|&node| self.plan.zone_of(node) == *zone).collect(),
             Aim::Fullest(_) => {
                 let fullest = nodes.max_by_key(|&node| (self.bound_to[node.index()], std::cmp::Reverse(node)));
                 fullest.into_iter().collect()
@@ -277,10 +318,10 @@ impl Sim<'_> {
     }
 
     /// So many of these nodes, by a luck of their own.
-    fn drawn(&self, name: &str, count: usize, nodes: impl Iterator<Item = NodeId>) -> Vec<NodeId> {
+    fn drawn(&self, name: &str, nth: u64, count: usize, nodes: impl Iterator<Item = NodeId>) -> Vec<NodeId> {
         let luck = Stream::new(self.seed, "fault victims", name);
         let mut drawn: Vec<(u64, NodeId)> =
-            nodes.map(|node| (luck.at(u64::from(node.0), 0).next_u64(), node)).collect();
+            nodes.map(|node| (luck.at(u64::from(node.0), nth).next_u64(), node)).collect();
         drawn.sort_unstable();
         drawn.into_iter().take(count).map(|(_, node)| node).collect()
     }

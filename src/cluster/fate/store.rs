@@ -3,12 +3,13 @@
 //! A killed primary refuses connections, a hung one says nothing, which clients bear for longer and Sentinels notice
 //! later (spring-data-redis#1952). One store suffers one of these at a time.
 
-use super::{Aim, Harm};
+use super::{Aim, Among, Harm};
 use crate::base::time::{Duration, Instant};
 use crate::base::units::Share;
+use crate::cluster::Sim;
 use crate::cluster::state::Service;
 use crate::cluster::store::Shape;
-use crate::cluster::{Sim, event};
+use crate::observe::Fact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -174,17 +175,16 @@ impl Sim<'_> {
         Some((fault, self.plan.services.iter().position(is_it)?))
     }
 
-    /// Begins a fault that befalls a store.
-    pub(super) fn begin_at_store(&mut self, now: Instant, index: usize) {
+    /// Begins a fault that befalls a store, for the `nth` time.
+    pub(super) fn begin_at_store(&mut self, now: Instant, index: usize, nth: u64) {
         let Some((fault, service)) = self.fault_at_store(index) else { return };
-        let (does, lasts, name) = (fault.does, fault.lasts, &self.plan.faults[index].name);
-        let inside = fault.inside.as_ref().map_or_else(Vec::new, |(_, aim)| self.aimed(name, aim, Sim::is_wanted));
+        let (does, luck) = (fault.does, (self.plan.faults[index].name.as_str(), nth));
+        let aimed = |(_, aim): &(_, Aim)| self.aimed(luck, Among::All, aim, Sim::is_wanted);
+        let inside = fault.inside.as_ref().map_or_else(Vec::new, aimed);
+        self.recorder.note(now, Fact::StoreFails);
         match does {
             Does::Outage(shape) => self.begin_outage(now, service, shape, inside),
             Does::Slow(speed) => self.set_store_speed(now, service, speed.ratio()),
-        }
-        if let Some(lasts) = lasts {
-            self.queue.at(now + lasts, event::fault(index, true));
         }
     }
 

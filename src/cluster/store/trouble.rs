@@ -96,6 +96,8 @@ impl Sim<'_> {
     /// A fault befalls a store.
     pub(in crate::cluster) fn begin_outage(&mut self, now: Instant, service: usize, shape: Shape, inside: Vec<NodeId>) {
         let Some(rules) = &self.plan.services[service].rules else { return };
+        // A primary that has not been told yet that it is none is told now.
+        self.end_outage(now, service);
         let (promoted_at, lost) = self.stores[service].begin(now, shape, inside, rules, self.seed);
         self.wake_store(promoted_at, service);
         self.suffer_loss(now, service, lost);
@@ -121,6 +123,8 @@ impl Sim<'_> {
     /// A fault of a store is over.
     pub(in crate::cluster) fn end_outage(&mut self, now: Instant, service: usize) {
         let Some(rules) = &self.plan.services[service].rules else { return };
+        // Nobody takes over any more, not even in the next outage.
+        self.stores[service].timer.clear();
         let aftermath = self.stores[service].end(now, rules);
         self.suffer_loss(now, service, aftermath);
         for id in std::mem::take(&mut self.stores[service].unanswered) {

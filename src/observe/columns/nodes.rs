@@ -9,6 +9,12 @@ pub(super) const ALL: &[Column] = &[
     more("nodes_ready_min", "", EVERYWHERE, "The fewest such nodes at any instant.", |w| {
         cluster(w, |c| Some(c.ready_min))
     }),
+    less("node_failures_total", "", EVERYWHERE, "Times a fault struck a node, each node counted.", |w| {
+        cluster(w, |c| Some(c.failures.nodes as f64))
+    }),
+    less("store_failures_total", "", EVERYWHERE, "Times a fault struck a store.", |w| {
+        cluster(w, |c| c.failures.stores.map(|stores| stores as f64))
+    }),
     less("node_restarts_total", "", EVERYWHERE, "Processes that were started again.", |w| {
         cluster(w, |c| Some(c.restarts as f64))
     }),
