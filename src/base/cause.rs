@@ -99,11 +99,15 @@ pub enum Cause {
     Overdue,
     /// The copy that was read, or is left, had not had the latest writes yet.
     Lagging,
+    /// The node asked the session to leave: it was being emptied, or had too many connections.
+    Evicted,
+    /// The node ended the connection for its age.
+    MaxAge,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 44] = [
+    pub const ALL: [Cause; 46] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -148,6 +152,8 @@ impl Cause {
         Cause::RateLimited,
         Cause::Overdue,
         Cause::Lagging,
+        Cause::Evicted,
+        Cause::MaxAge,
     ];
 
     /// How many causes there are.
@@ -200,6 +206,8 @@ impl Cause {
             Cause::RateLimited => "rate_limited",
             Cause::Overdue => "overdue",
             Cause::Lagging => "lagging",
+            Cause::Evicted => "evicted",
+            Cause::MaxAge => "max_age",
         }
     }
 
@@ -267,6 +275,8 @@ impl Cause {
             Cause::RateLimited => "The node let in `accept_rate` clients a second already.",
             Cause::Overdue => "When its turn came it had waited for longer than `accept_deadline` or `queue_deadline`.",
             Cause::Lagging => "The copy that was read, or is left, had not had the latest writes yet.",
+            Cause::Evicted => "The node asked it to leave: it was being emptied, or had too many connections.",
+            Cause::MaxAge => "The node ended the connection for its age.",
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod client;
 mod connection;
 pub mod door;
 pub mod event;
+pub mod farewell;
 pub mod fate;
 pub mod fleet;
 pub mod footprint;
@@ -49,6 +50,7 @@ use client::Streams;
 use client::allowance::Allowance;
 use client::closed::Away;
 use client::jar::Jar;
+use farewell::Farewells;
 use fleet::Fleet;
 use patience::Line;
 use plan::Plan;
@@ -80,6 +82,7 @@ pub struct Sim<'p> {
     linked: Residents,
     // By session: the balancer process that its connection goes through.
     linked_via: Vec<ProcessId>,
+    farewells: Farewells,
     fleet: Fleet,
     balancers: Instances,
     jar: Jar,
@@ -146,7 +149,8 @@ impl<'p> Sim<'p> {
             let visits = p.state.rebuild_at.is_some();
             let (stateful, copies, stores) = (p.state.is_stateful(), p.state.has_copies(), p.state.store.is_some());
             let replicas = p.state.replicas.is_some();
-            Traits { binds, stateful, visits, splits: p.splits(), copies, stores, replicas }
+            let (ages, evicts) = (plan.ages(p), plan.evicts());
+            Traits { binds, stateful, visits, splits: p.splits(), copies, stores, replicas, ages, evicts }
         };
         let setup = Setup {
             warmup: plan.warmup,
@@ -178,6 +182,7 @@ impl<'p> Sim<'p> {
             at_node: Residents::default(),
             linked: Residents::default(),
             linked_via: Vec::new(),
+            farewells: Farewells::new(plan),
             fleet: Fleet::new(&plan.nodes),
             balancers: Instances::new(setting),
             jar: Jar::default(),
@@ -272,6 +277,7 @@ impl<'p> Sim<'p> {
         for (index, fault) in self.plan.faults.iter().enumerate() {
             self.queue.at(fault.at, event::fault(index, false));
         }
+        self.begin_rebalancing();
         for population in (0..self.plan.populations.len() as u16).map(PopulationId) {
             self.install_initial(population);
             self.begin_closed(population);
@@ -291,6 +297,7 @@ impl<'p> Sim<'p> {
             event::ARRIVAL => self.arrive(now, PopulationId(index as u16)),
             event::TIMEOUT => self.on_timeout(now, index as usize),
             event::NODE => self.on_node(now, NodeId(index)),
+            event::RESUME if index & event::FAREWELL != 0 => self.on_farewell(now, SessionId(index & !event::FAREWELL)),
             event::RESUME => self.on_resume(now, SessionId(index)),
             event::ATTEMPT => self.on_attempt(now, AttemptId(index)),
             event::ACCEPT => self.on_accept(now, NodeId(index)),
@@ -298,6 +305,8 @@ impl<'p> Sim<'p> {
             event::FAULT if index & event::LIFE != 0 => self.on_life(now, NodeId(index & !event::LIFE)),
             event::FAULT => self.on_fault(now, index as usize),
             event::VIEW => self.on_view(now, ProcessId(index as u16)),
+            event::CHANGE if index & event::REBALANCE != 0 => self.on_rebalance(now),
+            event::CHANGE if index & event::EVICT != 0 => self.on_turn(now, NodeId(index & !event::EVICT)),
             event::CHANGE => self.on_change(now, index as usize),
             event::STORE => self.on_store(now, index as usize),
             event::KEEP => self.on_keep(now, PopulationId(index as u16)),

@@ -421,6 +421,9 @@ impl Sim<'_> {
                 self.refund(session, id);
             }
             self.request_succeeded(now, session, attempt.intended);
+            if self.farewells.any_waits() {
+                self.leave_if_told(now, session);
+            }
         }
     }
 

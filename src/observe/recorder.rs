@@ -175,6 +175,8 @@ impl Recorder {
                 self.stamp(now, cause as u64);
             }
             Fact::Connecting { population } => self.count_connect(now, population),
+            Fact::Aged { population } => self.count(population, Counter::Aged, 1),
+            Fact::Evicted { population } => self.count(population, Counter::Evicted, 1),
             Fact::Withdrawn { population } => self.count(population, Counter::Withdrawn, 1),
             Fact::Dropped { population, session, cause } => self.drop_session(now, left, population, session, cause),
             Fact::Reconnected { population, session } => {

@@ -55,6 +55,10 @@ pub struct Traits {
     pub stores: bool,
     /// Whether several nodes hold copies of it.
     pub replicas: bool,
+    /// Whether connections may be ended for their age.
+    pub ages: bool,
+    /// Whether sessions may be asked to leave.
+    pub evicts: bool,
 }
 
 impl Traits {
@@ -68,6 +72,8 @@ impl Traits {
             copies: self.copies | other.copies,
             stores: self.stores | other.stores,
             replicas: self.replicas | other.replicas,
+            ages: self.ages | other.ages,
+            evicts: self.evicts | other.evicts,
         }
     }
 }
