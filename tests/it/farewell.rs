@@ -246,8 +246,7 @@ fn a_fair_share_goes_by_weight() {
     let text = "duration = \"3m\"\n[cluster]\nrebalance = { every = \"30s\", threshold = 1.0, rate = \"100/s\" }\n\
                 [cluster.group.a]\ncount = 1\nweight = 3\n[cluster.group.b]\ncount = 1\n[clients.s]\n\
                 arrivals.initial = 200\nlength = \"forever\"\nprotocol = \"stream\"\nreconnect_at_once = true\n\
-                [balancer]\nbalance = \"leastconn\"\n\
-                [change.w]\nat = \"1s\"\nweight = { nodes = [\"b-1\"], weight = 1 }\n";
+                [balancer]\nbalance = \"leastconn\"\n";
     let (last, recording) = rebalanced(text);
     assert_eq!(last, [150.0, 50.0]);
     assert_eq!(figure(whole(&recording), "sessions_evicted_total"), 0.0, "it is even by weight");
