@@ -45,10 +45,9 @@ impl MaxAge {
         if !self.on_the_clock {
             return now + Duration::from_nanos(drawn);
         }
-        // The multiple before `now`, and from it as many ages as it takes to be later.
-        let before = Instant::from_nanos(now.as_nanos() / age * age);
-        let due = before + Duration::from_nanos(drawn);
-        if due > now { due } else { due + self.age }
+        // One that is opened within the jitter before a multiple has been renewed for it already.
+        let multiple = (now.as_nanos() + spread) / age * age;
+        Instant::from_nanos(multiple) + Duration::from_nanos(drawn)
     }
 }
 
@@ -132,7 +131,10 @@ mod tests {
             assert_eq!(dues(max(0.0, true), opened), [600.0; 1_000]);
         }
         assert_eq!(dues(max(0.0, true), 600), [1_200.0; 1_000], "the multiple itself is over");
-        let late = dues(max(0.1, true), 599);
-        assert!(late.iter().all(|&due| due > 599.0 && due <= 1_200.0), "none ends before it begins");
+        let around = |opened, multiple: f64| {
+            dues(max(0.1, true), opened).iter().all(|due| (multiple - 60.0..=multiple + 60.0).contains(due))
+        };
+        assert!(around(539, 600.0) && around(541, 1_200.0), "one renewed early is not renewed again at once");
+        assert!(around(659, 1_200.0), "nor one that is renewed late");
     }
 }

@@ -140,10 +140,13 @@ impl Sim<'_> {
     /// without it.
     fn say_goodbye(&mut self, now: Instant, id: SessionId, node: NodeId, cause: Cause, grace: Option<Duration>) {
         let population = self.sessions[id].population;
-        self.recorder.note(now, match cause {
-            Cause::Evicted => Fact::Evicted { population },
-            _ => Fact::Aged { population },
-        });
+        self.recorder.note(
+            now,
+            match cause {
+                Cause::Evicted => Fact::Evicted { population },
+                _ => Fact::Aged { population },
+            },
+        );
         if self.first_request(id).is_none() {
             return self.part_from(now, id, node, cause);
         }
