@@ -145,27 +145,7 @@ impl<'p> Sim<'p> {
     pub fn new(plan: &'p Plan, seed: u64, keep_nodes: bool) -> Sim<'p> {
         let people = &plan.populations;
         let binds: Vec<bool> = people.iter().map(|p| plan.binds(p)).collect();
-        let traits = |(&binds, p): (&bool, &client::Population)| {
-            let visits = p.state.rebuild_at.is_some();
-            let (stateful, copies, stores) = (p.state.is_stateful(), p.state.has_copies(), p.state.store.is_some());
-            let replicas = p.state.replicas.is_some();
-            let (ages, evicts) = (plan.ages(p), plan.evicts());
-            Traits { binds, stateful, visits, splits: p.splits(), copies, stores, replicas, ages, evicts }
-        };
-        let setup = Setup {
-            warmup: plan.warmup,
-            end: plan.end,
-            tick: plan.tick,
-            populations: binds.iter().zip(people).map(traits).collect(),
-            nodes: plan.nodes.iter().map(plan::Node::known).collect(),
-            rebuilders: plan.services[..plan.rebuilders()].iter().map(state::Service::slots).collect(),
-            stores: plan.services[plan.rebuilders()..].iter().map(state::Service::slots).collect(),
-            tariff: plan.tariff(),
-            has_lines: plan.balancer.in_flight_max.is_some(),
-            limits: plan.limits,
-            hold: plan.hold,
-            keep_nodes,
-        };
+        let setup = Sim::setup(plan, &binds, keep_nodes);
         let weighs = plan.nodes.iter().any(|node| node.spec.memory.is_some());
         let service = |spec: &state::Service| Station::new(spec.concurrency, spec.queue_max, Discipline::Fifo);
         let (members, affinities) = (plan.members(), plan.affinities());
@@ -216,6 +196,32 @@ impl<'p> Sim<'p> {
             victims_of: vec![Vec::new(); plan.faults.len()],
             scratch: Vec::new(),
             events: 0,
+        }
+    }
+
+    /// What the recorder must know; `binds` says of each population whether anything binds it.
+    fn setup(plan: &Plan, binds: &[bool], keep_nodes: bool) -> Setup {
+        let people = &plan.populations;
+        let traits = |(&binds, p): (&bool, &client::Population)| {
+            let visits = p.state.rebuild_at.is_some();
+            let (stateful, copies, stores) = (p.state.is_stateful(), p.state.has_copies(), p.state.store.is_some());
+            let replicas = p.state.replicas.is_some();
+            let (ages, evicts) = (plan.ages(p), plan.evicts());
+            Traits { binds, stateful, visits, splits: p.splits(), copies, stores, replicas, ages, evicts }
+        };
+        Setup {
+            warmup: plan.warmup,
+            end: plan.end,
+            tick: plan.tick,
+            populations: binds.iter().zip(people).map(traits).collect(),
+            nodes: plan.nodes.iter().map(plan::Node::known).collect(),
+            rebuilders: plan.services[..plan.rebuilders()].iter().map(state::Service::slots).collect(),
+            stores: plan.services[plan.rebuilders()..].iter().map(state::Service::slots).collect(),
+            tariff: plan.tariff(),
+            has_lines: plan.balancer.in_flight_max.is_some(),
+            limits: plan.limits,
+            hold: plan.hold,
+            keep_nodes,
         }
     }
 
