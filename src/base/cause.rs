@@ -102,14 +102,18 @@ pub enum Cause {
     /// The store had no memory left for it, and throws nothing out.
     StoreMemory,
     /// The store threw it out for others, since it was used least recently.
-    Evicted,
+    StoreEvicted,
     /// The node's own copy was older than a write through another node.
     NearCopy,
+    /// The node asked the session to leave: it was being emptied, or had too many connections.
+    Evicted,
+    /// The node ended the connection for its age.
+    MaxAge,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 47] = [
+    pub const ALL: [Cause; 49] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -155,8 +159,10 @@ impl Cause {
         Cause::Overdue,
         Cause::Lagging,
         Cause::StoreMemory,
-        Cause::Evicted,
+        Cause::StoreEvicted,
         Cause::NearCopy,
+        Cause::Evicted,
+        Cause::MaxAge,
     ];
 
     /// How many causes there are.
@@ -210,8 +216,10 @@ impl Cause {
             Cause::Overdue => "overdue",
             Cause::Lagging => "lagging",
             Cause::StoreMemory => "store_memory",
-            Cause::Evicted => "evicted",
+            Cause::StoreEvicted => "store_evicted",
             Cause::NearCopy => "near_copy",
+            Cause::Evicted => "evicted",
+            Cause::MaxAge => "max_age",
         }
     }
 
@@ -280,8 +288,10 @@ impl Cause {
             Cause::Overdue => "When its turn came it had waited for longer than `accept_deadline` or `queue_deadline`.",
             Cause::Lagging => "The copy that was read, or is left, had not had the latest writes yet.",
             Cause::StoreMemory => "The store's `memory_max` left no room for it, and its `eviction` is `noeviction`.",
-            Cause::Evicted => "The store's `memory_max` was needed for others, and it was used least recently.",
+            Cause::StoreEvicted => "The store's `memory_max` was needed for others, and it was used least recently.",
             Cause::NearCopy => "The node's near cache had it as it was before a write through another node.",
+            Cause::Evicted => "The node asked it to leave: it was being emptied, or had too many connections.",
+            Cause::MaxAge => "The node ended the connection for its age.",
         }
     }
 }

@@ -156,6 +156,9 @@ impl Sim<'_> {
                 self.recorder.trace.note(now, Happening::Failed { who, cause, after });
                 self.note_split(now, population, attempt, true);
                 self.request_failed(now, session, cause, told);
+                if self.farewells.any_waits() {
+                    self.leave_if_told(now, session);
+                }
             }
         }
     }

@@ -34,6 +34,9 @@ impl Sim<'_> {
             self.jar.answered(now, id, node, sent, rules);
         }
         self.bind(now, id, node, moved_by);
+        if self.farewells.is_used {
+            self.farewells.placed(id);
+        }
     }
 
     /// The session is bound to `node` from now on, if anything binds it.
@@ -46,6 +49,9 @@ impl Sim<'_> {
         let before = std::mem::replace(&mut session.bound, node);
         if let Some(before) = before.some() {
             self.count_bound(now, before, -1);
+        }
+        // One that was evicted is bound to nobody meanwhile.
+        if before.some().or(self.farewells.evicted_from(id)).is_some_and(|before| before != node) {
             self.recorder.note(now, Fact::Moved { population, session: id, cause });
         }
         self.count_bound(now, node, 1);

@@ -79,6 +79,14 @@ impl Sim<'_> {
         if attempt.kind == Kind::Connect && self.fleet.node(node).ills.answers_errors {
             return self.fail_at_node(now, id, Cause::BadAnswer);
         }
+        if attempt.kind == Kind::Connect
+            && !matches!(attempt.stage, Stage::StoreRead | Stage::Entering)
+            && let Some(store) = self.reads_from(id)
+        {
+            // Who it is stands in the store: the stream is open when that has answered.
+            self.visit(now, id, store, Stage::StoreRead);
+            return;
+        }
         if self.linked.node(session.0).is_some() {
             // Another of its requests was quicker: this one has a connection of its own until its reply.
             return self.enter(now, id, node);
@@ -124,6 +132,9 @@ impl Sim<'_> {
             session.counted = 0;
         }
         let who = session.name();
+        if self.farewells.is_used {
+            self.begin_to_age(now, id, node);
+        }
         self.recorder.note(now, Fact::Linked { node, by: 1 });
         self.recorder.trace.note(now, Happening::Opened { who, node });
         self.weigh(now, node);
@@ -138,6 +149,9 @@ impl Sim<'_> {
     pub(super) fn unlink(&mut self, now: Instant, id: SessionId) -> Option<NodeId> {
         let node = self.linked.node(id.0)?;
         self.linked.unbind(id.0);
+        if self.farewells.is_used {
+            self.farewells.closed(id);
+        }
         let host = self.fleet.node(node);
         host.stale = host.stale.saturating_sub(u32::from(host.incarnation != self.sessions[id].incarnation));
         let via = self.linked_via[id.index()];
@@ -263,7 +277,7 @@ impl Sim<'_> {
     }
 
     /// A request of the session that waits for an answer, if there is one.
-    fn first_request(&self, id: SessionId) -> Option<AttemptId> {
+    pub(super) fn first_request(&self, id: SessionId) -> Option<AttemptId> {
         let mut next = self.sessions[id].attempt.some();
         while let Some(attempt) = next {
             if self.attempts[attempt].kind == Kind::Request && self.attempts[attempt].stage != Stage::BackingOff {

@@ -11,7 +11,7 @@ use crate::engine::Event;
 pub const TICK: u8 = 0;
 /// A fault begins or ends; then processes are killed for their memory, are started, or listen.
 pub const FAULT: u8 = 1;
-/// A change begins or goes on.
+/// A change begins or goes on; then somebody is evicted, and the controller looks whether anybody should be.
 pub const CHANGE: u8 = 12;
 /// The view of a balancer changes by itself.
 pub const VIEW: u8 = 13;
@@ -37,7 +37,7 @@ pub const ARRIVAL: u8 = 8;
 pub const TIMEOUT: u8 = 9;
 /// Somebody notices that a node is silent.
 pub const NODE: u8 = 10;
-/// A session can no longer be resumed.
+/// A session can no longer be resumed; then a connection has its age, or the time to finish after that is over.
 pub const RESUME: u8 = 11;
 
 /// The end of a tick.
@@ -62,6 +62,22 @@ pub const LIFE: u32 = 1 << 27;
 pub const fn change(index: usize) -> Event {
     Event::new(CHANGE, index as u32)
 }
+
+/// The turn of the next who is asked to leave a node.
+pub const fn evict(node: NodeId) -> Event {
+    Event::new(CHANGE, node.0 | EVICT)
+}
+
+/// Tells evictions from changes.
+pub const EVICT: u32 = 1 << 26;
+
+/// The controller looks whether a node has too many connections.
+pub const fn rebalance() -> Event {
+    Event::new(CHANGE, REBALANCE)
+}
+
+/// Tells its looks from changes and evictions.
+pub const REBALANCE: u32 = 1 << 27;
 
 /// Work of a node.
 pub const fn work(node: NodeId) -> Event {
@@ -135,3 +151,11 @@ pub const fn node(node: NodeId) -> Event {
 pub const fn resume(session: SessionId) -> Event {
     Event::new(RESUME, session.0)
 }
+
+/// A session's connection has its age, or its grace is over.
+pub const fn farewell(session: SessionId) -> Event {
+    Event::new(RESUME, session.0 | FAREWELL)
+}
+
+/// Tells goodbyes from sessions that can no longer be resumed.
+pub const FAREWELL: u32 = 1 << 27;

@@ -13,6 +13,7 @@ pub mod client;
 mod connection;
 pub mod door;
 pub mod event;
+pub mod farewell;
 pub mod fate;
 pub mod fleet;
 pub mod footprint;
@@ -50,6 +51,7 @@ use client::Streams;
 use client::allowance::Allowance;
 use client::closed::Away;
 use client::jar::Jar;
+use farewell::Farewells;
 use fleet::Fleet;
 use patience::Line;
 use plan::Plan;
@@ -81,6 +83,7 @@ pub struct Sim<'p> {
     linked: Residents,
     // By session: the balancer process that its connection goes through.
     linked_via: Vec<ProcessId>,
+    farewells: Farewells,
     fleet: Fleet,
     balancers: Instances,
     jar: Jar,
@@ -143,28 +146,7 @@ impl<'p> Sim<'p> {
     pub fn new(plan: &'p Plan, seed: u64, keep_nodes: bool) -> Sim<'p> {
         let people = &plan.populations;
         let binds: Vec<bool> = people.iter().map(|p| plan.binds(p)).collect();
-        let traits = |(&binds, p): (&bool, &client::Population)| {
-            let visits = p.state.rebuild_at.is_some();
-            let (stateful, copies, stores) = (p.state.is_stateful(), p.state.has_copies(), p.state.store.is_some());
-            let (replicas, near) = (p.state.replicas.is_some(), p.state.is_near());
-            Traits { binds, stateful, visits, splits: p.splits(), copies, stores, replicas, near }
-        };
-        let setup = Setup {
-            warmup: plan.warmup,
-            end: plan.end,
-            tick: plan.tick,
-            populations: binds.iter().zip(people).map(traits).collect(),
-            nodes: plan.nodes.iter().map(plan::Node::known).collect(),
-            rebuilders: plan.services[..plan.rebuilders()].iter().map(state::Service::slots).collect(),
-            stores: plan.services[plan.rebuilders()..].iter().map(state::Service::slots).collect(),
-            tariff: plan.tariff(),
-            has_lines: plan.balancer.in_flight_max.is_some(),
-            limits_stores: plan.limits_stores(),
-            has_stores: plan.services.iter().any(|service| service.rules.is_some()),
-            limits: plan.limits,
-            hold: plan.hold,
-            keep_nodes,
-        };
+        let setup = Sim::setup(plan, &binds, keep_nodes);
         let weighs = plan.nodes.iter().any(|node| node.spec.memory.is_some());
         let service = |spec: &state::Service| Station::new(spec.concurrency, spec.queue_max, Discipline::Fifo);
         let (members, affinities) = (plan.members(), plan.affinities());
@@ -181,6 +163,7 @@ impl<'p> Sim<'p> {
             at_node: Residents::default(),
             linked: Residents::default(),
             linked_via: Vec::new(),
+            farewells: Farewells::new(plan),
             fleet: Fleet::new(&plan.nodes),
             balancers: Instances::new(setting),
             jar: Jar::default(),
@@ -214,6 +197,34 @@ impl<'p> Sim<'p> {
             targets: fate::targets(plan),
             scratch: Vec::new(),
             events: 0,
+        }
+    }
+
+    /// What the recorder must know; `binds` says of each population whether anything binds it.
+    fn setup(plan: &Plan, binds: &[bool], keep_nodes: bool) -> Setup {
+        let people = &plan.populations;
+        let traits = |(&binds, p): (&bool, &client::Population)| {
+            let visits = p.state.rebuild_at.is_some();
+            let (stateful, copies, stores) = (p.state.is_stateful(), p.state.has_copies(), p.state.store.is_some());
+            let (replicas, near) = (p.state.replicas.is_some(), p.state.is_near());
+            let (ages, evicts) = (plan.ages(p), plan.evicts());
+            Traits { binds, stateful, visits, splits: p.splits(), copies, stores, replicas, near, ages, evicts }
+        };
+        Setup {
+            warmup: plan.warmup,
+            end: plan.end,
+            tick: plan.tick,
+            populations: binds.iter().zip(people).map(traits).collect(),
+            nodes: plan.nodes.iter().map(plan::Node::known).collect(),
+            rebuilders: plan.services[..plan.rebuilders()].iter().map(state::Service::slots).collect(),
+            stores: plan.services[plan.rebuilders()..].iter().map(state::Service::slots).collect(),
+            tariff: plan.tariff(),
+            has_lines: plan.balancer.in_flight_max.is_some(),
+            limits_stores: plan.limits_stores(),
+            has_stores: plan.services.iter().any(|service| service.rules.is_some()),
+            limits: plan.limits,
+            hold: plan.hold,
+            keep_nodes,
         }
     }
 
@@ -273,6 +284,7 @@ impl<'p> Sim<'p> {
             self.queue.at(change.at, event::change(index));
         }
         self.await_faults();
+        self.begin_rebalancing();
         for population in (0..self.plan.populations.len() as u16).map(PopulationId) {
             self.install_initial(population);
             self.begin_closed(population);
@@ -292,6 +304,7 @@ impl<'p> Sim<'p> {
             event::ARRIVAL => self.arrive(now, PopulationId(index as u16)),
             event::TIMEOUT => self.on_timeout(now, index as usize),
             event::NODE => self.on_node(now, NodeId(index)),
+            event::RESUME if index & event::FAREWELL != 0 => self.on_farewell(now, SessionId(index & !event::FAREWELL)),
             event::RESUME => self.on_resume(now, SessionId(index)),
             event::ATTEMPT => self.on_attempt(now, AttemptId(index)),
             event::ACCEPT => self.on_accept(now, NodeId(index)),
@@ -299,6 +312,8 @@ impl<'p> Sim<'p> {
             event::FAULT if index & event::LIFE != 0 => self.on_life(now, NodeId(index & !event::LIFE)),
             event::FAULT => self.on_fault(now, index as usize / 2, index % 2 == 1),
             event::VIEW => self.on_view(now, ProcessId(index as u16)),
+            event::CHANGE if index & event::REBALANCE != 0 => self.on_rebalance(now),
+            event::CHANGE if index & event::EVICT != 0 => self.on_turn(now, NodeId(index & !event::EVICT)),
             event::CHANGE => self.on_change(now, index as usize),
             event::STORE => self.on_store(now, index as usize),
             event::KEEP => self.on_keep(now, PopulationId(index as u16)),

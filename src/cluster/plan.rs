@@ -8,6 +8,8 @@ use super::balancer::balance::{Member, WHOLE};
 use super::change::Change;
 use super::client::{Layer, Population, Protocol};
 use super::door::{Pace, Waiting};
+use super::farewell::age::MaxAge;
+use super::farewell::rebalance;
 use super::fate::Fault;
 use super::footprint::Memory;
 use super::life::Restart;
@@ -54,6 +56,8 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// What we change ourselves, in the order of their names.
     pub changes: Vec<Change>,
+    /// The controller that makes the nodes even again, if there is one.
+    pub rebalance: Option<rebalance::Params>,
     /// How many of the nodes, the last ones, are not part of the cluster at first.
     pub spares: usize,
     /// What things cost; `None` when nobody asks.
@@ -137,6 +141,8 @@ pub struct NodeSpec {
     pub accept_rate: Option<Pace>,
     /// Connections that may hang on it.
     pub connections_max: u32,
+    /// The age at which connections that hang on it are ended; `None` for never.
+    pub connection_max_age: Option<MaxAge>,
     /// How long a process takes from its start until it listens; `None` for no time.
     pub start: Option<Sampler>,
     /// How much slower it is at first; `None` for not at all.
@@ -243,6 +249,16 @@ impl Plan {
             Protocol::Keepalive(_) => self.balancer.layer == Layer::L4,
             Protocol::Request(_) => false,
         }
+    }
+
+    /// Whether a population's connections may be ended for their age.
+    pub fn ages(&self, population: &Population) -> bool {
+        self.hangs(population) && self.nodes.iter().any(|node| node.spec.connection_max_age.is_some())
+    }
+
+    /// Whether anybody may be asked to leave a node.
+    pub fn evicts(&self) -> bool {
+        self.rebalance.is_some() || self.changes.iter().any(|change| change.kind.evicts().is_some())
     }
 
     /// Whether something binds a population's sessions to nodes.

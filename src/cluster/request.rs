@@ -277,10 +277,16 @@ impl Sim<'_> {
                 if self.finds_near(now, id) {
                     return self.take_slot(now, id, node);
                 }
-                self.visit(now, id, self.plan.services[store].reads_at.unwrap_or(store), Stage::StoreRead);
+                let from = self.plan.services[store].reads_at.unwrap_or(store);
+                self.visit(now, id, from, Stage::StoreRead);
             }
             _ => self.take_slot(now, id, node),
         }
+    }
+
+    /// The store, or its replicas, that an attempt reads its session's state from.
+    pub(super) fn reads_from(&self, id: AttemptId) -> Option<usize> {
+        self.store_of(id).map(|store| self.plan.services[store].reads_at.unwrap_or(store))
     }
 
     pub(super) fn store_of(&self, id: AttemptId) -> Option<usize> {
@@ -427,6 +433,9 @@ impl Sim<'_> {
                 self.refund(session, id);
             }
             self.request_succeeded(now, session, attempt.intended);
+            if self.farewells.any_waits() {
+                self.leave_if_told(now, session);
+            }
         }
     }
 

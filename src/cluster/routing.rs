@@ -21,16 +21,18 @@ impl Sim<'_> {
         let via = self.balancers.met_by(who, nth, self.plan.populations[population.index()].instance);
         self.attempts[id].via = via;
         let presented = self.presented(now, session);
+        let people = &self.plan.populations[population.index()];
         let caller = Caller::new(&self.plan.populations, &self.streams, &self.sessions[session]);
         let ask = caller.ask();
         let balancer = &mut self.balancers[via];
-        let is_free = !writes && self.plan.populations[population.index()].splits();
-        let affinity = if is_free { None } else { balancer.propose(now, population, &ask, presented) };
+        let is_free = !writes && people.splits();
+        let is_unplaced = is_free || self.farewells.evicted_from(session).is_some();
+        let affinity = if is_unplaced { None } else { balancer.propose(now, population, &ask, presented) };
         let route = balancer.route(&ask, affinity);
         self.attempts[id].moved_by = match affinity {
             Some(node) if route == Route::To(node) => Cause::Recalled,
             Some(_) => Cause::Unavailable,
-            None => self.plan.populations[population.index()].affinity.oblivion(),
+            None => self.moved_by_farewell(session).unwrap_or_else(|| people.affinity.oblivion()),
         };
         let is_bound = affinity.is_some_and(|node| route == Route::To(node) || route == Route::Wait(node));
         self.attempts[id].is_bound = is_bound;

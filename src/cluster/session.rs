@@ -332,6 +332,9 @@ impl Sim<'_> {
             }
         }
         self.unlink(now, id);
+        if self.farewells.is_used {
+            self.farewells.forget(id);
+        }
         let session = &mut self.sessions[id];
         let (population, bound, connected) = (session.population, session.bound, session.is_connected());
         let never_admitted = session.flags & ADMITTED == 0;

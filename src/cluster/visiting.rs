@@ -76,7 +76,7 @@ impl Sim<'_> {
     }
 
     fn answered(&mut self, now: Instant, id: AttemptId, service: usize) {
-        let Attempt { stage, node, population, asked, .. } = self.attempts[id];
+        let Attempt { stage, node, population, asked, kind, .. } = self.attempts[id];
         let after = now.since(asked);
         self.recorder.note(
             now,
@@ -103,9 +103,10 @@ impl Sim<'_> {
             _ if self.fleet.get(node).is_silent() => self.hear_nothing(now, id),
             Stage::StoreWrite if self.fleet.get(node).ills.is_frozen => self.hold(id, node, Stage::Written),
             Stage::StoreWrite => self.written(now, id, service),
-            _ if self.attempts[id].kind == Kind::Rebuild => self.work_aside(now, id, node),
+            _ if kind == Kind::Rebuild => self.work_aside(now, id, node),
+            _ if kind == Kind::Connect => self.opens(now, id, node),
             _ if self.is_cancelled(id) => {
-                self.give_slot_back(now, service, node);
+                self.give_slot_back(now, service, kind, node);
                 self.dismiss(now, id);
             }
             _ => self.go_on(now, id, service),
@@ -125,8 +126,18 @@ impl Sim<'_> {
         self.touch(now, node);
     }
 
+    /// The store has said who opens a stream, or the application does without.
+    pub(super) fn opens(&mut self, now: Instant, id: AttemptId, node: NodeId) {
+        if self.fleet.get(node).ills.is_frozen {
+            self.hold(id, node, Stage::Entering)
+        } else {
+            self.established(now, id, node)
+        }
+    }
+
     fn written(&mut self, now: Instant, id: AttemptId, store: usize) {
-        self.give_slot_back(now, store, self.attempts[id].node);
+        let Attempt { kind, node, .. } = self.attempts[id];
+        self.give_slot_back(now, store, kind, node);
         self.reply(now, id);
     }
 
@@ -144,6 +155,9 @@ impl Sim<'_> {
             match (self.attempts[id].stage, self.store_of(id)) {
                 (Stage::Written, Some(store)) if is_there => self.written(now, id, store),
                 (Stage::Entering, _) if is_there && self.is_cancelled(id) => self.dismiss(now, id),
+                (Stage::Entering, _) if is_there && self.attempts[id].kind == Kind::Connect => {
+                    self.established(now, id, node);
+                }
                 (Stage::Entering, _) if is_there => self.enter(now, id, node),
                 _ => {}
             }
@@ -151,8 +165,9 @@ impl Sim<'_> {
     }
 
     /// With blocking I/O, an attempt that leaves a service for good gives its node's slot back.
-    pub(super) fn give_slot_back(&mut self, now: Instant, service: usize, node: NodeId) {
-        if self.plan.services[service].holds_slot {
+    pub(super) fn give_slot_back(&mut self, now: Instant, service: usize, kind: Kind, node: NodeId) {
+        // To open a stream takes none.
+        if self.plan.services[service].holds_slot && kind != Kind::Connect {
             self.release_slot(now, node);
             self.touch(now, node);
         }

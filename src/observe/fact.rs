@@ -37,6 +37,10 @@ pub enum Fact {
     Withdrawn { population: PopulationId },
     /// A session was cut off.
     Dropped { population: PopulationId, session: SessionId, cause: Cause },
+    /// A node said goodbye to a connection for its age.
+    Aged { population: PopulationId },
+    /// A node asked a session to leave.
+    Evicted { population: PopulationId },
     /// A session that was cut off is back.
     Reconnected { population: PopulationId, session: SessionId },
     /// A session's binding now names another node.

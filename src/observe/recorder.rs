@@ -5,9 +5,9 @@
 
 mod bill;
 mod of_state;
+mod setup;
 
 use super::books::Books;
-use super::cost::Tariff;
 use super::fact::{Ending, Fact};
 use super::histogram::{Quantiles, ResponseTimes};
 use super::imbalance::Load;
@@ -22,39 +22,7 @@ use crate::base::cause::{Cause, Harm};
 use crate::base::draw::mix;
 use crate::base::id::{PopulationId, SessionId};
 use crate::base::time::{Duration, Instant};
-
-/// What the recorder must know of a run before it starts.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// End of the part that whole-run figures leave out.
-    pub warmup: Instant,
-    /// End of the run.
-    pub end: Instant,
-    /// Length of a tick; divides both.
-    pub tick: Duration,
-    /// By population: which figures apply to it.
-    pub populations: Vec<Traits>,
-    /// By node: what its figures are relative to.
-    pub nodes: Vec<Known>,
-    /// By rebuild service: slots; `None` for unlimited.
-    pub rebuilders: Vec<Option<u32>>,
-    /// By store, which come after them in the plan: the same.
-    pub stores: Vec<Option<u32>>,
-    /// What is paid for beside the nodes.
-    pub tariff: Tariff,
-    /// Whether attempts may have to wait in line at the balancer.
-    pub has_lines: bool,
-    /// Whether any store may hold only so much.
-    pub limits_stores: bool,
-    /// Whether there are stores that may fail.
-    pub has_stores: bool,
-    /// What recovery means.
-    pub limits: Limits,
-    /// How long recovery must last.
-    pub hold: Duration,
-    /// Whether to keep a row per node and tick.
-    pub keep_nodes: bool,
-}
+pub use setup::Setup;
 
 /// Everything that is left of a run.
 #[derive(Debug, Default)]
@@ -182,6 +150,8 @@ impl Recorder {
                 self.stamp(now, cause as u64);
             }
             Fact::Connecting { population } => self.count_connect(now, population),
+            Fact::Aged { population } => self.count(population, Counter::Aged, 1),
+            Fact::Evicted { population } => self.count(population, Counter::Evicted, 1),
             Fact::Withdrawn { population } => self.count(population, Counter::Withdrawn, 1),
             Fact::Dropped { population, session, cause } => self.drop_session(now, left, population, session, cause),
             Fact::Reconnected { population, session } => {

@@ -65,6 +65,10 @@ pub enum Counter {
     RebuildVisitTime,
     /// Response times, summed (ns).
     ResponseTime,
+    /// Connections to which a node said goodbye for their age.
+    Aged,
+    /// Sessions that a node asked to leave.
+    Evicted,
     /// Sessions dropped for the first time in their life.
     DroppedOnce,
     /// Sessions moved for the first time.

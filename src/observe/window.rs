@@ -58,6 +58,10 @@ pub struct Traits {
     pub replicas: bool,
     /// Whether nodes keep what they have read from a store.
     pub near: bool,
+    /// Whether connections may be ended for their age.
+    pub ages: bool,
+    /// Whether sessions may be asked to leave.
+    pub evicts: bool,
 }
 
 impl Traits {
@@ -72,6 +76,8 @@ impl Traits {
             stores: self.stores | other.stores,
             replicas: self.replicas | other.replicas,
             near: self.near | other.near,
+            ages: self.ages | other.ages,
+            evicts: self.evicts | other.evicts,
         }
     }
 }

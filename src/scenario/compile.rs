@@ -39,13 +39,13 @@ pub struct Compiled {
 pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Option<Compiled> {
     let mut reading = Reading { table, base_dir, problems };
     let root: Option<Root> = read_table(table, reading.problems, "");
-    let nodes = reading.nodes();
+    let cluster = reading.cluster();
+    let nodes = cluster.as_ref().map(|(nodes, zones, _)| (nodes.as_slice(), zones.as_slice()));
     let balancer = reading.balancer();
     let state = reading.state();
     let written = reading.clients();
-    let members = nodes.as_ref().map(|(nodes, zones)| (nodes.as_slice(), zones.as_slice()));
-    let changes = reading.each_change(members);
-    let faults = reading.each_fault(members, &changes);
+    let changes = reading.each_change(nodes);
+    let faults = reading.each_fault(nodes, &changes);
     let instances = balancer.as_ref().map_or(1, |(balancer, _)| balancer.instances);
     reading.check_reloads(&changes, instances);
     reading.check_own_instances(&written, instances);
@@ -67,7 +67,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         populations.extend(reading.population(&name, &clients, shared_affinity, &shared, &mut services));
     }
     reading.check_store_memory(&populations, &services);
-    let (root, (mut nodes, zones), (balancer, [propagation, check_service])) = (root?, nodes?, balancer?);
+    let (root, (mut nodes, zones, rebalance), (balancer, [propagation, check_service])) = (root?, cluster?, balancer?);
     let spares = add_spares(&mut nodes, &changes);
     reading.check_addresses(&nodes);
     // By name, so that the order of the text changes nothing.
@@ -85,6 +85,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         services: services.ready,
         faults,
         changes,
+        rebalance,
         spares,
         prices,
         limits: recovery_limits(&slo),

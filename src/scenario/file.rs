@@ -12,6 +12,8 @@ use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::client::allowance::Limit;
 use crate::cluster::client::reconnect::Backoff;
 use crate::cluster::client::{From, Protocol, Reads, addresses, arrivals, closed};
+use crate::cluster::farewell::age::MaxAge;
+use crate::cluster::farewell::rebalance;
 use crate::cluster::footprint::Memory;
 use crate::cluster::life::Restart;
 use crate::cluster::state::{Location, Rebuilder};
@@ -118,6 +120,8 @@ pub struct Cluster {
     pub zones: Option<u32>,
     /// What each is like.
     pub node: Node,
+    /// A controller that asks those who are too many on a node to leave; none unless given.
+    pub rebalance: Option<rebalance::Params>,
     /// Groups of nodes by name. Either this or `nodes`.
     pub group: Option<BTreeMap<String, super::nodes::Group>>,
 }
@@ -153,6 +157,8 @@ pub struct Node {
     pub accept_burst: Option<u32>,
     /// Connections that may hang on a node; one more is refused. Unlimited unless given.
     pub connections_max: Option<u32>,
+    /// The age at which a node ends a connection that hangs on it; never unless given.
+    pub connection_max_age: Option<MaxAge>,
     /// How long a process takes from its start until it listens, whatever it is started after; default none.
     pub start: Option<Law<Duration>>,
     /// How much slower a process is after its start; not at all unless given.
@@ -179,6 +185,7 @@ impl Default for Node {
             accept_rate: None,
             accept_burst: None,
             connections_max: None,
+            connection_max_age: None,
             start: None,
             warm_up: None,
             memory: None,

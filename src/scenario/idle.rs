@@ -5,7 +5,7 @@
 use super::compile::Reading;
 use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::client::{Layer, Population};
-use crate::cluster::plan::Plan;
+use crate::cluster::plan::{Node, Plan};
 
 impl Reading<'_> {
     /// Notes keys that change nothing in this plan.
@@ -17,6 +17,7 @@ impl Reading<'_> {
             self.warn_of_idle_retries(plan);
             self.warn_of_unseen_cookies(plan);
         }
+        self.warn_of_idle_farewells(plan);
     }
 
     fn warn_of_idle_retry_after(&mut self, plan: &Plan) {
@@ -61,6 +62,30 @@ impl Reading<'_> {
             let message = "balancer.retry_on tries nothing again that a node has had in hand: all requests write";
             let hint = "lower clients.<name>.write_ratio (default 100%), or add retry_writes = true";
             self.warning(&["balancer", "retry_on"], message, hint);
+        }
+    }
+
+    fn warn_of_idle_farewells(&mut self, plan: &Plan) {
+        let hangs = plan.populations.iter().any(|people| plan.hangs(people));
+        let hint = "add protocol = \"stream\", or protocol = \"keepalive\" behind layer = \"l4\"";
+        let ages = |node: &Node| node.spec.connection_max_age.is_some();
+        if !hangs && let Some(node) = plan.nodes.iter().find(|node| ages(node)) {
+            let message = "connection_max_age has no effect: no connection hangs on a node";
+            match &node.group {
+                Some(group) => self.warning(&["cluster", "group", group], message, hint),
+                None => self.warning(&["cluster", "node", "connection_max_age"], message, hint),
+            }
+        }
+        if plan.rebalance.is_none() {
+            return;
+        }
+        if !hangs {
+            let message = "cluster.rebalance has no effect: no connection hangs on a node";
+            self.warning(&["cluster", "rebalance"], message, hint);
+        } else if plan.balancer.balance.0.binds() {
+            let message = "cluster.rebalance moves hardly anybody: a hash sends those who are evicted back";
+            let hint = "balance by something that is not a hash, such as leastconn, or leave rebalance out";
+            self.warning(&["cluster", "rebalance"], message, hint);
         }
     }
 

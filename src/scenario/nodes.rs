@@ -22,6 +22,8 @@ use super::{Choices, Node as Written, Table, load, read_node, set_path};
 use crate::base::dist::Law;
 use crate::base::time::Duration;
 use crate::cluster::door::{Pace, Waiting};
+use crate::cluster::farewell::age::MaxAge;
+use crate::cluster::farewell::rebalance;
 use crate::cluster::footprint::Memory;
 use crate::cluster::life::Restart;
 use crate::cluster::plan::{Node, NodeSpec};
@@ -103,11 +105,23 @@ impl JsonSchema for Group {
     }
 }
 
+/// The nodes, the names of the zones that they are in, and the controller over them.
+type Cluster = (Vec<Node>, Vec<String>, Option<rebalance::Params>);
+
 impl Reading<'_> {
-    /// The nodes, and the names of the zones that they are in.
-    pub(super) fn nodes(&mut self) -> Option<(Vec<Node>, Vec<String>)> {
+    /// What `[cluster]` says.
+    pub(super) fn cluster(&mut self) -> Option<Cluster> {
         let written = self.table.get("cluster")?;
         let cluster: file::Cluster = read_node(written, self.problems, "cluster")?;
+        for (key, message, mend) in cluster.rebalance.iter().flat_map(rebalance::Params::faults) {
+            self.wrong(&["cluster", "rebalance", key], format!("cluster.rebalance: {message}"), mend);
+        }
+        let (nodes, zones) = self.machines(written, &cluster)?;
+        Some((nodes, zones, cluster.rebalance))
+    }
+
+    /// The nodes, and the names of the zones that they are in.
+    fn machines(&mut self, written: &Written, cluster: &file::Cluster) -> Option<(Vec<Node>, Vec<String>)> {
         match (cluster.nodes, &cluster.group) {
             (Some(count), None) => self.alike(count, cluster.zones.unwrap_or(1), &cluster.node),
             (None, Some(_)) => {
@@ -274,6 +288,9 @@ impl Reading<'_> {
             let message = "connections_max is zero: no stream could ever open";
             self.wrong(&below("connections_max"), message, "write 1 or more, or leave it out for any number");
         }
+        if let Some(max_age) = &node.connection_max_age {
+            self.check_max_age(max_age, &below("connection_max_age"));
+        }
         let mut law = |key, law: &Option<Law<Duration>>| law.as_ref().and_then(|law| self.law(law, &below(key)));
         let (handshake, start) = (law("handshake", &node.handshake), law("start", &node.start));
         if let Some(warm_up) = &node.warm_up {
@@ -304,6 +321,7 @@ impl Reading<'_> {
             accept: Waiting { max: node.accept_max, order: node.accept_order, deadline: node.accept_deadline },
             accept_rate,
             connections_max: node.connections_max.unwrap_or(u32::MAX),
+            connection_max_age: node.connection_max_age,
             start,
             warm_up: node.warm_up,
             memory: node.memory,
@@ -344,6 +362,17 @@ impl Reading<'_> {
         }
         if warm_up.lasts.is_zero() {
             self.wrong_below(path, "lasts", "lasts is zero", "write how long, or leave warm_up out");
+        }
+    }
+
+    fn check_max_age(&mut self, max: &MaxAge, path: &[&str]) {
+        if max.age.is_zero() {
+            let message = "age is zero: a connection would end as it begins";
+            self.wrong_below(path, "age", message, "write a time such as \"10m\", or leave connection_max_age out");
+        }
+        if max.jitter.ratio() >= 1.0 {
+            let message = "with a jitter of 100% a connection could end as it begins";
+            self.wrong_below(path, "jitter", message, "write less, such as \"10%\"");
         }
     }
 

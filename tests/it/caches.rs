@@ -303,7 +303,7 @@ fn a_store_that_evicts_forgets_who_was_away_for_longest() {
     for sessions in [150, 200] {
         let thrashes = full(sessions, "lru", "");
         let all = u64::from(sessions) * 10;
-        assert_eq!(harms(&thrashes, Harm::Lost), [(Cause::Evicted, all)]);
+        assert_eq!(harms(&thrashes, Harm::Lost), [(Cause::StoreEvicted, all)]);
         assert_eq!((counted(&thrashes, Rebuilds), figure(whole(&thrashes), "state_hit_ratio")), (all, 0.0));
         assert_eq!(figure(whole(&thrashes), "store_evictions_total"), all as f64);
         assert_eq!(figure(whole(&thrashes), "store_memory_bytes"), 102_400.0);

@@ -11,6 +11,7 @@ mod core_model;
 mod costs;
 mod docs;
 mod door;
+mod farewell;
 mod lab;
 mod laws;
 mod lives;

@@ -1,4 +1,4 @@
-//! Every way to spread with every way to stick: the books balance through a crash, a drain and a reload.
+//! Every way to spread with every way to stick: the books balance through a crash, a drain, evictions and a reload.
 
 use super::lab::{causes, plan, whole};
 use super::laws::{imbalance, rows};
@@ -11,12 +11,14 @@ use stickysim::cluster::balancer::balance::Algorithm;
 use stickysim::observe::totals::Counter::{Issued, Succeeded};
 use stickysim::observe::totals::Totals;
 
-/// People who ask and people who hold streams, on four nodes: n1 crashes, n2 is drained, and both balancers are
-/// reloaded while some of them have not come back.
+/// People who ask and people who hold streams, on four nodes that end connections for their age and make themselves
+/// even: n1 crashes, n2 is drained, and both balancers are reloaded while some of them have not come back.
 fn scenario(balance: &str, affinity: &str) -> String {
     format!(
         "duration = \"40s\"\nwarmup = \"5s\"\ntick = \"500ms\"\nrecovery_hold = \"1s\"\n[cluster]\nnodes = 4\n\
-         node = {{ concurrency = 2, handshake = \"5ms\", start = \"1s\" }}\n\
+         node = {{ concurrency = 2, handshake = \"5ms\", start = \"1s\", \
+         connection_max_age = {{ age = \"9s\", grace = \"20ms\" }} }}\n\
+         rebalance = {{ every = \"3s\", threshold = 1.05, rate = \"9/s\" }}\n\
          [balancer]\nbalance = \"{balance}\"\naffinity = \"{affinity}\"\nredispatch = true\ninstances = 2\n\
          in_flight_max = 20\nhealth = {{ interval = \"500ms\", check = \"http\", service = \"1ms\" }}\n\
          [state.memory]\nrebuild.service = \"20ms\"\n\
@@ -25,7 +27,7 @@ fn scenario(balance: &str, affinity: &str) -> String {
          service = {{ exponential = {{ mean = \"40ms\" }} }}\nrequest_timeout = \"2s\"\n\
          [clients.chat]\narrivals.initial = 40\nlength = \"forever\"\nprotocol = \"stream\"\n\
          [fault.crash]\nat = \"10s\"\nkill = {{ nodes = [\"n1\"], lasts = \"3s\" }}\n\
-         [change.drain]\nat = \"18s\"\ndrain = {{ nodes = [\"n2\"], timeout = \"4s\" }}\n\
+         [change.drain]\nat = \"18s\"\ndrain = {{ nodes = [\"n2\"], timeout = \"4s\", evict = \"6/s\" }}\n\
          [change.reload]\nat = \"20s\"\nreload = {{ hard_stop_after = \"3s\" }}\n"
     )
 }

@@ -1,8 +1,9 @@
 //! `drain` and `maint`: what an operator tells the balancer about nodes that go on running.
 
-use super::{Aim, LOOKS_EVERY, Step, Steps, no_time};
+use super::{Aim, LOOKS_EVERY, Step, Steps, no_rate, no_time};
 use crate::base::cause::Cause;
 use crate::base::time::{Duration, Instant};
+use crate::base::units::Rate;
 use crate::cluster::Sim;
 use crate::cluster::balancer::OnMarkedDown;
 use crate::cluster::balancer::view::Admin;
@@ -22,6 +23,8 @@ pub struct Drain {
     pub nodes: Aim,
     /// After this, those still there are cut; never unless given.
     pub timeout: Option<Duration>,
+    /// So many a second are asked to leave each node meanwhile; nobody unless given.
+    pub evict: Option<Rate>,
     /// After this the nodes are ready again; never unless given.
     pub lasts: Option<Duration>,
 }
@@ -50,7 +53,10 @@ impl Steps for Drain {
             let message = format!("timeout ({timeout}) never comes: the nodes are ready again after {lasts}");
             ("timeout", message, "shorten timeout, or lengthen or leave out `lasts`")
         });
-        no_time(self.lasts).into_iter().chain(late).collect()
+        no_time(self.lasts).into_iter().chain(late).chain(no_rate(self.evict)).collect()
+    }
+    fn evicts(&self) -> Option<Rate> {
+        self.evict
     }
     fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant> {
         sim.drain(now, index, self)
@@ -79,21 +85,22 @@ impl Sim<'_> {
             self.rolls[index].begin([]);
             let until = params.timeout.map_or(Instant::NEVER, |timeout| now + timeout);
             for node in nodes {
-                self.set_admin(now, node, Admin::Drain);
+                self.begin_drain(now, node, params.evict);
                 self.rolls[index].active.push((node, Step::Draining(until)));
             }
         }
         let mut active = std::mem::take(&mut self.rolls[index].active);
         for (node, step) in &mut active {
             let Step::Draining(until) = *step else { continue };
+            if !self.ends_drain(now, *node, until) {
+                continue;
+            }
             if until <= now {
                 // Whoever is bound to it by a cookie or a table goes elsewhere, too.
                 self.set_admin(now, *node, Admin::Maint);
                 self.shut_down_sessions(now, *node, None, Cause::DrainTimeout);
             }
-            if until <= now || self.is_empty(*node) {
-                *step = Step::Away(Instant::NEVER);
-            }
+            *step = Step::Away(Instant::NEVER);
         }
         let draining = active.iter().any(|(_, step)| matches!(step, Step::Draining(_)));
         self.rolls[index].active = active;
@@ -121,6 +128,7 @@ impl Sim<'_> {
         let ready = lasts.map_or(Instant::NEVER, |lasts| self.plan.changes[index].at + lasts);
         if ready <= now {
             for (node, _) in std::mem::take(&mut self.rolls[index].active) {
+                self.stop_evicting(node);
                 self.set_admin(now, node, Admin::Ready);
             }
             return None;

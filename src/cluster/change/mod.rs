@@ -17,6 +17,7 @@ use crate::base::cause::Cause;
 use crate::base::choice::Alternatives;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
+use crate::base::units::Rate;
 use crate::observe::Fact;
 pub use roll::{How, Order, Rolling, Rule, Step};
 use schemars::JsonSchema;
@@ -39,6 +40,10 @@ pub trait Steps: Debug + Send + Sync {
     /// How many nodes it adds to a cluster of `nodes`, at most.
     fn spares(&self, _nodes: usize) -> usize {
         0
+    }
+    /// At which rate it asks those to leave who are on nodes that it drains; they are left alone unless given.
+    fn evicts(&self) -> Option<Rate> {
+        None
     }
     /// What is wrong with the parameters: (key, message, how to mend it).
     fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
@@ -129,6 +134,13 @@ fn no_time(lasts: Option<Duration>) -> Option<(&'static str, String, &'static st
     lasts.is_some_and(Duration::is_zero).then(|| ("lasts", "it lasts no time at all".to_owned(), mend))
 }
 
+/// What is wrong with a rate at which nobody is ever asked to leave.
+fn no_rate(evict: Option<Rate>) -> Option<(&'static str, String, &'static str)> {
+    let mend = "write a rate such as \"20/s\", or leave it out: then nobody is asked";
+    let message = || "evict is zero: nobody would ever be asked to leave".to_owned();
+    evict.filter(|rate| rate.per_second() == 0.0).map(|_| ("evict", message(), mend))
+}
+
 /// Steps of a change look at the cluster so often while they wait for something.
 pub(super) const LOOKS_EVERY: Duration = Duration::from_millis(100);
 
@@ -152,6 +164,23 @@ impl Sim<'_> {
     /// The nodes that a change is aimed at: any that belong to the cluster, up or not.
     fn aimed_by_change(&self, index: usize, aim: &Aim) -> Vec<NodeId> {
         self.aimed((&self.plan.changes[index].name, 0), Among::All, aim, Sim::is_wanted)
+    }
+
+    /// A node takes nobody new from now on; those who are there are asked to leave, if there is a rate for that.
+    fn begin_drain(&mut self, now: Instant, node: NodeId, evict: Option<Rate>) {
+        self.set_admin(now, node, Admin::Drain);
+        if let Some(rate) = evict {
+            self.evict_all(now, node, rate);
+        }
+    }
+
+    /// Whether a drain is over, since nobody is left or its time is up.
+    fn ends_drain(&mut self, now: Instant, node: NodeId, until: Instant) -> bool {
+        let is_over = until <= now || self.is_empty(node);
+        if is_over {
+            self.stop_evicting(node);
+        }
+        is_over
     }
 
     /// A node has left for good: its process stops, and the balancer forgets it.

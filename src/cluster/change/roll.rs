@@ -11,11 +11,12 @@
 //! them are done (Ansible's `serial`, the rolling deployments of AWS Elastic Beanstalk).
 
 use super::reload::Reloading;
-use super::{LOOKS_EVERY, Steps};
+use super::{LOOKS_EVERY, Steps, no_rate};
 use crate::base::cause::Cause;
 use crate::base::draw::Stream;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
+use crate::base::units::Rate;
 use crate::cluster::Sim;
 use crate::cluster::balancer::view::Admin;
 use rand::Rng;
@@ -44,6 +45,8 @@ pub struct Params {
     pub how: How,
     /// How long a drain waits for sessions to end; default 30 s (Kubernetes' grace period).
     pub drain_timeout: Duration,
+    /// So many a second are asked to leave each node that is drained; nobody unless given.
+    pub evict: Option<Rate>,
     /// From the end of a process to the start of the next, which then takes `cluster.node.start`; default 5 s, or
     /// none where `cluster.node.start` is given.
     pub restart: Option<Duration>,
@@ -61,6 +64,7 @@ impl Default for Params {
             surge_max: 0,
             how: How::Drain,
             drain_timeout: Duration::from_secs(30),
+            evict: None,
             restart: None,
             pause: Duration::ZERO,
             order: Order::default(),
@@ -229,7 +233,15 @@ impl Steps for Params {
             }
             _ => {}
         }
+        if self.evict.is_some() && self.how != How::Drain {
+            let message = "evict asks people to leave a node that is drained, but `how` says another way";
+            fault("evict", message.into(), "write how = \"drain\", or leave evict out");
+        }
+        faults.extend(no_rate(self.evict));
         faults
+    }
+    fn evicts(&self) -> Option<Rate> {
+        self.evict
     }
     fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant> {
         sim.roll(now, index, self)
@@ -298,7 +310,7 @@ impl Sim<'_> {
     fn begin_leaving(&mut self, now: Instant, node: NodeId, params: &Params) -> Step {
         match params.how {
             How::Drain => {
-                self.set_admin(now, node, Admin::Drain);
+                self.begin_drain(now, node, params.evict);
                 Step::Draining(now + params.drain_timeout)
             }
             How::Maint => {
@@ -334,7 +346,7 @@ impl Sim<'_> {
                     self.want(now, node, false);
                     self.begin_leaving(now, node, params)
                 }
-                Step::Draining(until) if until <= now || self.is_empty(node) => {
+                Step::Draining(until) if self.ends_drain(now, node, until) => {
                     let cause =
                         if until <= now && params.how == How::Drain { Cause::DrainTimeout } else { Cause::Restart };
                     if self.is_wanted(node) {

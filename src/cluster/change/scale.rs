@@ -1,10 +1,10 @@
 //! `scale_out` and `scale_in`: more nodes, and fewer, by hand.
 
-use super::{Aim, LOOKS_EVERY, Step, Steps};
+use super::{Aim, LOOKS_EVERY, Step, Steps, no_rate};
 use crate::base::cause::Cause;
 use crate::base::time::{Duration, Instant};
+use crate::base::units::Rate;
 use crate::cluster::Sim;
-use crate::cluster::balancer::view::Admin;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,8 @@ pub struct In {
     /// How long a drain waits for sessions to end; default 30 s.
     #[serde(default = "half_a_minute")]
     pub drain_timeout: Duration,
+    /// So many a second are asked to leave each node meanwhile; nobody unless given.
+    pub evict: Option<Rate>,
 }
 
 fn half_a_minute() -> Duration {
@@ -68,6 +70,12 @@ impl Steps for In {
     }
     fn aim(&self) -> Option<&Aim> {
         Some(&self.nodes)
+    }
+    fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
+        no_rate(self.evict).into_iter().collect()
+    }
+    fn evicts(&self) -> Option<Rate> {
+        self.evict
     }
     fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant> {
         sim.scale_in(now, index, self)
@@ -107,13 +115,13 @@ impl Sim<'_> {
             self.rolls[index].begin([]);
             for node in nodes {
                 self.want(now, node, false);
-                self.set_admin(now, node, Admin::Drain);
+                self.begin_drain(now, node, params.evict);
                 self.rolls[index].active.push((node, Step::Draining(until)));
             }
         }
         let mut active = std::mem::take(&mut self.rolls[index].active);
         active.retain(|&(node, _)| {
-            let over = until <= now || self.is_empty(node);
+            let over = self.ends_drain(now, node, until);
             if over {
                 self.take_away(now, node, Cause::ScaleIn);
             }

@@ -280,6 +280,8 @@ pub struct Streams {
     pub gap: Stream,
     /// Ages of cookies at the start.
     pub cookie: Stream,
+    /// Ages at which connections are ended.
+    pub age: Stream,
 }
 
 impl Streams {
@@ -310,6 +312,7 @@ impl Streams {
             activity: stream("activity"),
             gap: stream("gap"),
             cookie: stream("cookie age"),
+            age: stream("connection age"),
         }
     }
 }

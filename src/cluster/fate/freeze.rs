@@ -44,5 +44,8 @@ impl Sim<'_> {
         self.touch(now, id);
         self.forget_notices(id);
         self.take_up_held(now, id);
+        if self.farewells.is_used {
+            self.say_overdue(now, id);
+        }
     }
 }

@@ -68,7 +68,7 @@ impl Sim<'_> {
         for session in evicted {
             let population = self.sessions[session].population;
             if self.keepers[population.index()].expire(session) {
-                self.recorder.note(now, Fact::Lost { population, session, cause: Cause::Evicted });
+                self.recorder.note(now, Fact::Lost { population, session, cause: Cause::StoreEvicted });
             }
         }
         self.note_store_memory(now);

@@ -4,7 +4,7 @@ use super::outage::{Acked, Aftermath, Shape, Trouble};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, SessionId};
 use crate::base::time::Instant;
-use crate::cluster::request::{Attempt, Stage};
+use crate::cluster::request::{Attempt, Kind, Stage};
 use crate::cluster::state::{Keep, OnFailure, Toll};
 use crate::cluster::{Sim, event};
 use crate::observe::Fact;
@@ -59,7 +59,7 @@ impl Sim<'_> {
 
     /// An operation that was under way has failed.
     pub(in crate::cluster) fn store_has_failed(&mut self, now: Instant, id: AttemptId, service: usize, cause: Cause) {
-        let Attempt { stage, node, .. } = self.attempts[id];
+        let Attempt { stage, node, kind, .. } = self.attempts[id];
         if !stage.is_at_service() {
             return self.attempts.free(id); // An orphan.
         }
@@ -67,14 +67,14 @@ impl Sim<'_> {
             return self.hear_nothing(now, id);
         }
         if !self.do_without(now, id, service, cause) {
-            self.give_slot_back(now, service, node);
+            self.give_slot_back(now, service, kind, node);
         }
         self.touch(now, node);
     }
 
     /// The application does without the store, or fails; whether it needs the slot that it has.
     fn do_without(&mut self, now: Instant, id: AttemptId, service: usize, cause: Cause) -> bool {
-        let Attempt { stage, population, node, .. } = self.attempts[id];
+        let Attempt { stage, population, node, kind, .. } = self.attempts[id];
         self.recorder.note(now, Fact::StoreFailed { population });
         if self.plan.populations[population.index()].state.on_failure == OnFailure::Error {
             self.fail_at_node(now, id, cause);
@@ -86,6 +86,10 @@ impl Sim<'_> {
             return false;
         }
         self.recorder.note(now, Fact::StaleRead { population, cause });
+        if kind == Kind::Connect {
+            self.opens(now, id, node);
+            return false;
+        }
         if self.plan.services[service].holds_slot {
             return self.begin_work(now, id, node);
         }
@@ -165,13 +169,13 @@ impl Sim<'_> {
 
     /// A primary that goes on, or that was left on somebody's side, is asked what it was asked before.
     fn ask_store_again(&mut self, now: Instant, id: AttemptId, service: usize) {
-        let Attempt { stage, node, .. } = self.attempts[id];
+        let Attempt { stage, node, kind, .. } = self.attempts[id];
         if !stage.is_at_service() {
             return self.attempts.free(id);
         }
         let keeps = self.visit(now, id, service, stage);
         if !keeps {
-            self.give_slot_back(now, service, node);
+            self.give_slot_back(now, service, kind, node);
         }
         self.touch(now, node);
     }

@@ -28,6 +28,12 @@ pub(super) const ALL: &[Column] = &[
         ratio((w.live - w.disconnected) as f64, w.live as f64)
     }),
     less("sessions_dropped_total", "", EVERYWHERE, "Times a session was cut off.", |w| harm(w, Harm::Dropped)),
+    less("connections_aged_total", "", EVERYWHERE, "Connections that nodes ended for their age.", |w| {
+        count(w, Aged).filter(|_| w.traits.ages)
+    }),
+    less("sessions_evicted_total", "", EVERYWHERE, "Times a node asked a session to leave.", |w| {
+        count(w, Evicted).filter(|_| w.traits.evicts)
+    }),
     plain("sessions_reconnected_total", "", EVERYWHERE, "Times a session came back.", |w| count(w, Reconnected)),
     less("sessions_moved_total", "", EVERYWHERE, "Times a session's binding changed to another node.", |w| {
         harm(w, Harm::Moved).filter(|_| w.traits.binds)

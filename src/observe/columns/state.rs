@@ -108,6 +108,6 @@ pub(super) const ALL: &[Column] = &[
         cluster(w, |c| c.store_memory)
     }),
     less("store_evictions_total", "", EVERYWHERE, "Sessions that such stores threw out for others.", |w| {
-        cluster(w, |c| c.store_memory).map(|_| w.totals.of(Harm::Lost, Cause::Evicted) as f64)
+        cluster(w, |c| c.store_memory).map(|_| w.totals.of(Harm::Lost, Cause::StoreEvicted) as f64)
     }),
 ];
