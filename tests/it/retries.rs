@@ -18,7 +18,7 @@ fn three_retries_of_calls_that_fail_one_time_in_five() {
         "duration = '1000s'\ncluster.nodes = 5\n\
          [clients.c]\narrivals = { open = { rate = '200/s' }, initial = 0 }\nrequests = 1\nthink = '1s'\nservice = '1ms'\n\
          retry = { attempts = 3, backoff.fixed.delay = '0s' }\n\
-         [balancer]\nbalance = 'random'\nretries = 0\nhealth.check = 'tcp'\n\
+         [balancer]\nbalance.random.draws = 1\nretries = 0\nhealth.check = 'tcp'\n\
          [fault.f]\nat = '0s'\nblack_hole.nodes = 1\n",
     );
     let issued = total(&run, Issued);
@@ -53,6 +53,7 @@ fn mean(of: impl Iterator<Item = f64>) -> f64 {
     all.iter().sum::<f64>() / all.len() as f64
 }
 
+const RETRY: &str = "attempts = 1, backoff.fixed.delay = '0s'";
 const ONE_RETRY: &str = "retry = { attempts = 1, backoff.fixed.delay = '0s' }";
 
 #[test]
@@ -83,7 +84,7 @@ fn at_half_the_load_one_retry_is_survived() {
 fn a_budget_of_a_tenth_lets_the_same_overload_pass() {
     // With 280/s and a tenth more there are 308/s, more than 300/s; with 2 % there are 285.6/s.
     let offered = |ratio: &str| {
-        let limit = format!("{ONE_RETRY}\n[clients.c.retry.limit]\nbudget = {{ ratio = '{ratio}', min = '0/s' }}");
+        let limit = format!("retry = {{ {RETRY}, limit.budget = {{ ratio = '{ratio}', min = '0/s' }} }}");
         let runs = stop(280, &limit);
         let within = |run: &Recording, from: usize, to: usize, counter: Counter| -> f64 {
             (from..to).map(|second| run.ticks[2 * second].totals[counter] as f64).sum()
@@ -125,7 +126,8 @@ fn five_hundred_tokens_are_a_hundred_retries_or_fifty_after_timeouts() {
     assert_eq!(retries(&in_vain("freeze", &timeouts, "300s")), 500.0);
     let unlimited = format!("{aws}\nretry.limit = 'none'");
     let run = in_vain("black_hole", &unlimited, "300s");
-    assert_eq!(total(&run, Attempts), 3.0 * total(&run, Issued), "three attempts each");
+    let missing = 3.0 * total(&run, Issued) - total(&run, Attempts);
+    assert!((0.0..=20.0).contains(&missing), "three attempts each, but for those at the end: {missing} are missing");
 }
 
 #[test]

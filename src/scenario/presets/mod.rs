@@ -111,14 +111,13 @@ impl Shelf {
                 sources.add(format!("preset {name}"), format!("[{within}.{section}]\n{}", preset.text))
             });
             let Some(mut below) = sources.parse(layer, problems) else { continue };
-            let chosen = section_of(&mut below, within, &section).and_then(|own| own.remove(CHOSEN));
+            if let (Some(own), Some(preset)) =
+                (section_of(&mut table, within, &section), section_of(&mut below, within, &section))
+            {
+                spell_out_names(own, preset);
+            }
             merge(&mut below, table, choices);
             table = below;
-            if let Some(DeValue::Table(chosen)) = chosen.map(Spanned::into_inner)
-                && let Some(own) = section_of(&mut table, within, &section)
-            {
-                lay_under_chosen(own, &chosen);
-            }
         }
         table
     }
@@ -183,6 +182,15 @@ fn lay_under_chosen(table: &mut Table, chosen: &Table) {
         spell_out(node, inner);
         if let DeValue::Table(below) = node.get_mut() {
             lay_under_chosen(below, inner);
+        }
+    }
+}
+
+/// Makes tables of the bare names in `table` that `below` has defaults for, so that these outlive the merge.
+fn spell_out_names(table: &mut Table, below: &Table) {
+    for (key, value) in below {
+        if let (DeValue::Table(inner), Some(node)) = (value.get_ref(), table.get_mut(key.get_ref().as_ref())) {
+            spell_out(node, inner);
         }
     }
 }
