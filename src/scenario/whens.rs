@@ -20,7 +20,7 @@ impl Reading<'_> {
         match (fault.at, &fault.after, &fault.random) {
             (Some(at), None, None) => Some(When::At(Instant::START + at)),
             (None, Some(_), None) => self.follows(name, others).map(When::At),
-            (None, None, Some(random)) => self.renewal(name, random).map(When::Random),
+            (None, None, Some(random)) => self.renewal(name, random).map(|life| When::Random(Box::new(life))),
             (None, None, None) => {
                 let message = format!("fault.{name} does not say when it comes");
                 self.wrong(&["fault", name], message, "add at = \"10m\", or `after`, or `random`");

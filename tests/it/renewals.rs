@@ -287,10 +287,8 @@ fn a_fault_follows_a_change_and_another_follows_that() {
 fn a_patch_may_say_in_another_way_when_a_fault_comes() {
     let random = "fault.planned.random={ up = \"1m\", down = \"1m\" }";
     let patched = cells(
-        &format!(
-            "duration = \"20m\"\ncluster.nodes = 2\n[clients.s]\narrivals = {{ initial = 1 }}\nlength = \"forever\"\n\
-             protocol = \"stream\"\n[fault.planned]\nat = \"3m\"\nkill = {{ nodes = [\"n1\"] }}\n"
-        ),
+        "duration = \"20m\"\ncluster.nodes = 2\n[clients.s]\narrivals = { initial = 1 }\nlength = \"forever\"\n\
+             protocol = \"stream\"\n[fault.planned]\nat = \"3m\"\nkill = { nodes = [\"n1\"] }\n",
         &[random.to_owned()],
     );
     assert_eq!(patched[0].plan.faults[0].at(), None);

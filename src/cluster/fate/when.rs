@@ -58,7 +58,7 @@ pub enum When {
     /// Then.
     At(Instant),
     /// At random.
-    Random(Renewal),
+    Random(Box<Renewal>),
 }
 
 /// A life of ups and downs.
@@ -114,14 +114,14 @@ pub(in crate::cluster) fn targets(plan: &Plan) -> Vec<Target> {
     for (fault, planned) in (0..).zip(&plan.faults) {
         let mut add = |among, key| targets.push(Target { fault, among, key, nth: 0, victims: Vec::new() });
         match &planned.when {
-            When::Random(Renewal { each: Each::Node, .. }) if !befalls_store(&*planned.kind) => {
+            When::Random(life) if life.each == Each::Node && !befalls_store(&*planned.kind) => {
                 for (id, node) in (0..).map(NodeId).zip(&plan.nodes) {
                     if planned.kind.aim().is_some_and(|aim| aim.means(plan, id)) {
                         add(Among::Node(id), name_key(&node.name));
                     }
                 }
             }
-            When::Random(Renewal { each: Each::Zone, .. }) if !befalls_store(&*planned.kind) => {
+            When::Random(life) if life.each == Each::Zone && !befalls_store(&*planned.kind) => {
                 for (zone, name) in (0..).zip(&plan.zones) {
                     add(Among::Zone(zone), name_key(name));
                 }
