@@ -31,7 +31,7 @@ impl Sim<'_> {
                 _ => self.store_of(id),
             };
             let holds_slot =
-                attempt.kind != Kind::Rebuild && asked.is_some_and(|asked| self.plan.services[asked].holds_slot);
+                attempt.kind == Kind::Request && asked.is_some_and(|asked| self.plan.services[asked].holds_slot);
             if is_here {
                 entering += usize::from(attempt.stage == Stage::Handshake);
                 waiting += usize::from(match attempt.stage {

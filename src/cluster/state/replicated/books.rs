@@ -163,14 +163,8 @@ impl Replicated {
     fn is_due(&self, slot: usize, node: NodeId) -> bool {
         let Entry { key, owners, .. } = &self.entries[slot];
         let rank = self.rank(*key, node);
-        let is_higher = |&other: &NodeId| self.rank(*key, other) > rank;
-        let copies = self.rules.copies;
-        let higher = if owners.len() == copies {
-            owners.iter().copied().filter(is_higher).count()
-        } else {
-            self.up().filter(is_higher).count()
-        };
-        !owners.is_empty() && !owners.contains(&node) && higher < copies
+        let higher = self.up().filter(|&other| self.rank(*key, other) > rank).count();
+        !owners.is_empty() && !owners.contains(&node) && higher < self.rules.copies
     }
 
     fn plan(&mut self, now: Instant, node: NodeId, task: Task) {

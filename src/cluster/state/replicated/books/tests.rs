@@ -1,3 +1,5 @@
+//! Do the books of replicated state agree with what can be told of each version by hand?
+
 use super::*;
 use crate::base::dist::Law;
 use crate::base::time::Duration;
