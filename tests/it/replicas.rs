@@ -1,7 +1,10 @@
 //! Session state in several nodes' memory: what it costs, when it is lost, and how much of it.
 
 use crate::lab::{causes, figure, plan, run, whole};
+use rand::RngExt;
+use std::collections::BTreeSet;
 use stickysim::base::cause::{Cause, Harm};
+use stickysim::base::draw::Stream;
 use stickysim::observe::recorder::Recording;
 use stickysim::observe::totals::Counter::{Fetches, Hits, Misses, Rebuilds};
 
@@ -180,4 +183,91 @@ fn each_owner_has_the_copy_in_its_memory() {
     let recording = stickysim::cluster::Sim::new(&plan, 1, true).run(|| false).expect("nobody stops it").recording;
     let taken: f64 = recording.nodes[..5].iter().filter_map(|node| node.memory).sum();
     assert_eq!(taken, 3.0 * 6_000.0 * f64::from(1 << 20));
+}
+
+/// What happens to a node of a roll.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Dies,
+    Replaced,
+    Shares,
+    Listens,
+}
+
+/// The share of sessions that a roll loses, counted session by session: each node is away for `away` seconds, so many at
+/// a time, the next ones follow after `pause`, and a rebalance takes 45 s. Whoever has lost a session asks again within
+/// the minute, and has it made anew.
+fn counted_share(copies: usize, batch: usize, away: u64, pause: u64) -> f64 {
+    const NODES: usize = 6;
+    let mut timeline: Vec<(u64, Step, usize)> = Vec::new();
+    for node in 0..NODES {
+        let at = (node / batch) as u64 * (away + pause);
+        let steps = [(at, Step::Dies), (at + 45, Step::Replaced), (at + away, Step::Listens), (at + away + 45, Step::Shares)];
+        timeline.extend(steps.map(|(at, step)| (at, step, node)));
+    }
+    timeline.sort();
+    let luck = Stream::new(1, "independent count", "");
+    let is_lost = |session: u64| {
+        let mut draw = luck.at(session, 0);
+        let ranks: [u64; NODES] = std::array::from_fn(|_| draw.random());
+        let highest = |among: &BTreeSet<usize>| {
+            let mut nodes: Vec<usize> = among.iter().copied().collect();
+            nodes.sort_by_key(|&node| std::cmp::Reverse(ranks[node]));
+            nodes.truncate(copies);
+            BTreeSet::from_iter(nodes)
+        };
+        let mut up = BTreeSet::from_iter(0..NODES);
+        let (mut owners, mut thinned_by, mut comes_back, mut lost) = (highest(&up), BTreeSet::new(), u64::MAX, false);
+        for &(at, step, node) in &timeline {
+            if comes_back <= at {
+                (owners, comes_back) = (highest(&up), u64::MAX);
+            }
+            match step {
+                Step::Dies => {
+                    up.remove(&node);
+                    if owners.remove(&node) {
+                        thinned_by.insert(node);
+                        if owners.is_empty() {
+                            (lost, comes_back) = (true, at + draw.random_range(0..60));
+                            thinned_by.clear();
+                        }
+                    }
+                }
+                Step::Listens => _ = up.insert(node),
+                Step::Replaced if thinned_by.remove(&node) && owners.len() < copies => {
+                    let free = up.difference(&owners).copied().max_by_key(|&node| ranks[node]);
+                    owners.extend(free);
+                }
+                Step::Shares if !owners.is_empty() && up.contains(&node) && highest(&up).contains(&node) => {
+                    owners.insert(node);
+                    if owners.len() > copies {
+                        let least = owners.iter().copied().min_by_key(|&node| ranks[node]).expect("there are some");
+                        owners.remove(&least);
+                    }
+                }
+                Step::Replaced | Step::Shares => {}
+            }
+        }
+        lost
+    };
+    (0..40_000).filter(|&session| is_lost(session)).count() as f64 / 40_000.0
+}
+
+#[test]
+fn a_roll_that_is_faster_than_the_rebalance_loses_what_an_independent_count_says() {
+    for (copies, batch, pause, known) in [(2, 1, 0, 0.551), (3, 1, 0, 0.150), (2, 2, 40, 3.0 / 15.0), (2, 1, 26, 0.0)] {
+        let share = counted_share(copies, batch, 20, pause);
+        assert!((share - known).abs() < 0.01, "{share}, not {known}");
+        let roll = format!(
+            "[change.roll]\nat = \"60s\"\n\
+             rolling = {{ batch = {batch}, how = \"maint\", restart = \"20s\", pause = \"{pause}s\" }}\n"
+        );
+        let mut ratio = 0.0;
+        for seed in 1..=4 {
+            let recording = cluster(6, &format!("copies = {copies}\nrebalance = \"45s\""), &roll, seed);
+            ratio += figure(whole(&recording), "sessions_lost_ratio") / 4.0;
+        }
+        let error = (share * (1.0 - share)).sqrt() * (1.0 / 24_000.0_f64 + 1.0 / 40_000.0).sqrt();
+        assert!((ratio - share).abs() <= 4.0 * error, "{copies} copies, {batch} at a time: {ratio}, not {share}");
+    }
 }
