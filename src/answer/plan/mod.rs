@@ -19,6 +19,7 @@ use crate::statistics::{Sequential, sequential};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// What is asked.
@@ -91,23 +92,17 @@ pub fn answer<E: From<Interrupted>>(
     watch: &dyn Watch,
 ) -> Result<Vec<Answer>, E> {
     let mut loaded: BTreeMap<usize, Vec<Cell>> = BTreeMap::new();
-    let ends = [0, question.find.count() - 1];
-    for value in ends {
-        if !loaded.contains_key(&value) {
-            loaded.insert(value, load(value)?);
-        }
-    }
-    let cases: Vec<(String, String)> =
-        loaded[&0].iter().map(|cell| (cell.variant.clone(), cell.point.clone())).collect();
+    // Both ends first: what is wrong with a range is told before anything runs.
+    cells(&mut loaded, &mut load, question.find.count() - 1)?;
+    let names = |cell: &Cell| (cell.variant.clone(), cell.point.clone());
+    let cases: Vec<(String, String)> = cells(&mut loaded, &mut load, 0)?.iter().map(names).collect();
     let test = Sequential::new(question.claim(), question.confidence, question.runs_max);
     let mut answers = Vec::new();
     for (case, (variant, point)) in cases.into_iter().enumerate() {
         let trial = |place: usize, from: u32, to: u32| -> Result<Vec<Seen>, E> {
             let value = question.value_at(place);
-            if !loaded.contains_key(&value) {
-                loaded.insert(value, load(value)?);
-            }
-            let seen = run(&loaded[&value][case], question, from, to, threads, stop);
+            let cell = &cells(&mut loaded, &mut load, value)?[case];
+            let seen = run(cell, question, from, to, threads, stop);
             seen.ok_or_else(|| Interrupted.into())
         };
         let told = |place: usize, evidence: &Evidence| {
@@ -117,6 +112,18 @@ pub fn answer<E: From<Interrupted>>(
         answers.push(Answer { variant, point, found });
     }
     Ok(answers)
+}
+
+/// The cells under a value, loaded when they are first asked for.
+fn cells<'a, E>(
+    loaded: &'a mut BTreeMap<usize, Vec<Cell>>,
+    load: &mut impl FnMut(usize) -> Result<Vec<Cell>, E>,
+    value: usize,
+) -> Result<&'a [Cell], E> {
+    Ok(match loaded.entry(value) {
+        Entry::Occupied(there) => there.into_mut(),
+        Entry::Vacant(free) => free.insert(load(value)?),
+    })
 }
 
 /// Runs a cell under some of the seeds; `None` when it was stopped.
