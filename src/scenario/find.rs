@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(values("a.b=0%..0.3%", Some("0.1%")), ["0%", "0.1%", "0.2%", "0.3%"]);
         assert_eq!(values("a.b = 50s .. 1m30s", Some("20s")), ["50s", "1m10s", "1m30s"]);
         assert_eq!(values("a.b=90/s..110/s", Some("10/s")), ["90/s", "100/s", "110/s"]);
-        assert_eq!(values("a.b=1GiB..2GiB", Some("512MiB")), ["1GiB", "1.5GiB", "2GiB"]);
+        assert_eq!(values("a.b=1GiB..2GiB", Some("512MiB")), ["1GiB", "1536MiB", "2GiB"]);
         assert_eq!(values("a.b=1..2", Some("0.5")), ["1.0", "1.5", "2.0"]);
         assert_eq!(values("a.\"x=y\"=7..7", None), ["7"]);
     }
