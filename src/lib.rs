@@ -1,5 +1,6 @@
 //! A deterministic discrete-event simulator of sticky and stateless clusters.
 
+pub mod answer;
 pub mod base;
 pub mod cli;
 pub mod cluster;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub enum Cause {
     /// Nothing listened on the node: its process was down.
     Refused,
-    /// The node's process died while it had the request in hand.
+    /// The node's process died while it had the request in hand, or the connection was cut.
     Reset,
     /// The client waited `request_timeout` and left.
     Timeout,
@@ -237,7 +237,7 @@ impl Cause {
     pub const fn meaning(self) -> &'static str {
         match self {
             Cause::Refused => "Nothing listened on the node: its process was down.",
-            Cause::Reset => "The node's process died with the request in hand.",
+            Cause::Reset => "The node's process died with the request in hand, or the connection was cut.",
             Cause::Timeout => "The client waited `request_timeout` and left.",
             Cause::QueueFull => "The node's request queue was full: 503 at once.",
             Cause::AcceptFull => "The node's accept queue was full.",

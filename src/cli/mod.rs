@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod dry_run;
 mod list;
+mod plan;
 mod progress;
 mod run;
 mod schema;
@@ -21,6 +22,8 @@ use std::io::{self, BufWriter, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Simulate sticky and stateless clusters, and compare what they lose when something breaks.
 #[derive(Parser)]
@@ -36,6 +39,8 @@ struct Command {
 enum Verb {
     /// Simulate every variant, sweep point and seed; print a comparison and write the result files.
     Run(run::Run),
+    /// Find the smallest (or largest) value of a key that keeps every limit of [slo], with the evidence.
+    Plan(plan::Plan),
     /// Validate a scenario: every unknown key and contradiction at once. Runs nothing.
     Check(check::Check),
     /// Show what can be written in a scenario: algorithms, affinities, places for state, faults, figures …
@@ -49,6 +54,16 @@ enum Verb {
 /// A scenario and what the command line changes in it.
 #[derive(Args)]
 struct Input {
+    #[command(flatten)]
+    source: Source,
+    /// Replications per variant, with the seeds 1 to N; overrides `seeds` in the file.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(SEEDS_MAX)))]
+    seeds: Option<u32>,
+}
+
+/// A scenario, without how often it is run.
+#[derive(Args)]
+struct Source {
     /// The scenario file (TOML or JSON).
     scenario: PathBuf,
     /// Patch any key, such as `cluster.nodes=4`; may be repeated, later ones win.
@@ -57,9 +72,6 @@ struct Input {
     /// Run only this variant; may be repeated.
     #[arg(long = "variant", value_name = "NAME")]
     variants: Vec<String>,
-    /// Replications per variant, with the seeds 1 to N; overrides `seeds` in the file.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(SEEDS_MAX)))]
-    seeds: Option<u32>,
 }
 
 /// How to run.
@@ -68,7 +80,7 @@ struct Options {
     /// Worker threads; changes wall time only, never results. Default: one per core.
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
-    /// Folder for the result files. Default: results/<scenario>.
+    /// Folder for the result files. Default: results/<scenario>, and plan/ in it for a plan.
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// What to print on stdout.
@@ -84,9 +96,9 @@ struct Options {
 enum Format {
     /// A comparison for people.
     Table,
-    /// The text of summary.csv.
+    /// The text of summary.csv, or plan.csv.
     Csv,
-    /// Summary and comparison for programs.
+    /// The same for programs.
     Json,
 }
 
@@ -123,6 +135,7 @@ impl From<crate::experiment::Failure> for End {
 pub fn main() -> ExitCode {
     let end = match Command::parse().verb {
         Verb::Run(run) => run.run(),
+        Verb::Plan(plan) => plan.run(),
         Verb::Check(check) => check.run(),
         Verb::List(list) => list.run(),
         Verb::Schema => schema::run(),
@@ -158,34 +171,63 @@ fn stderr_is_coloured() -> bool {
     AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }
 
+/// Set by Ctrl-C. A second one, or a handler that cannot be set, leaves the system's own behaviour.
+fn stopped_by_ctrl_c() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let heard = Arc::clone(&stop);
+    let _ = ctrlc::set_handler(move || {
+        if heard.swap(true, Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    stop
+}
+
+impl Source {
+    /// What the command line changes, as the loader takes it.
+    fn overrides(&self) -> Overrides {
+        Overrides { sets: self.sets.clone(), variants: self.variants.clone() }
+    }
+
+    /// The scenario's file name, without its path.
+    fn file_name(&self) -> String {
+        self.scenario.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// The options that change results, in one spelling.
+    fn changes(&self) -> impl Iterator<Item = String> {
+        let sets = self.sets.iter().map(|set| format!("--set {set}"));
+        sets.chain(self.variants.iter().map(|name| format!("--variant {name}")))
+    }
+}
+
+impl Options {
+    /// How many threads are to work.
+    fn threads(&self) -> NonZeroUsize {
+        self.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
+}
+
 impl Input {
     /// Reads the scenario; problems are printed, and errors among them end the command.
     fn study(&self, quiet: bool, keep_nodes: bool) -> Result<(Study, Vec<Limit>), End> {
         let (mut sources, mut problems) = (Sources::new(), Problems::new());
-        let overrides = Overrides { sets: self.sets.clone(), variants: self.variants.clone() };
-        let loaded = load(&self.scenario, &overrides, &mut sources, &mut problems);
+        let loaded = load(&self.source.scenario, &self.source.overrides(), &mut sources, &mut problems);
         let is_bad = problems.has_errors() || loaded.is_none();
         if is_bad || !quiet && !problems.is_empty() {
             say(problems.render(&sources, stderr_is_coloured()).trim_end());
         }
         let Some(loaded) = loaded.filter(|_| !is_bad) else { return Err(End::BadInput) };
+        let seeds = self.seeds.map(|seeds| format!("--seeds {seeds}"));
         let study = Study {
             name: loaded.name,
             cells: loaded.cells,
             seeds: self.seeds.unwrap_or(loaded.seeds),
             scenario_text: loaded.text,
-            scenario_name: self.scenario.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            overrides: self.changes(),
+            scenario_name: self.source.file_name(),
+            overrides: self.source.changes().chain(seeds).collect(),
             keep_nodes,
         };
         Ok((study, loaded.slo))
-    }
-
-    /// The options that change results, in one spelling.
-    fn changes(&self) -> Vec<String> {
-        let sets = self.sets.iter().map(|set| format!("--set {set}"));
-        let variants = self.variants.iter().map(|name| format!("--variant {name}"));
-        let seeds = self.seeds.map(|seeds| format!("--seeds {seeds}"));
-        sets.chain(variants).chain(seeds).collect()
     }
 }

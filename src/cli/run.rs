@@ -1,15 +1,13 @@
 //! `run`: the main job. Simulates, writes the files, prints the comparison, judges the SLO.
 
 use super::progress::Display;
-use super::{End, Format, Input, Options, dry_run, print, say};
+use super::{End, Format, Input, Options, dry_run, print, say, stopped_by_ctrl_c};
 use crate::experiment::{self, Study};
 use crate::output::table::{self, Judged};
 use crate::output::{Results, files};
 use clap::Args;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Simulate and compare.
 #[derive(Args)]
@@ -37,8 +35,7 @@ impl Run {
     pub fn run(self) -> Result<(), End> {
         let (study, slo) = self.input.study(self.options.quiet, self.nodes)?;
         self.check_names(&study)?;
-        let jobs = self.options.jobs.or_else(|| std::thread::available_parallelism().ok());
-        let jobs = jobs.unwrap_or(NonZeroUsize::MIN);
+        let jobs = self.options.threads();
         if self.dry_run {
             return dry_run::run(&study, jobs.get());
         }
@@ -84,14 +81,7 @@ impl Run {
     }
 
     fn simulate(&self, study: &Study, out: &Path, jobs: NonZeroUsize) -> Result<(), End> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let heard = Arc::clone(&stop);
-        // A second Ctrl-C, or a handler that cannot be set, leaves the system's own behaviour.
-        let _ = ctrlc::set_handler(move || {
-            if heard.swap(true, Relaxed) {
-                std::process::exit(130);
-            }
-        });
+        let stop = stopped_by_ctrl_c();
         let display = Display::new(self.options.quiet);
         let report = experiment::run(study, out, jobs, &stop, &display);
         display.end();

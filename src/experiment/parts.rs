@@ -105,15 +105,9 @@ impl Parts {
         file.persist(&path).map(drop).map_err(|error| failed(error.error))
     }
 
-    /// A file without a name of its own yet, to be renamed when it is complete; in the parts folder, so that
-    /// the next run removes it should this one be killed.
+    /// As [`beside`], in the parts folder, so that the next run removes it should this one be killed.
     pub fn beside(&self) -> Result<NamedTempFile, Failure> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("unfinished-").suffix(".tmp");
-        // As any new file; NamedTempFile alone would hide it from everybody else.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        builder.tempfile_in(&self.folder).map_err(Failure::to("write into", &self.folder))
+        beside(&self.folder)
     }
 
     /// Removes the folder.
@@ -125,6 +119,16 @@ impl Parts {
     pub fn path(&self, unit: usize) -> PathBuf {
         self.folder.join(format!("{unit}.json"))
     }
+}
+
+/// A file in `folder` without a name of its own yet, to be renamed when it is complete.
+pub fn beside(folder: &Path) -> Result<NamedTempFile, Failure> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("unfinished-").suffix(".tmp");
+    // As any new file; NamedTempFile alone would hide it from everybody else.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder).map_err(Failure::to("write into", folder))
 }
 
 #[cfg(test)]

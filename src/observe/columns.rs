@@ -54,6 +54,32 @@ pub struct Column {
     pub get: fn(&Window) -> Option<f64>,
 }
 
+impl Column {
+    /// What it is called in a table, with its unit.
+    pub fn label(&self) -> String {
+        let unit = match self.unit {
+            "" if self.name.contains("_ratio") => " [%]".to_owned(),
+            "" => String::new(),
+            unit => format!(" [{unit}]"),
+        };
+        let short = self.name.trim_end_matches("_total").trim_end_matches("_ratio");
+        let short = short.replace("_ms_", "_").trim_end_matches("_per_s").trim_end_matches("_s").replace('_', " ");
+        short.replace(" ratio ", " ") + &unit
+    }
+
+    /// A value of it under that label, with three digits that matter.
+    pub fn shown(&self, value: f64) -> String {
+        let value = if self.unit.is_empty() && self.name.contains("_ratio") { value * 100.0 } else { value };
+        match value.abs() {
+            0.0 => "0".to_owned(),
+            x if x >= 100.0 => format!("{value:.0}"),
+            x if x >= 10.0 => format!("{value:.1}"),
+            x if x >= 1.0 => format!("{value:.2}"),
+            _ => format!("{value:.3}"),
+        }
+    }
+}
+
 const EVERYWHERE: &[File] = &[File::Ticks, File::Incidents, File::Runs];
 const LONG: &[File] = &[File::Incidents, File::Runs];
 const INCIDENTS: &[File] = &[File::Incidents];

@@ -1,9 +1,11 @@
 //! What has a review agreed on? Limits on named figures, and whether they are kept.
 //!
-//! A limit is kept, violated or not resolved by the 95 % interval of the mean over seeds: a claim either
-//! way needs the whole interval on one side.
+//! Over seeds, a limit is kept, violated or not resolved by the 95 % interval of the mean: a claim either
+//! way needs the whole interval on one side. One run keeps a limit or does not ([`Limit::holds`]). Which rows
+//! count is the same for both ([`Limit::is_of_run`]): those of all populations together.
 
-use super::columns::Column;
+use super::columns::{self, Column, File};
+use super::window::Window;
 use std::fmt;
 
 /// Which side of the bound is allowed.
@@ -41,6 +43,30 @@ pub enum Kept {
     NotResolved,
 }
 
+/// What a figure is in one window.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Reading {
+    /// So much, in the column's unit.
+    Value(f64),
+    /// A time that did not come: longer than any.
+    Never,
+    /// The figure does not apply.
+    Nothing,
+}
+
+/// Times that may not come, each with the figure that says whether it came.
+const MAY_NOT_COME: [(&str, &str); 4] = [
+    ("rollout_time_s", "completed_ratio"),
+    ("reconnect_time_s", "reconnected_ratio"),
+    ("recovery_time_s", "recovered_ratio"),
+    ("rebalance_time_s", "rebalanced_ratio"),
+];
+
+/// For a time that may not come: the figure that says how often it came.
+pub fn came_beside(time: &str) -> Option<&'static str> {
+    MAY_NOT_COME.iter().find(|(name, _)| *name == time).map(|&(_, ratio)| ratio)
+}
+
 impl Relation {
     /// As written in a scenario.
     pub const fn sign(self) -> &'static str {
@@ -50,6 +76,11 @@ impl Relation {
             Relation::Greater => ">",
             Relation::GreaterOrEqual => ">=",
         }
+    }
+
+    /// Whether the bound is the most that is allowed.
+    pub const fn is_upper(self) -> bool {
+        matches!(self, Relation::Less | Relation::LessOrEqual)
     }
 
     fn allows(self, value: f64, bound: f64) -> bool {
@@ -71,6 +102,47 @@ impl Limit {
             _ => Kept::NotResolved,
         }
     }
+
+    /// Whether the whole run counts, after its warm-up; otherwise, as only incidents have the figure, each of them.
+    pub fn is_of_run(&self) -> bool {
+        self.column.files.contains(&File::Runs)
+    }
+
+    /// The figure in one window.
+    pub fn read(&self, window: &Window) -> Reading {
+        let figure = |name: &str| columns::named(name).and_then(|column| (column.get)(window));
+        match (self.column.get)(window) {
+            Some(value) => Reading::Value(value),
+            None if came_beside(self.column.name).and_then(figure) == Some(0.0) => Reading::Never,
+            // Requests of which not one was answered have no response time, and are not quick.
+            None if self.column.name.starts_with("response_time") && figure("requests_failed_ratio").is_some() => {
+                Reading::Never
+            }
+            None => Reading::Nothing,
+        }
+    }
+
+    /// Whether one window keeps the limit; what does not apply breaks nothing.
+    pub fn holds(&self, reading: Reading) -> bool {
+        match reading {
+            Reading::Value(value) => self.relation.allows(value, self.bound),
+            Reading::Never => self.relation.allows(f64::INFINITY, self.bound),
+            Reading::Nothing => true,
+        }
+    }
+
+    /// How far a reading is on the allowed side, as a share of the bound (of one where the bound is zero); below
+    /// zero on the other side. `None` where the figure does not apply.
+    pub fn margin(&self, reading: Reading) -> Option<f64> {
+        let value = match reading {
+            Reading::Value(value) => value,
+            Reading::Never => f64::INFINITY,
+            Reading::Nothing => return None,
+        };
+        let scale = if self.bound == 0.0 { 1.0 } else { self.bound.abs() };
+        let over = (value - self.bound) / scale;
+        Some(if self.relation.is_upper() { -over } else { over })
+    }
 }
 
 impl fmt::Debug for Limit {
@@ -83,6 +155,28 @@ impl fmt::Debug for Limit {
 mod tests {
     use super::*;
     use crate::observe::columns::named;
+
+    #[test]
+    fn a_time_that_never_came_breaks_an_upper_limit_and_keeps_a_lower_one() {
+        let column = named("recovery_time_s").unwrap();
+        let limit = |relation| Limit { column, relation, bound: 60.0 };
+        let [upper, lower] = [Relation::Less, Relation::GreaterOrEqual].map(limit);
+        assert!(!upper.holds(Reading::Never) && lower.holds(Reading::Never));
+        assert!(upper.holds(Reading::Nothing) && lower.holds(Reading::Nothing));
+        assert_eq!(upper.margin(Reading::Value(45.0)), Some(0.25));
+        assert_eq!(lower.margin(Reading::Value(45.0)), Some(-0.25));
+        assert_eq!(upper.margin(Reading::Never), Some(f64::NEG_INFINITY));
+    }
+
+    #[test]
+    fn every_time_that_may_not_come_has_its_ratio_beside_it() {
+        for (time, ratio) in MAY_NOT_COME {
+            let files = |name: &str| named(name).unwrap().files;
+            assert_eq!(files(time), files(ratio), "{time}");
+        }
+        let times = columns::of(File::Incidents).filter(|column| column.name.ends_with("_time_s"));
+        assert!(times.into_iter().all(|column| came_beside(column.name).is_some()));
+    }
 
     #[test]
     fn an_interval_that_contains_the_bound_is_not_resolved() {

@@ -2,7 +2,7 @@
 
 use crate::experiment::Failure;
 use crate::experiment::identity::Hasher;
-use crate::experiment::parts::Parts;
+use crate::experiment::parts::{self, Parts};
 use crate::experiment::rows::Field;
 use std::fs;
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -20,8 +20,11 @@ pub struct Sink {
 impl Sink {
     /// The file that is to become `name` in the folder `out`.
     pub fn new(parts: &Parts, out: &Path, name: &str) -> Result<Sink, Failure> {
-        let file = BufWriter::with_capacity(1 << 16, parts.beside()?);
-        Ok(Sink { path: out.join(name), file, hasher: Hasher::default(), bytes: 0 })
+        Ok(Sink::on(parts.beside()?, out.join(name)))
+    }
+
+    fn on(file: NamedTempFile, path: PathBuf) -> Sink {
+        Sink { path, file: BufWriter::with_capacity(1 << 16, file), hasher: Hasher::default(), bytes: 0 }
     }
 
     /// Appends a text.
@@ -105,6 +108,14 @@ impl Staged {
     pub fn publish(self) -> Result<(), Failure> {
         self.file.persist(&self.path).map_err(|error| Failure::to("write", &self.path)(error.error))
     }
+}
+
+/// A text that is to become `name` in the folder `out`, which is made if need be.
+pub fn stage(out: &Path, name: &str, text: &str) -> Result<Staged, Failure> {
+    fs::create_dir_all(out).map_err(Failure::to("make the folder", out))?;
+    let mut sink = Sink::on(parts::beside(out)?, out.join(name));
+    sink.text(text)?;
+    sink.finish()
 }
 
 /// Removes a file if it is there.

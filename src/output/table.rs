@@ -6,7 +6,7 @@
 use super::results::{CompareRow, Results, SummaryRow};
 use crate::experiment::Study;
 use crate::observe::columns::{Better, Column, named};
-use crate::observe::slo::{Kept, Limit, Relation};
+use crate::observe::slo::{Kept, Limit, came_beside};
 use std::fmt::Write;
 
 const LABEL: usize = 34;
@@ -26,17 +26,17 @@ const OF_RUN: &[&str] = &[
     "cost_per_million_requests",
 ];
 
-/// Figures of each incident, and the one that says how often a time came.
-const OF_INCIDENT: &[(&str, Option<&str>)] = &[
-    ("rollout_time_s", Some("completed_ratio")),
-    ("sessions_dropped_ratio", None),
-    ("sessions_moved_ratio", None),
-    ("sessions_lost_ratio", None),
-    ("disconnects_peak_per_s", None),
-    ("sessions_disconnected_s_total", None),
-    ("reconnect_time_s", Some("reconnected_ratio")),
-    ("recovery_time_s", Some("recovered_ratio")),
-    ("rebalance_time_s", Some("rebalanced_ratio")),
+/// Figures of each incident.
+const OF_INCIDENT: &[&str] = &[
+    "rollout_time_s",
+    "sessions_dropped_ratio",
+    "sessions_moved_ratio",
+    "sessions_lost_ratio",
+    "disconnects_peak_per_s",
+    "sessions_disconnected_s_total",
+    "reconnect_time_s",
+    "recovery_time_s",
+    "rebalance_time_s",
 ];
 
 /// A limit of the SLO, judged for one variant at one point.
@@ -78,12 +78,7 @@ pub fn judge(study: &Study, results: &Results, slo: &[Limit]) -> Vec<Judged> {
                     && row.population == "all"
                     && row.metric.name == limit.column.name
             };
-            let whole_run = results.summary.iter().filter(own).filter(|row| row.incident.is_empty());
-            let mut rows: Vec<&SummaryRow> = whole_run.collect();
-            if rows.is_empty() {
-                rows = results.summary.iter().filter(own).collect();
-            }
-            for row in rows {
+            for row in results.summary.iter().filter(own).filter(|row| row.incident.is_empty() == limit.is_of_run()) {
                 judged.push(Judged {
                     variant: cell.variant.clone(),
                     point: cell.point.clone(),
@@ -100,8 +95,7 @@ pub fn judge(study: &Study, results: &Results, slo: &[Limit]) -> Vec<Judged> {
 
 fn kept(results: &Results, row: &SummaryRow, limit: &Limit) -> Option<Kept> {
     // A time that did not come in every seed is beyond any bound on it.
-    let has_upper_bound = matches!(limit.relation, Relation::Less | Relation::LessOrEqual);
-    if has_upper_bound && share_that_came(results, row).is_some_and(|share| share < 1.0) {
+    if limit.relation.is_upper() && share_that_came(results, row).is_some_and(|share| share < 1.0) {
         return Some(Kept::Violated);
     }
     let estimate = row.estimate?;
@@ -111,8 +105,7 @@ fn kept(results: &Results, row: &SummaryRow, limit: &Limit) -> Option<Kept> {
 
 /// For a time that may not come: in which share of the seeds it came.
 fn share_that_came(results: &Results, row: &SummaryRow) -> Option<f64> {
-    let (_, ratio) = OF_INCIDENT.iter().find(|(name, _)| *name == row.metric.name)?;
-    let ratio = (*ratio)?;
+    let ratio = came_beside(row.metric.name)?;
     let beside = results.summary.iter().find(|other| {
         other.metric.name == ratio && same_scope(other, row) && other.variant == row.variant && other.point == row.point
     })?;
@@ -155,10 +148,10 @@ impl Block<'_> {
     fn write(&self, text: &mut String) {
         self.header(text);
         let _ = writeln!(text, "whole run after warm-up");
-        OF_RUN.iter().for_each(|name| self.row(text, "", name, None));
+        OF_RUN.iter().for_each(|name| self.row(text, "", name));
         for incident in self.incidents() {
             let _ = writeln!(text, "after {incident}");
-            OF_INCIDENT.iter().for_each(|(name, ratio)| self.row(text, &incident, name, *ratio));
+            OF_INCIDENT.iter().for_each(|name| self.row(text, &incident, name));
         }
         self.limits(text);
         text.push('\n');
@@ -197,16 +190,16 @@ impl Block<'_> {
         })
     }
 
-    fn row(&self, text: &mut String, incident: &str, name: &str, ratio: Option<&str>) {
+    fn row(&self, text: &mut String, incident: &str, name: &str) {
         let Some(column) = named(name) else { return };
         let rows: Vec<Option<&SummaryRow>> = self.variants.iter().map(|v| self.find(v, incident, name)).collect();
         if rows.iter().all(Option::is_none) {
             return;
         }
         let best = best(self.results, self.point, incident, column);
-        let _ = write!(text, "  {:width$}", label(column), width = LABEL - 2);
+        let _ = write!(text, "  {:width$}", column.label(), width = LABEL - 2);
         for (variant, row) in self.variants.iter().zip(rows) {
-            let came = ratio.and_then(|ratio| self.find(variant, incident, ratio));
+            let came = came_beside(name).and_then(|ratio| self.find(variant, incident, ratio));
             let came = came.and_then(|row| row.estimate).map(|estimate| estimate.mean);
             let mark = if best.as_deref() == Some(*variant) { " ✓" } else { "  " };
             // Padded by hand: the width of a format counts characters, and so do we.
@@ -228,8 +221,8 @@ impl Block<'_> {
             let _ = writeln!(text, "limits of [slo]");
         }
         for (limit, incident) in shown {
-            let bound = plain(limit.column, limit.bound);
-            let title = format!("{} {} {bound}", label(limit.column), limit.relation.sign());
+            let bound = limit.column.shown(limit.bound);
+            let title = format!("{} {} {bound}", limit.column.label(), limit.relation.sign());
             let _ = write!(text, "  {:width$}", title, width = LABEL - 2);
             for variant in self.variants {
                 let own = |j: &&Judged| j.variant == *variant && j.point == self.point && j.is_of(limit, incident);
@@ -312,17 +305,6 @@ fn verdict(text: &mut String, study: &Study, results: &Results, judged: &[Judged
     }
 }
 
-fn label(column: &Column) -> String {
-    let unit = match column.unit {
-        "" if column.name.contains("_ratio") => " [%]".to_owned(),
-        "" => String::new(),
-        unit => format!(" [{unit}]"),
-    };
-    let short = column.name.trim_end_matches("_total").trim_end_matches("_ratio");
-    let short = short.replace("_ms_", "_").trim_end_matches("_per_s").trim_end_matches("_s").replace('_', " ");
-    short.replace(" ratio ", " ") + &unit
-}
-
 /// A figure with its interval, or "never", or a dash where it does not apply.
 fn figure(column: &Column, row: Option<&SummaryRow>, came: Option<f64>) -> String {
     let Some(estimate) = row.and_then(|row| row.estimate) else {
@@ -330,25 +312,13 @@ fn figure(column: &Column, row: Option<&SummaryRow>, came: Option<f64>) -> Strin
     };
     let half = estimate.interval.map(|interval| (interval.high - interval.low) / 2.0);
     let mut cell = match half {
-        Some(half) => format!("{} ± {}", plain(column, estimate.mean), plain(column, half)),
-        None => plain(column, estimate.mean),
+        Some(half) => format!("{} ± {}", column.shown(estimate.mean), column.shown(half)),
+        None => column.shown(estimate.mean),
     };
     if let Some(share) = came.filter(|&share| share < 1.0) {
         let _ = write!(cell, " in {:.0} %", share * 100.0);
     }
     cell
-}
-
-/// A number with three digits that matter.
-fn plain(column: &Column, value: f64) -> String {
-    let value = if column.unit.is_empty() && column.name.contains("_ratio") { value * 100.0 } else { value };
-    match value.abs() {
-        0.0 => "0".to_owned(),
-        x if x >= 100.0 => format!("{value:.0}"),
-        x if x >= 10.0 => format!("{value:.1}"),
-        x if x >= 1.0 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
-    }
 }
 
 /// Splits a name at spaces into lines of at most `width` characters.

@@ -12,6 +12,7 @@ impl Reading<'_> {
     pub(super) fn warn_of_idle_keys(&mut self, plan: &Plan) {
         self.warn_of_idle_retry_after(plan);
         self.warn_of_idle_copies(plan);
+        self.warn_of_idle_cuts(plan);
         if plan.balancer.preset.is_none() {
             self.warn_of_idle_queue(plan);
             self.warn_of_idle_retries(plan);
@@ -40,6 +41,17 @@ impl Reading<'_> {
         let is_own = keys.is_some_and(|keys| keys.contains_key("state"));
         let path = if is_own { &path[..] } else { &path[2..] };
         self.warning(path, message, format!("write copies = {nodes}, or add nodes"));
+    }
+
+    fn warn_of_idle_cuts(&mut self, plan: &Plan) {
+        if plan.populations.iter().any(|people| plan.hangs(people)) {
+            return;
+        }
+        for fault in plan.faults.iter().filter(|fault| fault.kind.is_of_connections()) {
+            let message = format!("fault.{} has no effect: no connection hangs on a node", fault.name);
+            let hint = "streams hang on nodes, and what is kept alive over balancer.layer = \"l4\"";
+            self.warning(&["fault", &fault.name, fault.kind.name()], message, hint);
+        }
     }
 
     fn warn_of_idle_queue(&mut self, plan: &Plan) {

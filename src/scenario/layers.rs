@@ -120,13 +120,18 @@ fn patch_at(path: &[(String, Span)], value: Node) -> Option<Table> {
 ///
 /// The value is TOML; what is not TOML and does not begin like it is taken as a bare string.
 pub fn parse_set(sources: &mut Sources, text: &str, problems: &mut Problems) -> Option<Table> {
-    let layer = sources.add(format!("--set {text}"), text);
+    parse_patch(sources, "--set", text, problems)
+}
+
+/// As [`parse_set`], for a patch that stands behind another flag.
+pub fn parse_patch(sources: &mut Sources, flag: &str, text: &str, problems: &mut Problems) -> Option<Table> {
+    let layer = sources.add(format!("{flag} {text}"), text);
     let (text, offset) = sources.text(layer);
     let Some(split) = equals_sign(text) else {
         problems.push(
-            Problem::error("this `--set` has no `=`")
+            Problem::error(format!("this `{flag}` has no `=`"))
                 .at(offset..offset + text.len())
-                .hint("write key=value, such as `--set cluster.nodes=4`"),
+                .hint(format!("write key=value, such as `{flag} cluster.nodes=4`")),
         );
         return None;
     };
@@ -177,7 +182,7 @@ fn value_of(text: &'static str, offset: usize, problems: &mut Problems) -> Optio
 }
 
 /// The first `=` outside quotes.
-fn equals_sign(text: &str) -> Option<usize> {
+pub(super) fn equals_sign(text: &str) -> Option<usize> {
     let mut quote = None;
     let mut is_escaped = false;
     for (at, byte) in text.bytes().enumerate() {

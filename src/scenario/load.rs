@@ -137,11 +137,23 @@ pub fn load_layer(
     sources: &mut Sources,
     problems: &mut Problems,
 ) -> Option<Loaded> {
+    load_patched(layer, path, overrides, None, sources, problems)
+}
+
+/// As [`load_layer`], with a patch laid over everything else: the value that a search tries.
+pub fn load_patched(
+    layer: LayerId,
+    path: &Path,
+    overrides: &Overrides,
+    patch: Option<Table>,
+    sources: &mut Sources,
+    problems: &mut Problems,
+) -> Option<Loaded> {
     let parsed = sources.parse(layer, problems);
     let sets: Vec<Option<Table>> = overrides.sets.iter().map(|text| parse_set(sources, text, problems)).collect();
     let mut base = parsed?;
     let choices = Choices::new(CHOICES);
-    let sets: Vec<Table> = sets.into_iter().flatten().collect();
+    let sets: Vec<Table> = sets.into_iter().flatten().chain(patch).collect();
     let variants = take_variants(&mut base, &overrides.variants, problems);
     let points = take_points(&mut base, problems);
     if points.len().saturating_mul(variants.len()) > CELLS_MAX {
@@ -225,9 +237,9 @@ fn take_variants(base: &mut Table, wanted: &[String], problems: &mut Problems) -
 }
 
 /// Keys that are about the study as a whole: no variant or point can have its own.
-const WHOLE: &[&str] = &["name", "seeds", "slo", "variant", "sweep"];
+pub(super) const WHOLE: &[&str] = &["name", "seeds", "slo", "variant", "sweep"];
 
-fn varies(key: &str, place: Span) -> Problem {
+pub(super) fn varies(key: &str, place: Span) -> Problem {
     let problem = Problem::error(format!("`{key}` is the same for all variants and points")).at(place);
     problem.hint(format!("set {key} at the top of the file"))
 }

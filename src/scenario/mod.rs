@@ -11,6 +11,7 @@ mod cost;
 mod depth;
 mod events;
 pub mod file;
+pub mod find;
 mod idle;
 pub mod json;
 pub mod layers;
@@ -37,8 +38,11 @@ mod tests;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-pub use layers::{Choices, key_span, lookup_span, lookup_span_of, merge, parse_set, parse_value, set_path};
-pub use load::{Cell, Loaded, Overrides, load, load_layer};
+pub use find::Find;
+pub use layers::{
+    Choices, key_span, lookup_span, lookup_span_of, merge, parse_patch, parse_set, parse_value, set_path,
+};
+pub use load::{Cell, Loaded, Overrides, load, load_layer, load_patched};
 pub use path::parse_path;
 pub use problem::{Problem, Problems, Severity};
 pub use read::{read_each, read_node, read_table};

@@ -6,8 +6,11 @@
 pub mod bands;
 pub mod interval;
 pub mod paired;
+pub mod sequential;
 pub mod shares;
 
 pub use bands::{Band, band, quantile};
 pub use interval::{Estimate, Interval, estimate};
 pub use paired::{Paired, Verdict, paired};
+pub use sequential::Sequential;
+pub use shares::clopper_pearson;

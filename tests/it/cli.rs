@@ -367,7 +367,7 @@ fn help_and_completions_know_every_verb() {
     let commands = help.split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
     let verbs: Vec<&str> = commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
     let verbs: Vec<&str> = verbs.into_iter().filter(|verb| !verb.is_empty() && *verb != "help").collect();
-    for verb in ["run", "check", "list", "schema", "completions"] {
+    for verb in ["run", "plan", "check", "list", "schema", "completions"] {
         assert!(verbs.contains(&verb), "{verb} is not in --help:\n{help}");
     }
     for shell in ["bash", "zsh", "fish"] {

@@ -10,6 +10,7 @@
 pub mod aim;
 mod black_hole;
 mod crash_loop;
+mod cut;
 mod freeze;
 mod kill;
 mod lose;
@@ -58,6 +59,12 @@ pub trait Harm: Debug + Send + Sync {
     fn is_of_host(&self) -> bool {
         false
     }
+    /// Whether all that it does is done to connections that hang on nodes.
+    fn is_of_connections(&self) -> bool {
+        false
+    }
+    /// It begins, for the `nth` time: what the fault called `name` does to all its `nodes` at once.
+    fn befall(&self, _sim: &mut Sim, _now: Instant, (_name, _nth): (&str, u64), _nodes: &[NodeId]) {}
     /// It begins at `node`: what it does beside that.
     fn begin(&self, _sim: &mut Sim, _now: Instant, _node: NodeId) {}
     /// It is over at `node`: what it undoes beside that.
@@ -122,6 +129,8 @@ pub struct Written {
     pub slow: Option<slow::Params>,
     /// Processes crash again and again.
     pub crash_loop: Option<crash_loop::Params>,
+    /// Connections are cut, processes live on.
+    pub cut: Option<cut::Params>,
     /// A store's primary is gone: connections are refused.
     pub store_kill: Option<store::Params>,
     /// A store's primary stands still: nothing is answered.
@@ -145,6 +154,7 @@ impl Written {
             self.black_hole.map(harm),
             self.slow.map(harm),
             self.crash_loop.map(harm),
+            self.cut.map(harm),
             self.store_kill.map(|params| harm(params.kill())),
             self.store_hang.map(|params| harm(params.hang())),
             self.store_cut.map(|params| harm(params.cut())),
@@ -169,6 +179,7 @@ impl Alternatives for Written {
         ("black_hole", black_hole::MEANING),
         ("slow", slow::MEANING),
         ("crash_loop", crash_loop::MEANING),
+        ("cut", cut::MEANING),
         ("store_kill", store::KILL),
         ("store_hang", store::HANG),
         ("store_cut", store::CUT),
@@ -229,6 +240,7 @@ impl Sim<'_> {
         });
         self.recorder.note(now, Fact::NodesFail { nodes: victims.len() as u32 });
         self.targets[target].victims = victims.clone();
+        fault.kind.befall(self, now, (&fault.name, nth), &victims);
         for node in victims {
             fault.kind.begin(self, now, node);
             // Without a process there is nothing that could befall it.

@@ -14,6 +14,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("causes", causes()),
         ("columns", figures()),
         ("files", files()),
+        ("plan", plan()),
         ("keys", Keys::of(&schema()).text),
         ("laws", laws()),
         ("choices", choices()),
@@ -81,6 +82,14 @@ fn files() -> String {
     one("bands.csv", "The spread of each tick's figures over seeds.", bands::FIELDS, false);
     one("summary.csv", "Each figure of runs and incidents over seeds.", results::SUMMARY, false);
     one("compare.csv", "Each variant against the baseline, paired by seed.", results::COMPARE, false);
+    text + "\n"
+}
+
+fn plan() -> String {
+    let mut text = table(&["field", "type", "meaning"]);
+    for field in stickysim::answer::plan::FIELDS {
+        row(&mut text, &[code(field.name), field.kind.into(), field.meaning.into()]);
+    }
     text + "\n"
 }
 
