@@ -39,6 +39,7 @@ mod schema;
 mod state;
 mod state_places;
 mod stores;
+mod storms;
 mod tidy;
 mod together;
 mod trouble;

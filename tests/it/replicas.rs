@@ -202,7 +202,8 @@ fn counted_share(copies: usize, batch: usize, away: u64, pause: u64) -> f64 {
     let mut timeline: Vec<(u64, Step, usize)> = Vec::new();
     for node in 0..NODES {
         let at = (node / batch) as u64 * (away + pause);
-        let steps = [(at, Step::Dies), (at + 45, Step::Replaced), (at + away, Step::Listens), (at + away + 45, Step::Shares)];
+        let steps =
+            [(at, Step::Dies), (at + 45, Step::Replaced), (at + away, Step::Listens), (at + away + 45, Step::Shares)];
         timeline.extend(steps.map(|(at, step)| (at, step, node)));
     }
     timeline.sort();
