@@ -84,7 +84,10 @@ fn a_deadline_a_rate_and_the_last_first_bring_everybody_back_too() {
     {
         for (policy, window) in storms(&[more]).into_iter().filter(|(policy, _)| *policy != "signalr") {
             let back = time_back(&window);
-            assert!(back.is_some_and(|s| (49.0..=90.0).contains(&s)), "{more}, {policy}: {back:?}");
+            // Clients without jitter come in step, every 5 s, and a rate lets in no more than its burst each time.
+            let is_in_step = policy == "phoenix" && more.contains("rate");
+            let span = if is_in_step { 200.0..=260.0 } else { 49.0..=75.0 };
+            assert!(back.is_some_and(|s| span.contains(&s)), "{more}, {policy}: {back:?}");
         }
     }
 }
