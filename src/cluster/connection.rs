@@ -82,6 +82,7 @@ impl Sim<'_> {
         if attempt.kind == Kind::Connect
             && !matches!(attempt.stage, Stage::StoreRead | Stage::Entering)
             && let Some(store) = self.reads_from(id)
+            && !self.finds_near(now, id)
         {
             // Who it is stands in the store: the stream is open when that has answered.
             self.visit(now, id, store, Stage::StoreRead);

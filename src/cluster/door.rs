@@ -41,7 +41,7 @@ impl Pace {
     ///
     /// A bucket of `burst` tokens that is filled at the rate, told by one instant (GCRA: ITU-T I.371).
     fn lets(&self, now: Instant, paced: &mut Instant) -> bool {
-        let allowance = Duration::from_nanos(self.gap.as_nanos() * u64::from(self.burst - 1));
+        let allowance = Duration::from_nanos(self.gap.as_nanos().saturating_mul(u64::from(self.burst - 1)));
         let fits = *paced <= now + allowance;
         if fits {
             *paced = (*paced).max(now) + self.gap;

@@ -249,6 +249,7 @@ impl Sim<'_> {
         node.life.clear();
         node.work.empty();
         node.accept.empty();
+        node.paced = Instant::START;
         node.held.clear();
         self.lose_probes(id);
         self.outlive(id);

@@ -3,7 +3,7 @@
 use super::balancer::Route;
 use super::balancer::retry::{Avoid, Failure, Next};
 use super::balancer::view::passive::Seen;
-use super::client::{Caller, happens};
+use super::client::{Caller, Population, happens};
 use super::patience::Entry;
 use super::request::{Attempt, Kind, Stage};
 use super::{Sim, event};
@@ -102,8 +102,24 @@ impl Sim<'_> {
 
     /// Whether a node has all the connections that it may have; those being let in have theirs already.
     pub(super) fn has_no_room(&self, node: NodeId) -> bool {
-        let taken = self.hanging(node) + self.fleet.get(node).accept.present() as u64;
-        taken >= u64::from(self.plan.nodes[node.index()].spec.connections_max)
+        let most = self.plan.nodes[node.index()].spec.connections_max;
+        most < u32::MAX
+            && self.hanging(node) + self.fleet.get(node).accept.present() as u64 + self.opening(node) >= u64::from(most)
+    }
+
+    /// How many streams have been let in at a node and wait for the store to say whose they are.
+    fn opening(&self, node: NodeId) -> u64 {
+        let asks_store = |people: &Population| people.state.store.is_some() && self.plan.hangs(people);
+        if !self.plan.populations.iter().any(asks_store) {
+            return 0;
+        }
+        let mut here = Vec::new();
+        self.at_node.list(node, &mut here);
+        let opens = |&&id: &&u32| {
+            let Attempt { kind, stage, .. } = self.attempts[AttemptId(id)];
+            kind == Kind::Connect && matches!(stage, Stage::StoreRead | Stage::Entering)
+        };
+        here.iter().filter(opens).count() as u64
     }
 
     /// The node of an attempt has not taken the connection.

@@ -35,9 +35,13 @@ const OF_INCIDENT: &[&str] = &[
     "disconnects_peak_per_s",
     "sessions_disconnected_s_total",
     "reconnect_time_s",
+    STABLE_SHARE,
     "recovery_time_s",
     "rebalance_time_s",
 ];
+
+/// Shown only where somebody does not come back: the share at which it stays.
+const STABLE_SHARE: &str = "connected_ratio_last";
 
 /// A limit of the SLO, judged for one variant at one point.
 #[derive(Clone, Debug)]
@@ -151,7 +155,12 @@ impl Block<'_> {
         OF_RUN.iter().for_each(|name| self.row(text, "", name));
         for incident in self.incidents() {
             let _ = writeln!(text, "after {incident}");
-            OF_INCIDENT.iter().for_each(|name| self.row(text, &incident, name));
+            let stays_out = self.variants.iter().any(|variant| {
+                let came = self.find(variant, &incident, "reconnected_ratio").and_then(|row| row.estimate);
+                came.is_some_and(|came| came.mean < 1.0)
+            });
+            let shown = OF_INCIDENT.iter().filter(|&&name| name != STABLE_SHARE || stays_out);
+            shown.for_each(|name| self.row(text, &incident, name));
         }
         self.limits(text);
         text.push('\n');

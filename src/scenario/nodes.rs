@@ -366,8 +366,8 @@ impl Reading<'_> {
     }
 
     fn check_max_age(&mut self, max: &MaxAge, path: &[&str]) {
-        if max.age.is_zero() {
-            let message = "age is zero: a connection would end as it begins";
+        if max.age < Duration::from_millis(1) {
+            let message = "age is below 1ms: a connection would end as it begins";
             self.wrong_below(path, "age", message, "write a time such as \"10m\", or leave connection_max_age out");
         }
         if max.jitter.ratio() >= 1.0 {

@@ -110,3 +110,37 @@ fn requests_that_have_waited_too_long_are_dropped_when_their_turn_comes() {
     // Those of one and a half of the two seconds, and everybody asks once a second.
     assert!((270..=320).contains(&dropped), "{dropped}");
 }
+
+#[test]
+fn a_bucket_may_be_as_large_as_can_be_written() {
+    let (inside, away) = wave("accept_rate = \"1/h\"\naccept_burst = 4000000000", "60s");
+    assert_eq!((inside.len(), away), (1_000, vec![]));
+}
+
+#[test]
+fn streams_that_wait_for_their_store_count_for_the_limit_of_connections() {
+    let trace = trace(
+        "duration = \"60s\"\n[cluster]\nnodes = 1\nnode = { connections_max = 5 }\n\
+         [clients.web]\narrivals = { open = { rate = \"20/s\" }, initial = 0 }\nlength = \"1h\"\nprotocol = \"stream\"\n\
+         [state.store]\nread = \"3s\"\n",
+    );
+    let opened = trace.iter().filter(|(_, happening)| matches!(happening, Happening::Opened { .. })).count();
+    assert_eq!(opened, 5);
+}
+
+#[test]
+fn a_stream_whose_state_is_near_opens_without_its_store() {
+    let not_opened = |near: &str| {
+        let trace = trace(&format!(
+            "duration = \"80s\"\nrecovery_hold = \"1s\"\ncluster.nodes = 1\n\
+             [clients.web]\narrivals = {{ initial = 100 }}\nlength = \"forever\"\nprotocol = \"stream\"\npace = \"1s\"\n\
+             service = \"1ms\"\nreconnect = {{ fixed = {{ delay = \"1s\" }} }}\n\
+             [state.store]\nat = \"s\"\n{near}\n[store.s]\n\
+             [fault.store]\nat = \"50s\"\nstore_kill = {{ store = \"s\", lasts = \"10s\" }}\n\
+             [fault.shock]\nat = \"52s\"\ncut = {{ share = \"100%\" }}\n"
+        ));
+        trace.iter().filter(|(_, happening)| matches!(happening, Happening::NotOpened { .. })).count()
+    };
+    assert_eq!(not_opened("near = {}"), 0);
+    assert_eq!(not_opened(""), 700, "each tries seven times until the store is back");
+}

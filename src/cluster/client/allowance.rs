@@ -199,7 +199,7 @@ impl Allowance {
                 let reserve = budget.min.per_second() * budget.window.as_secs_f64() * RETRY as f64;
                 let account = self.account(owner(budget.per, session));
                 account.at(now, budget.window);
-                if account.parts.iter().sum::<i64>() + (reserve.round() as i64) < RETRY {
+                if account.parts.iter().sum::<i64>().saturating_add(reserve.round() as i64) < RETRY {
                     return false;
                 }
                 *account.at(now, budget.window) -= RETRY;

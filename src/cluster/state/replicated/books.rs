@@ -260,8 +260,11 @@ impl Keep for Replicated {
         if writes && self.rules.copies > 1 && !self.rules.lag.is_zero() {
             let entry = &mut self.entries[slot];
             Replicated::catch_up(entry, now, &self.rules);
-            entry.recent.push_back(now);
-            entry.is_young |= is_new;
+            // Where nobody listens there is nobody to have it.
+            if !entry.owners.is_empty() {
+                entry.recent.push_back(now);
+                entry.is_young |= is_new;
+            }
         }
     }
 
