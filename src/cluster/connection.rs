@@ -81,11 +81,11 @@ impl Sim<'_> {
         }
         if attempt.kind == Kind::Connect
             && !matches!(attempt.stage, Stage::StoreRead | Stage::Entering)
-            && let Some(store) = self.reads_from(id)
+            && let Some(store) = self.store_of(id)
             && !self.finds_near(now, id)
         {
             // Who it is stands in the store: the stream is open when that has answered.
-            self.visit(now, id, store, Stage::StoreRead);
+            self.visit(now, id, self.reads_at(store), Stage::StoreRead);
             return;
         }
         if self.linked.node(session.0).is_some() {

@@ -277,16 +277,15 @@ impl Sim<'_> {
                 if self.finds_near(now, id) {
                     return self.take_slot(now, id, node);
                 }
-                let from = self.plan.services[store].reads_at.unwrap_or(store);
-                self.visit(now, id, from, Stage::StoreRead);
+                self.visit(now, id, self.reads_at(store), Stage::StoreRead);
             }
             _ => self.take_slot(now, id, node),
         }
     }
 
-    /// The store, or its replicas, that an attempt reads its session's state from.
-    pub(super) fn reads_from(&self, id: AttemptId) -> Option<usize> {
-        self.store_of(id).map(|store| self.plan.services[store].reads_at.unwrap_or(store))
+    /// Where what is in a store is read: there, or at its replicas.
+    pub(super) fn reads_at(&self, store: usize) -> usize {
+        self.plan.services[store].reads_at.unwrap_or(store)
     }
 
     pub(super) fn store_of(&self, id: AttemptId) -> Option<usize> {
@@ -315,7 +314,7 @@ impl Sim<'_> {
         }
         match self.store_of(id) {
             Some(store) if self.plan.services[store].holds_slot && !self.finds_near(now, id) => {
-                self.visit(now, id, self.plan.services[store].reads_at.unwrap_or(store), Stage::StoreRead)
+                self.visit(now, id, self.reads_at(store), Stage::StoreRead)
             }
             _ => self.begin_work(now, id, node),
         }

@@ -13,7 +13,7 @@ use crate::base::time::Instant;
 use crate::observe::Fact;
 
 impl Sim<'_> {
-    /// Asks a service; `false` when its line was full and the attempt has failed.
+    /// Asks a service; `false` when nothing came of that and the attempt does not need its slot any more.
     pub(super) fn visit(&mut self, now: Instant, id: AttemptId, service: usize, stage: Stage) -> bool {
         if let Some(trouble) = self.store_fails(now, service, self.attempts[id].node) {
             (self.attempts[id].stage, self.attempts[id].asked) = (stage, now);
@@ -21,21 +21,20 @@ impl Sim<'_> {
         }
         let attempt = &mut self.attempts[id];
         let streams = &self.streams[attempt.population.index()];
-        let (law, stream, full) = match &self.plan.services[service].does {
-            Does::Store { write, .. } if stage == Stage::StoreWrite => (write, streams.store_write, Cause::StoreFull),
-            Does::Store { read, .. } => (read, streams.store_read, Cause::StoreFull),
-            Does::Rebuild { time } => (time, streams.rebuild_visit, Cause::RebuildFull),
+        let (law, stream) = match &self.plan.services[service].does {
+            Does::Store { write, .. } if stage == Stage::StoreWrite => (write, streams.store_write),
+            Does::Store { read, .. } => (read, streams.store_read),
+            Does::Rebuild { time } => (time, streams.rebuild_visit),
         };
         let demand = law.duration(&mut stream.at(attempt.who, u64::from(attempt.request)));
         (attempt.stage, attempt.asked, attempt.demand) = (stage, now, demand);
-        let offer = self.services[service].offer(id.0);
-        match offer {
+        match self.services[service].offer(id.0) {
             Offer::Started => self.service_works(now, id, service),
             Offer::Queued => {}
-            Offer::Full => self.find_full(now, id, full),
+            Offer::Full => return self.find_full(now, id, service),
         }
         self.touch_service(now, service);
-        offer != Offer::Full
+        true
     }
 
     fn service_works(&mut self, now: Instant, id: AttemptId, service: usize) {
@@ -52,13 +51,16 @@ impl Sim<'_> {
         }
     }
 
-    /// A service has no room for an attempt, not even in its line.
+    /// A service has no room for an attempt, not even in its line; as [`Sim::visit`].
     #[inline(never)]
-    fn find_full(&mut self, now: Instant, id: AttemptId, cause: Cause) {
-        if cause == Cause::StoreFull {
-            self.recorder.note(now, Fact::StoreFailed { population: self.attempts[id].population });
+    fn find_full(&mut self, now: Instant, id: AttemptId, service: usize) -> bool {
+        match self.plan.services[service].does {
+            Does::Store { .. } => self.do_without(now, id, service, Cause::StoreFull),
+            Does::Rebuild { .. } => {
+                self.fail_at_node(now, id, Cause::RebuildFull);
+                false
+            }
         }
-        self.fail_at_node(now, id, cause);
     }
 
     /// A service has answered.

@@ -8,8 +8,17 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use stickysim::scenario::{Overrides, Problems, Severity, Sources, load, load_layer};
 
-/// Loads a file that must not be sound; what is printed, and the problems.
+/// Loads a file that must not be sound; what is printed, and the problems. A machine that is busy with something else
+/// gets three tries to say it in a second.
 fn problems_of(path: &Path, name: &str, text: Option<&[u8]>) -> (String, Problems) {
+    let mut told = (0..3).map(|_| tell(path, name, text));
+    let quick = told.find(|(_, _, seconds)| *seconds < 1.0);
+    let (message, problems, _) = quick.unwrap_or_else(|| panic!("{name} takes more than a second, three times"));
+    (message, problems)
+}
+
+/// The same, and how long it takes (s).
+fn tell(path: &Path, name: &str, text: Option<&[u8]>) -> (String, Problems, f64) {
     let (mut sources, mut problems) = (Sources::new(), Problems::new());
     #[expect(clippy::disallowed_methods, reason = "how long a person waits for a message is the wall clock's")]
     let began = Instant::now();
@@ -20,9 +29,9 @@ fn problems_of(path: &Path, name: &str, text: Option<&[u8]>) -> (String, Problem
             .and_then(|layer| load_layer(layer, Path::new(name), &Overrides::default(), &mut sources, &mut problems)),
     };
     let message = problems.render(&sources, false);
-    assert!(began.elapsed().as_secs_f64() < 10.0, "{name} takes {:?}", began.elapsed());
+    let seconds = began.elapsed().as_secs_f64();
     assert!(loaded.is_none() && problems.has_errors(), "{name} passes:\n{message}");
-    (message, problems)
+    (message, problems, seconds)
 }
 
 fn folder() -> PathBuf {
@@ -94,7 +103,7 @@ fn deep_nesting_is_an_error_and_no_overflow() {
 }
 
 #[test]
-fn a_mistake_repeated_thousands_of_times_is_told_without_delay() {
+fn a_mistake_repeated_thousands_of_times_is_told_in_a_second() {
     let text: String = (0..50_000).map(|n| format!("wrong{n} = 1\n")).collect();
     let message = message_of("long.toml", text);
     assert!(message.contains("more\n") && message.lines().count() < 500, "{message}");

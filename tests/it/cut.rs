@@ -1,7 +1,7 @@
 //! Connections are cut and processes live on: who is hit, who is not, and what it costs. Constant times, one claim
 //! each.
 
-use super::lab::{causes, figure, incident, plan, simulate, whole};
+use super::lab::{causes, connections, figure, in_second, incident, plan, simulate, whole};
 use std::collections::BTreeSet;
 use stickysim::base::cause::{Cause, Harm};
 use stickysim::cluster::Sim;
@@ -9,19 +9,6 @@ use stickysim::cluster::plan::Plan;
 use stickysim::observe::recorder::Recording;
 use stickysim::observe::totals::Totals;
 use stickysim::observe::trace::Happening;
-
-/// What all populations did in the second that begins at `second`.
-fn in_second(recording: &Recording, second: usize) -> &Totals {
-    let scopes = recording.runs.len();
-    &recording.ticks[(second + 1) * scopes - 1].totals
-}
-
-/// Connections that hang on each node at the end of the second that begins at `second`.
-fn connections(text: &str, second: usize) -> Vec<f64> {
-    let plan = plan(text);
-    let recording = Sim::new(&plan, 1, true).run(|| false).expect("nobody stops it").recording;
-    recording.nodes.chunks(plan.nodes.len()).nth(second).expect("a second").iter().map(|n| n.connections).collect()
-}
 
 /// A hundred streams on each of two nodes that let everybody in at once, cut at 10 s in such a share; who is cut off
 /// comes back after 5 s.

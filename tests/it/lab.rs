@@ -58,6 +58,19 @@ pub fn node_sessions(text: &str, node: &str, tick: usize) -> f64 {
     recording.nodes[tick * plan.nodes.len() + index].sessions
 }
 
+/// What all populations did in the second that begins at `second`, where a tick is a second.
+pub fn in_second(recording: &Recording, second: usize) -> &Totals {
+    let scopes = recording.runs.len();
+    &recording.ticks[(second + 1) * scopes - 1].totals
+}
+
+/// Connections that hang on each node at the end of the second that begins at `second`.
+pub fn connections(text: &str, second: usize) -> Vec<f64> {
+    let plan = plan(text);
+    let recording = Sim::new(&plan, 1, true).run(|| false).expect("nobody stops it").recording;
+    recording.nodes.chunks(plan.nodes.len()).nth(second).expect("a second").iter().map(|n| n.connections).collect()
+}
+
 /// The whole-run window of all populations.
 pub fn whole(recording: &Recording) -> &Window {
     &recording.runs.last().expect("a run has a window").1

@@ -167,3 +167,35 @@ fn failovers_measured_on_redis_with_sentinels_are_met() {
         assert!(is_met, "{fault} after {detection}: {mean} s, measured {least} ms to {most} ms");
     }
 }
+
+#[test]
+fn who_fails_open_does_without_a_store_that_is_full_too() {
+    // One read a second, where two hundred come; nobody waits.
+    let full = "concurrency = 1\nqueue_max = 0\nread = \"1s\"";
+    let closed = shared(full, "", "store_slow = { store = \"sessions\", speed = \"99%\", lasts = \"1s\" }", 1);
+    assert!(harms(&closed, Harm::Failed).iter().any(|&(cause, n)| cause == Cause::StoreFull && n > 10_000));
+    let open = shared(
+        full,
+        "on_failure = \"serve\"",
+        "store_slow = { store = \"sessions\", speed = \"99%\", lasts = \"1s\" }",
+        1,
+    );
+    assert_eq!(harms(&open, Harm::Failed), []);
+    assert!(harms(&open, Harm::StaleRead).iter().any(|&(cause, n)| cause == Cause::StoreFull && n > 10_000));
+}
+
+#[test]
+fn nobody_who_has_left_is_served_without_the_store() {
+    let text = "duration = \"60s\"\nrecovery_hold = \"1s\"\ncluster.nodes = 1\n\
+        [clients.web]\narrivals = { initial = 50 }\nlength = \"forever\"\npace = \"1s\"\nservice = \"10ms\"\ncancels = true\n\
+        request_timeout = \"500ms\"\nreconnect = { fixed = { delay = \"1s\" } }\n\
+        [state.store]\nat = \"s\"\non_failure = \"serve\"\n[store.s]\ntimeout = \"2s\"\n\
+        [fault.f]\nat = \"20s\"\nstore_hang = { store = \"s\", lasts = \"20s\" }\n";
+    let recording = run(&plan(text), 1);
+    assert_eq!(figure(whole(&recording), "wasted_work_ratio"), 0.0);
+    assert_eq!(
+        total(&recording, Harm::StaleRead),
+        0,
+        "everybody leaves after half a second, and the store fails after two"
+    );
+}

@@ -1,25 +1,12 @@
 //! What trouble does when it meets something else: work, waiting, connections, changes, other trouble. Scenes
 //! with constant times, one claim each, and arithmetic that needs no pencil.
 
-use super::lab::{causes, figure, incident, plan, run, simulate, whole};
+use super::lab::{causes, connections, figure, in_second, incident, plan, run, simulate, whole};
 use stickysim::base::cause::{Cause, Harm};
 use stickysim::cluster::Sim;
 use stickysim::observe::recorder::Recording;
 use stickysim::observe::totals::Counter::{Issued, Started, Succeeded};
 use stickysim::observe::totals::Totals;
-
-/// What all populations did in the second that begins at `second`.
-fn in_second(recording: &Recording, second: usize) -> &Totals {
-    let scopes = recording.runs.len();
-    &recording.ticks[(second + 1) * scopes - 1].totals
-}
-
-/// Connections that hang on each node at the end of the second that begins at `second`.
-fn connections(text: &str, second: usize) -> Vec<f64> {
-    let plan = plan(text);
-    let recording = Sim::new(&plan, 1, true).run(|| false).expect("nobody stops it").recording;
-    recording.nodes.chunks(plan.nodes.len()).nth(second).expect("a second").iter().map(|n| n.connections).collect()
-}
 
 /// A hundred clients of one node who all ask at zero; every request is in the store for 20 s.
 fn at_the_store(holds_slot: bool) -> Recording {

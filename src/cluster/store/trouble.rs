@@ -73,9 +73,13 @@ impl Sim<'_> {
     }
 
     /// The application does without the store, or fails; whether it needs the slot that it has.
-    fn do_without(&mut self, now: Instant, id: AttemptId, service: usize, cause: Cause) -> bool {
+    pub(in crate::cluster) fn do_without(&mut self, now: Instant, id: AttemptId, service: usize, cause: Cause) -> bool {
         let Attempt { stage, population, node, kind, .. } = self.attempts[id];
         self.recorder.note(now, Fact::StoreFailed { population });
+        if stage != Stage::StoreWrite && self.is_cancelled(id) {
+            self.dismiss(now, id);
+            return false;
+        }
         if self.plan.populations[population.index()].state.on_failure == OnFailure::Error {
             self.fail_at_node(now, id, cause);
             return false;
