@@ -6,8 +6,6 @@ use std::collections::BTreeSet;
 use stickysim::base::cause::{Cause, Harm};
 use stickysim::cluster::Sim;
 use stickysim::cluster::plan::Plan;
-use stickysim::observe::recorder::Recording;
-use stickysim::observe::totals::Totals;
 use stickysim::observe::trace::Happening;
 
 /// A hundred streams on each of two nodes that let everybody in at once, cut at 10 s in such a share; who is cut off

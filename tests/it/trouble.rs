@@ -6,7 +6,6 @@ use stickysim::base::cause::{Cause, Harm};
 use stickysim::cluster::Sim;
 use stickysim::observe::recorder::Recording;
 use stickysim::observe::totals::Counter::{Issued, Started, Succeeded};
-use stickysim::observe::totals::Totals;
 
 /// A hundred clients of one node who all ask at zero; every request is in the store for 20 s.
 fn at_the_store(holds_slot: bool) -> Recording {
