@@ -38,6 +38,7 @@ mod scenarios;
 mod schema;
 mod state;
 mod state_places;
+mod store_troubles;
 mod stores;
 mod storms;
 mod tidy;
