@@ -132,7 +132,7 @@ fn measure(case: &Case) -> Option<Figures> {
 fn child(arguments: &[String]) -> ExitCode {
     let [scenario, variant, sets @ ..] = arguments else { return ExitCode::FAILURE };
     let variants = Some(variant.clone()).filter(|name| !name.is_empty()).into_iter().collect();
-    let overrides = Overrides { sets: sets.to_vec(), variants };
+    let overrides = Overrides { sets: sets.to_vec(), variants, ..Overrides::default() };
     let (mut sources, mut problems) = (Sources::new(), Problems::new());
     let loaded = load(Path::new(scenario), &overrides, &mut sources, &mut problems);
     let Some(cell) = loaded.filter(|_| !problems.has_errors()).and_then(|loaded| loaded.cells.into_iter().next())

@@ -1,6 +1,8 @@
 //! `check`: validates a scenario and says what it would run.
 
 use super::{End, Input, print};
+use crate::experiment::Keeps;
+use crate::scenario::Sweeps;
 use clap::Args;
 
 /// Validate a scenario.
@@ -13,14 +15,15 @@ pub struct Check {
 impl Check {
     /// Runs the verb.
     pub fn run(self) -> Result<(), End> {
-        let (study, slo) = self.input.study(false, false)?;
-        let (variants, points) = (study.variants().len(), study.points().len());
+        let study = self.input.study(false, Keeps { ticks: true, nodes: false }, &Sweeps::default())?;
+        let outline = study.outline();
+        let (variants, points) = (outline.variants().len(), outline.points().len());
         print(&format!(
             "{}: ok. {variants} variant(s) × {points} point(s) × {} seed(s) = {} runs; {} limit(s) in [slo]\n",
             study.name,
             study.seeds,
             study.unit_count(),
-            slo.len(),
+            study.slo.len(),
         ))
     }
 }

@@ -2,25 +2,30 @@
 
 use super::{End, print};
 use crate::cluster::Sim;
-use crate::experiment::Study;
+use crate::experiment::{Outline, Shard, Study};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// So long the first run of each variant is tried.
 const TRIAL: Duration = Duration::from_millis(300);
 
+/// So many cells are tried at most.
+const TRIALS_MAX: usize = 30;
+
 /// Estimates and prints.
-pub fn run(study: &Study, jobs: usize) -> Result<(), End> {
-    let seeds = f64::from(study.seeds);
-    let seconds: f64 = study.cells.iter().map(|cell| seconds_of(cell) * seeds).sum();
+pub fn run(study: &Study, outline: &Outline, shard: Shard, jobs: usize) -> Result<(), End> {
+    let units = study.units().filter(|&unit| shard.takes(unit)).count();
+    // Long sweeps are judged by cells here and there.
+    let tried: Vec<f64> = study.cells.iter().step_by(study.cells.len().div_ceil(TRIALS_MAX)).map(seconds_of).collect();
+    let seconds = tried.iter().sum::<f64>() / tried.len().max(1) as f64 * units as f64;
     let memory = study.cells.iter().map(|cell| cell.plan.memory_estimate()).max().unwrap_or(0);
-    let at_once = jobs.min(study.unit_count());
+    let at_once = jobs.min(units);
     print(&format!(
         "{}: {} runs of {} variant(s) × {} point(s) × {} seed(s)\nabout {} on {jobs} thread(s), {:.0} MiB of memory\n",
         study.name,
-        study.unit_count(),
-        study.variants().len(),
-        study.points().len(),
+        units,
+        outline.variants().len(),
+        outline.points().len(),
         study.seeds,
         human(seconds / at_once as f64),
         memory as f64 * at_once as f64 / (1 << 20) as f64,

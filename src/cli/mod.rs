@@ -1,21 +1,24 @@
 //! The command line: one file per verb, and what they share.
 //!
-//! stdout is data, stderr is talk. Exit codes: 0 done; 1 could not run; 2 bad input; 99 an SLO is violated;
+//! stdout is data, stderr is talk. Exit codes: 0 done; 1 could not run; 2 bad input; 3 shards are missing; 99 an SLO is violated;
 //! 130 interrupted (the finished part is kept).
 
 mod check;
+mod compare;
 mod completions;
 mod dry_run;
 mod list;
+mod merge;
 mod plan;
 mod progress;
 mod run;
 mod schema;
+mod sweep;
+mod work;
 
-use crate::experiment::Study;
-use crate::observe::slo::Limit;
+use crate::experiment::{Keeps, Study};
 use crate::scenario::compile::SEEDS_MAX;
-use crate::scenario::{Overrides, Problems, Sources, load};
+use crate::scenario::{Overrides, Problems, Sources, Sweeps, load};
 use anstream::{AutoStream, ColorChoice};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io::{self, BufWriter, Write};
@@ -28,8 +31,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 /// Simulate sticky and stateless clusters, and compare what they lose when something breaks.
 #[derive(Parser)]
 #[command(version, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done, 1 could not run, 2 bad input, 99 a limit of [slo] is violated, \
-    130 interrupted.\n\nBegin with:  stickysim run scenarios/node-crash.toml")]
+#[command(after_help = "Exit codes: 0 done, 1 could not run, 2 bad input, 3 shards are missing, \
+    99 a limit of [slo] is violated, 130 interrupted.\n\nBegin with:  stickysim run scenarios/node-crash.toml")]
 struct Command {
     #[command(subcommand)]
     verb: Verb,
@@ -39,6 +42,12 @@ struct Command {
 enum Verb {
     /// Simulate every variant, sweep point and seed; print a comparison and write the result files.
     Run(run::Run),
+    /// The same over a grid or a sample of values, whole or in shards.
+    Sweep(sweep::Sweep),
+    /// Join the shards of a sweep: the bytes are those of the sweep on one machine.
+    Merge(merge::Merge),
+    /// Tell which differences hold between variants, before and after, or beside a real incident.
+    Compare(compare::Compare),
     /// Find the smallest (or largest) value of a key that keeps every limit of [slo], with the evidence.
     Plan(plan::Plan),
     /// Validate a scenario: every unknown key and contradiction at once. Runs nothing.
@@ -74,15 +83,20 @@ struct Source {
     variants: Vec<String>,
 }
 
-/// How to run.
+/// How much to work, and where.
 #[derive(Args)]
-struct Options {
+struct Amount {
     /// Worker threads; changes wall time only, never results. Default: one per core.
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
     /// Folder for the result files. Default: results/<scenario>, and plan/ in it for a plan.
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
+}
+
+/// What to say.
+#[derive(Args)]
+struct Talk {
     /// What to print on stdout.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -110,6 +124,8 @@ enum End {
     Failed(String),
     /// The input is bad; the problems are printed already.
     BadInput,
+    /// Shards are missing; they have been named already.
+    Incomplete,
     /// Stopped by the user.
     Interrupted,
     /// Nobody reads our output any more, which is no error.
@@ -135,6 +151,9 @@ impl From<crate::experiment::Failure> for End {
 pub fn main() -> ExitCode {
     let end = match Command::parse().verb {
         Verb::Run(run) => run.run(),
+        Verb::Sweep(sweep) => sweep.run(),
+        Verb::Merge(merge) => merge.run(),
+        Verb::Compare(compare) => compare.run(),
         Verb::Plan(plan) => plan.run(),
         Verb::Check(check) => check.run(),
         Verb::List(list) => list.run(),
@@ -145,6 +164,7 @@ pub fn main() -> ExitCode {
         Ok(()) | Err(End::Closed) => ExitCode::SUCCESS,
         Err(End::Violated) => ExitCode::from(99),
         Err(End::BadInput) => ExitCode::from(2),
+        Err(End::Incomplete) => ExitCode::from(3),
         Err(End::Interrupted) => ExitCode::from(130),
         Err(End::Failed(why)) => {
             say(&format!("error: {why}"));
@@ -185,8 +205,8 @@ fn stopped_by_ctrl_c() -> Arc<AtomicBool> {
 
 impl Source {
     /// What the command line changes, as the loader takes it.
-    fn overrides(&self) -> Overrides {
-        Overrides { sets: self.sets.clone(), variants: self.variants.clone() }
+    fn overrides(&self, sweeps: &Sweeps) -> Overrides {
+        Overrides { sets: self.sets.clone(), variants: self.variants.clone(), sweeps: sweeps.clone() }
     }
 
     /// The scenario's file name, without its path.
@@ -201,7 +221,7 @@ impl Source {
     }
 }
 
-impl Options {
+impl Amount {
     /// How many threads are to work.
     fn threads(&self) -> NonZeroUsize {
         self.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
@@ -210,9 +230,9 @@ impl Options {
 
 impl Input {
     /// Reads the scenario; problems are printed, and errors among them end the command.
-    fn study(&self, quiet: bool, keep_nodes: bool) -> Result<(Study, Vec<Limit>), End> {
+    fn study(&self, quiet: bool, keeps: Keeps, sweeps: &Sweeps) -> Result<Study, End> {
         let (mut sources, mut problems) = (Sources::new(), Problems::new());
-        let loaded = load(&self.source.scenario, &self.source.overrides(), &mut sources, &mut problems);
+        let loaded = load(&self.source.scenario, &self.source.overrides(sweeps), &mut sources, &mut problems);
         let is_bad = problems.has_errors() || loaded.is_none();
         if is_bad || !quiet && !problems.is_empty() {
             say(problems.render(&sources, stderr_is_coloured()).trim_end());
@@ -225,9 +245,10 @@ impl Input {
             seeds: self.seeds.unwrap_or(loaded.seeds),
             scenario_text: loaded.text,
             scenario_name: self.source.file_name(),
-            overrides: self.source.changes().chain(seeds).collect(),
-            keep_nodes,
+            overrides: self.source.changes().chain(seeds).chain(sweeps.changes()).collect(),
+            keeps,
+            slo: loaded.slo,
         };
-        Ok((study, loaded.slo))
+        Ok(study)
     }
 }

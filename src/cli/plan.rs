@@ -1,12 +1,13 @@
 //! `plan`: the smallest or largest value of a key that keeps every limit of `[slo]`, with the evidence for it and for
 //! its neighbour that fails.
 
-use super::{End, Format, Options, Source, print, say, stderr_is_coloured, stopped_by_ctrl_c};
+use super::{Amount, End, Format, Source, Talk, print, say, stderr_is_coloured, stopped_by_ctrl_c};
 use crate::answer::plan::{self, Answer, Evidence, Interrupted, Question, Watch};
 use crate::base::units::Share;
 use crate::experiment::identity::sha256;
 use crate::output::manifest::FORMAT_VERSION;
 use crate::output::sink;
+use crate::scenario::Sweeps;
 use crate::scenario::{Cell, Find, LayerId, Loaded, Problem, Problems, Sources, load_patched, parse_patch};
 use crate::statistics::sequential::{self, RUNS_MAX};
 use clap::Args;
@@ -47,7 +48,9 @@ pub struct Plan {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seeds_from: u32,
     #[command(flatten)]
-    options: Options,
+    amount: Amount,
+    #[command(flatten)]
+    talk: Talk,
 }
 
 impl Plan {
@@ -56,9 +59,9 @@ impl Plan {
         let mut reader = Reader::open(&self)?;
         let (question, first) = self.question(&mut reader)?;
         let stop = stopped_by_ctrl_c();
-        let threads = rayon::ThreadPoolBuilder::new().num_threads(self.options.threads().get()).build();
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(self.amount.threads().get()).build();
         let threads = threads.map_err(|error| End::Failed(format!("cannot start threads: {error}")))?;
-        let watch = Lines { quiet: self.options.quiet, count: Counter::new(0) };
+        let watch = Lines { quiet: self.talk.quiet, count: Counter::new(0) };
         let answers = plan::answer(&question, |value| reader.cells(value), &threads, &stop, &watch);
         let answers = answers.inspect_err(|end| {
             if matches!(end, End::Interrupted) {
@@ -66,15 +69,15 @@ impl Plan {
             }
         })?;
         let default = || PathBuf::from("results").join(&question.name).join("plan");
-        let out = self.options.out.clone().unwrap_or_else(default);
+        let out = self.amount.out.clone().unwrap_or_else(default);
         let csv =
             plan::csv(&question, &answers).map_err(|error| End::Failed(format!("cannot write {CSV}: {error}")))?;
         let json = self.manifest(&question, &answers, &first, &csv)?;
         write(&out, &csv, &json)?;
-        if self.options.quiet {
+        if self.talk.quiet {
             return Ok(());
         }
-        print(&match self.options.format {
+        print(&match self.talk.format {
             Format::Table => plan::table(&question, &answers),
             Format::Csv => csv,
             Format::Json => json,
@@ -174,7 +177,7 @@ impl Reader<'_> {
     fn open(plan: &Plan) -> Result<Reader<'_>, End> {
         let (mut sources, mut problems) = (Sources::new(), Problems::new());
         let layer = sources.read_file(&plan.source.scenario, &mut problems);
-        let find = Find::parse(&mut sources, &plan.find, plan.step.as_deref(), &mut problems);
+        let find = Find::parse(&mut sources, "--find", &plan.find, plan.step.as_deref(), &mut problems);
         match layer.zip(find) {
             Some((layer, find)) => Ok(Reader { source: &plan.source, sources, layer, find }),
             None => {
@@ -189,7 +192,7 @@ impl Reader<'_> {
         let mut problems = Problems::new();
         let assignment = self.find.assignment(value);
         let patch = parse_patch(&mut self.sources, "--find", &assignment, &mut problems);
-        let (path, overrides) = (&self.source.scenario, self.source.overrides());
+        let (path, overrides) = (&self.source.scenario, self.source.overrides(&Sweeps::default()));
         let loaded = load_patched(self.layer, path, &overrides, patch, &mut self.sources, &mut problems);
         if !problems.has_errors()
             && let Some(loaded) = loaded

@@ -44,7 +44,7 @@ pub fn plan_id(study: &Study) -> String {
     hasher.update(&(study.overrides.len() as u64).to_le_bytes());
     study.overrides.iter().for_each(|text| hasher.text(text));
     hasher.update(&study.seeds.to_le_bytes());
-    hasher.update(&[u8::from(study.keep_nodes)]);
+    hasher.update(&[u8::from(study.keeps.nodes), u8::from(study.keeps.ticks)]);
     for cell in &study.cells {
         hasher.text(&cell.variant);
         hasher.text(&cell.point);
@@ -69,13 +69,14 @@ mod tests {
     fn whatever_changes_results_changes_the_plan_id() {
         let id = plan_id(&study(2));
         assert_eq!(id, plan_id(&study(2)));
-        let changes: [fn(&mut Study); 6] = [
+        let changes: [fn(&mut Study); 7] = [
             |s| s.seeds = 3,
             |s| s.scenario_text.push('#'),
             |s| s.overrides.push("tick=2s".into()),
             |s| s.cells[0].variant.push('x'),
             |s| s.cells[1].plan.nodes[0].weight += 1,
-            |s| s.keep_nodes = !s.keep_nodes,
+            |s| s.keeps.nodes = !s.keeps.nodes,
+            |s| s.keeps.ticks = !s.keeps.ticks,
         ];
         for change in changes {
             let mut changed = study(2);

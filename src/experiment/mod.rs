@@ -6,16 +6,21 @@
 
 pub mod failure;
 pub mod identity;
+pub mod outline;
 pub mod parts;
 pub mod rows;
 pub mod run;
+pub mod shard;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod unit;
 
+use crate::observe::slo::Limit;
 pub use crate::scenario::Cell;
 pub use failure::Failure;
+pub use outline::{Keeps, Outline, Place};
 pub use run::{Progress, Report, run};
+pub use shard::Shard;
 pub use unit::{Unit, UnitRows};
 
 /// Everything that one command simulates.
@@ -33,14 +38,16 @@ pub struct Study {
     pub scenario_name: String,
     /// Options that change results, as they were given.
     pub overrides: Vec<String>,
-    /// Whether to keep a row per node and tick.
-    pub keep_nodes: bool,
+    /// Which of the large tables are kept.
+    pub keeps: Keeps,
+    /// Limits that must hold.
+    pub slo: Vec<Limit>,
 }
 
 impl Study {
     /// Its units, in plan order: for each cell, each seed.
     pub fn units(&self) -> impl Iterator<Item = Unit> {
-        (0..self.unit_count()).map(|number| self.unit(number))
+        (0..self.unit_count()).map(|number| Unit::numbered(number, self.seeds))
     }
 
     /// How many units it has.
@@ -48,34 +55,19 @@ impl Study {
         self.cells.len() * self.seeds as usize
     }
 
-    /// The unit with this number.
-    pub fn unit(&self, number: usize) -> Unit {
-        let seeds = self.seeds as usize;
-        Unit { number, cell: number / seeds, seed: (number % seeds) as u64 + 1 }
-    }
-
-    /// The hash of everything that changes its results.
-    pub fn plan_id(&self) -> String {
-        identity::plan_id(self)
-    }
-
-    /// The names of its variants, in plan order.
-    pub fn variants(&self) -> Vec<&str> {
-        distinct(self.cells.iter().map(|cell| cell.variant.as_str()))
-    }
-
-    /// Its sweep points, in plan order; one empty name without a sweep.
-    pub fn points(&self) -> Vec<&str> {
-        distinct(self.cells.iter().map(|cell| cell.point.as_str()))
-    }
-}
-
-fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut seen = Vec::new();
-    for name in names {
-        if !seen.contains(&name) {
-            seen.push(name);
+    /// What whoever joins its units must know.
+    pub fn outline(&self) -> Outline {
+        let place = |cell: &Cell| Place { variant: cell.variant.clone(), point: cell.point.clone() };
+        Outline {
+            plan_id: identity::plan_id(self),
+            name: self.name.clone(),
+            cells: self.cells.iter().map(place).collect(),
+            seeds: self.seeds,
+            scenario_text: self.scenario_text.clone(),
+            scenario_name: self.scenario_name.clone(),
+            overrides: self.overrides.clone(),
+            keeps: self.keeps,
+            slo: self.slo.clone(),
         }
     }
-    seen
 }

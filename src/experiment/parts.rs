@@ -5,7 +5,7 @@
 
 use super::identity::Hasher;
 use super::rows::{Table, Tables};
-use super::{Failure, Study, UnitRows};
+use super::{Failure, Outline, UnitRows};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Write};
@@ -41,6 +41,48 @@ impl Part {
     }
 }
 
+/// Where finished units lie, in the folder of results.
+const FOLDER: &str = "parts";
+/// The outline of their study, beside them.
+const OUTLINE: &str = "plan.json";
+/// Held by whoever adds to them.
+const LOCK: &str = "lock";
+
+/// While it lives, no other process adds to the folder.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "the system gives the lock back when the file is closed")] fs::File);
+
+impl Lock {
+    fn new(folder: &Path) -> Result<Lock, Failure> {
+        let path = folder.join(LOCK);
+        let file = fs::File::create(&path).map_err(Failure::to("write", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock(file)),
+            Err(fs::TryLockError::WouldBlock) => {
+                let reason = io::Error::new(io::ErrorKind::ResourceBusy, "another run is at work in this folder");
+                Err(Failure::to("use", folder)(reason))
+            }
+            // Some network file systems know no locks.
+            Err(fs::TryLockError::Error(_)) => Ok(Lock(file)),
+        }
+    }
+}
+
+/// A part with the hash that belongs to it.
+pub fn sealed(part: Part) -> Part {
+    Part { check: part.hash(), ..part }
+}
+
+/// The outline of the study whose units lie under `out`; `None` where there are none.
+pub fn outline(out: &Path) -> Result<Option<Outline>, Failure> {
+    let path = out.join(FOLDER).join(OUTLINE);
+    match fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| Failure::to("read", &path)(error.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::to("read", &path)(error)),
+    }
+}
+
 /// The folder of finished units.
 #[derive(Clone, Debug)]
 pub struct Parts {
@@ -49,23 +91,39 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Those of `study` under the folder `out`.
-    pub fn new(study: &Study, out: &Path) -> Parts {
-        Parts { folder: out.join("parts"), plan: study.plan_id() }
+    /// Those of the plan with this id under the folder `out`.
+    pub fn new(plan_id: &str, out: &Path) -> Parts {
+        Parts { folder: out.join(FOLDER), plan: plan_id.to_owned() }
     }
 
-    /// The plan that its parts belong to.
-    pub fn plan(&self) -> &str {
-        &self.plan
-    }
-
-    /// Makes the folder, removes what is of no use, and says by unit whether it is finished.
-    pub fn open(&self, units: usize) -> Result<Vec<bool>, Failure> {
+    /// Takes the folder for this process: makes it, removes what is of no use, leaves the outline there, and says by
+    /// unit whether it is finished.
+    pub fn open(&self, outline: &Outline) -> Result<(Lock, Vec<bool>), Failure> {
         fs::create_dir_all(&self.folder).map_err(Failure::to("make the folder", &self.folder))?;
+        let lock = Lock::new(&self.folder)?;
+        let finished = self.tidy(outline.unit_count())?;
+        let path = self.folder.join(OUTLINE);
+        let failed = |reason| Failure::to("write", &path)(reason);
+        let text = serde_json::to_string_pretty(outline).map_err(|error| failed(error.into()))? + "\n";
+        let mut file = self.beside()?;
+        file.write_all(text.as_bytes()).map_err(failed)?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
+        Ok((lock, finished))
+    }
+
+    /// By unit, whether it is finished; nothing is removed.
+    pub fn finished(&self, units: usize) -> Vec<bool> {
+        (0..units).map(|unit| self.path(unit).exists() && self.read(unit).is_ok()).collect()
+    }
+
+    fn tidy(&self, units: usize) -> Result<Vec<bool>, Failure> {
         let unreadable = |reason| Failure::to("read", &self.folder)(reason);
         let mut finished = vec![false; units];
         for entry in fs::read_dir(&self.folder).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
+            if path.file_name().is_some_and(|name| name == LOCK) {
+                continue;
+            }
             let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<usize>().ok());
             let unit = number.filter(|&unit| unit < units && path == self.path(unit));
             match unit.filter(|&unit| self.read(unit).is_ok()) {
@@ -95,8 +153,7 @@ impl Parts {
     pub fn write(&self, unit: usize, rows: UnitRows) -> Result<(), Failure> {
         let fingerprint = format!("{:016x}", rows.fingerprint);
         let (plan, check) = (self.plan.clone(), String::new());
-        let mut part = Part { plan, unit, fingerprint, events: rows.events, tables: rows.tables, check };
-        part.check = part.hash();
+        let part = sealed(Part { plan, unit, fingerprint, events: rows.events, tables: rows.tables, check });
         let path = self.path(unit);
         let failed = |reason| Failure::to("write", &path)(reason);
         let text = serde_json::to_string(&part).map_err(|error| failed(error.into()))?;
@@ -105,8 +162,13 @@ impl Parts {
         file.persist(&path).map(drop).map_err(|error| failed(error.error))
     }
 
+    /// The folder itself.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// As [`beside`], in the parts folder, so that the next run removes it should this one be killed.
-    pub fn beside(&self) -> Result<NamedTempFile, Failure> {
+    fn beside(&self) -> Result<NamedTempFile, Failure> {
         beside(&self.folder)
     }
 
@@ -136,6 +198,11 @@ mod tests {
     use super::super::testing::study;
     use super::*;
 
+    fn parts(seeds: u32, out: &Path) -> (Parts, Outline) {
+        let outline = study(seeds).outline();
+        (Parts::new(&outline.plan_id, out), outline)
+    }
+
     fn rows(fingerprint: u64) -> UnitRows {
         let tables = Tables { ticks: "a,\"b \"\" c\"\n".into(), ..Tables::default() };
         UnitRows { fingerprint, events: 7, tables }
@@ -144,21 +211,23 @@ mod tests {
     #[test]
     fn a_part_comes_back_as_it_was_written() {
         let out = tempfile::tempdir().unwrap();
-        let parts = Parts::new(&study(2), out.path());
-        assert_eq!(parts.open(8).unwrap(), [false; 8]);
+        let (parts, outline) = parts(2, out.path());
+        assert_eq!(parts.open(&outline).unwrap().1, [false; 8]);
         parts.write(3, rows(u64::MAX)).unwrap();
         let part = parts.read(3).unwrap();
         assert_eq!((part.fingerprint.as_str(), part.events), ("ffffffffffffffff", 7));
         assert_eq!(part.tables, rows(0).tables);
-        let finished = parts.open(8).unwrap();
+        let finished = parts.open(&outline).unwrap().1;
+        assert_eq!(finished, parts.finished(8));
+        assert_eq!(super::outline(out.path()).unwrap(), Some(outline));
         assert_eq!(finished.iter().position(|&done| done), Some(3));
     }
 
     #[test]
     fn what_is_no_part_of_this_plan_is_removed() {
         let out = tempfile::tempdir().unwrap();
-        let (parts, others) = (Parts::new(&study(2), out.path()), Parts::new(&study(3), out.path()));
-        others.open(8).unwrap();
+        let ((parts, outline), (others, another)) = (parts(2, out.path()), parts(3, out.path()));
+        others.open(&another).unwrap();
         others.write(0, rows(1)).unwrap();
         for unit in 1..=3 {
             parts.write(unit, rows(1)).unwrap();
@@ -169,8 +238,8 @@ mod tests {
         fs::write(folder.join("2.json"), &text[..text.len() / 2]).unwrap();
         fs::write(folder.join("unfinished-x.tmp"), "").unwrap();
         fs::write(folder.join("9.json"), text).unwrap();
-        assert_eq!(parts.open(8).unwrap().iter().filter(|&&done| done).count(), 1);
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        assert_eq!(parts.open(&outline).unwrap().1.iter().filter(|&&done| done).count(), 1);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 3, "the unit, the outline and the lock");
         assert!(parts.read(1).unwrap_err().to_string().starts_with("cannot read "));
     }
 }

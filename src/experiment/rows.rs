@@ -3,7 +3,7 @@
 //! Floats are written in the shortest form that reads back as the same number; an empty cell means "not
 //! applicable", never zero. Columns beyond the keys are those of [`columns`].
 
-use super::Cell;
+use super::{Cell, Keeps};
 use crate::base::cause::{Cause, Harm};
 use crate::observe::columns::{self, Column, File};
 use crate::observe::recorder::{Recording, Scope};
@@ -115,9 +115,9 @@ impl Table {
     /// Every table.
     pub const ALL: [Table; 5] = [Table::Ticks, Table::Causes, Table::Incidents, Table::Runs, Table::Nodes];
 
-    /// The tables of a study: `Nodes` only when asked for.
-    pub fn kept(keep_nodes: bool) -> &'static [Table] {
-        if keep_nodes { &Table::ALL } else { &Table::ALL[..4] }
+    /// The tables of a study that keeps these.
+    pub fn kept(keeps: Keeps) -> impl Iterator<Item = Table> {
+        Table::ALL.into_iter().filter(move |&table| keeps.table(table))
     }
 
     /// Its file.
@@ -266,14 +266,18 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The rows of one run.
-pub fn write(cell: &Cell, seed: u64, recording: &Recording) -> Tables {
+/// The rows of one run in the tables that are kept.
+pub fn write(cell: &Cell, seed: u64, recording: &Recording, keeps: Keeps) -> Tables {
+    let rows = |table: Table, write: fn(Rows, &Recording) -> String| match keeps.table(table) {
+        true => write(Rows::new(cell, seed), recording),
+        false => String::new(),
+    };
     Tables {
-        ticks: ticks(Rows::new(cell, seed), recording),
-        causes: causes(Rows::new(cell, seed), recording),
-        incidents: incidents(Rows::new(cell, seed), recording),
-        runs: runs(Rows::new(cell, seed), recording),
-        nodes: nodes(Rows::new(cell, seed), recording),
+        ticks: rows(Table::Ticks, ticks),
+        causes: rows(Table::Causes, causes),
+        incidents: rows(Table::Incidents, incidents),
+        runs: rows(Table::Runs, runs),
+        nodes: rows(Table::Nodes, nodes),
     }
 }
 
@@ -343,8 +347,8 @@ mod tests {
 
     fn tables() -> Tables {
         let mut study = study(1);
-        study.keep_nodes = true;
-        run_unit(&study, study.unit(0), || false).unwrap().tables
+        study.keeps.nodes = true;
+        run_unit(&study, super::super::Unit::numbered(0, 1), || false).unwrap().tables
     }
 
     /// The records of a table, every one as long as its fields.

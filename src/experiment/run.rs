@@ -4,7 +4,7 @@
 
 use super::parts::Parts;
 use super::unit::{Unit, run_unit};
-use super::{Failure, Study};
+use super::{Failure, Outline, Shard, Study};
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -24,7 +24,7 @@ impl Progress for () {}
 /// How a run went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Report {
-    /// Units of the study.
+    /// Units of the shard.
     pub units: usize,
     /// Units that an earlier run had finished.
     pub reused: usize,
@@ -41,18 +41,21 @@ impl Report {
     }
 }
 
-/// Runs the units that are not yet in `out`/parts on `jobs` threads, until `stop` is set.
+/// Runs the units of a shard that are not yet in `out`/parts on `jobs` threads, until `stop` is set.
 pub fn run(
     study: &Study,
+    outline: &Outline,
+    shard: Shard,
     out: &Path,
     jobs: NonZeroUsize,
     stop: &AtomicBool,
     progress: &dyn Progress,
 ) -> Result<Report, Failure> {
-    let parts = Parts::new(study, out);
-    let finished = parts.open(study.unit_count())?;
-    let missing: Vec<Unit> = study.units().filter(|unit| !finished[unit.number]).collect();
-    let (units, reused) = (study.unit_count(), study.unit_count() - missing.len());
+    let parts = Parts::new(&outline.plan_id, out);
+    let (_lock, finished) = parts.open(outline)?;
+    let own: Vec<Unit> = study.units().filter(|&unit| shard.takes(unit)).collect();
+    let missing: Vec<Unit> = own.iter().copied().filter(|unit| !finished[unit.number]).collect();
+    let (units, reused) = (own.len(), own.len() - missing.len());
     progress.begins(units, reused);
     if missing.is_empty() {
         return Ok(Report { units, reused, finished: 0, events: 0 });
@@ -113,6 +116,16 @@ mod tests {
     use super::*;
     use std::fs;
 
+    fn run(
+        study: &Study,
+        out: &Path,
+        jobs: NonZeroUsize,
+        stop: &AtomicBool,
+        told: &dyn Progress,
+    ) -> Result<Report, Failure> {
+        super::run(study, &study.outline(), Shard::WHOLE, out, jobs, stop, told)
+    }
+
     const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 
     #[test]
@@ -125,6 +138,29 @@ mod tests {
         assert_eq!((second.finished, second.reused, second.is_complete()), (5, 3, true));
         let third = run(&study, out.path(), TWO, &AtomicBool::new(false), &()).unwrap();
         assert_eq!((third.finished, third.reused, third.events), (0, 8, 0));
+    }
+
+    #[test]
+    fn a_shard_does_its_own_part_and_no_more() {
+        let (study, out) = (study(2), tempfile::tempdir().unwrap());
+        let shard = |text: &str| {
+            let (stop, shard) = (AtomicBool::new(false), text.parse().unwrap());
+            super::run(&study, &study.outline(), shard, out.path(), TWO, &stop, &()).unwrap()
+        };
+        let first = shard("2/3");
+        assert_eq!((first.units, first.finished, first.is_complete()), (3, 3, true));
+        assert_eq!((shard("2/3").reused, shard("3/3").finished), (3, 2));
+    }
+
+    #[test]
+    fn two_runs_do_not_share_a_folder() {
+        let (study, out) = (study(1), tempfile::tempdir().unwrap());
+        let parts = Parts::new(&study.outline().plan_id, out.path());
+        let lock = parts.open(&study.outline()).unwrap();
+        let found = run(&study, out.path(), TWO, &AtomicBool::new(false), &()).unwrap_err();
+        assert!(found.to_string().contains("another run is at work"), "{found}");
+        drop(lock);
+        assert!(run(&study, out.path(), TWO, &AtomicBool::new(false), &()).is_ok());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A study small enough for unit tests: two variants at two points, two populations, one crash.
 
-use super::{Cell, Progress, Study, Unit};
+use super::{Cell, Keeps, Progress, Study, Unit};
 use crate::base::choice::Choice;
 use crate::base::dist::{Law, LawShape, Sampler};
 use crate::base::time::{Duration, Instant};
@@ -37,7 +37,8 @@ pub(crate) fn study(seeds: u32) -> Study {
         scenario_text: "name = \"tiny\"\n".into(),
         scenario_name: "tiny.toml".into(),
         overrides: vec!["seeds=2".into()],
-        keep_nodes: false,
+        keeps: Keeps { ticks: true, nodes: false },
+        slo: Vec::new(),
     }
 }
 

@@ -6,23 +6,59 @@
 
 use super::columns::{self, Column, File};
 use super::window::Window;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Which side of the bound is allowed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Relation {
     /// `<`
+    #[serde(rename = "<")]
     Less,
     /// `<=`
+    #[serde(rename = "<=")]
     LessOrEqual,
     /// `>`
+    #[serde(rename = ">")]
     Greater,
     /// `>=`
+    #[serde(rename = ">=")]
     GreaterOrEqual,
 }
 
+/// A limit as it is written into files.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plain {
+    metric: String,
+    relation: Relation,
+    bound: f64,
+}
+
+impl From<Limit> for Plain {
+    fn from(limit: Limit) -> Plain {
+        Plain { metric: limit.column.name.into(), relation: limit.relation, bound: limit.bound }
+    }
+}
+
+impl TryFrom<Plain> for Limit {
+    type Error = String;
+
+    fn try_from(plain: Plain) -> Result<Limit, String> {
+        let column = columns::named(&plain.metric).ok_or_else(|| format!("there is no figure `{}`", plain.metric))?;
+        Ok(Limit { column, relation: plain.relation, bound: plain.bound })
+    }
+}
+
+impl PartialEq for Limit {
+    fn eq(&self, other: &Limit) -> bool {
+        self.column.name == other.column.name && self.relation == other.relation && self.bound == other.bound
+    }
+}
+
 /// A limit on one figure, in the unit of its column.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(into = "Plain", try_from = "Plain")]
 pub struct Limit {
     /// The figure.
     pub column: &'static Column,

@@ -4,7 +4,7 @@
 
 use super::sink::Table;
 use crate::experiment::rows::{self, Field, POINT, TICK, VARIANT, number};
-use crate::experiment::{Cell, Failure};
+use crate::experiment::{Failure, Place};
 use crate::statistics::band;
 use csv::ByteRecord;
 use std::io;
@@ -55,7 +55,7 @@ impl CellTicks {
     }
 
     /// Writes the bands of this cell.
-    pub fn write(&self, cell: &Cell, table: &mut Table) -> Result<(), Failure> {
+    pub fn write(&self, cell: &Place, table: &mut Table) -> Result<(), Failure> {
         let columns: Vec<&str> = rows::Table::Ticks.columns().map(|column| column.name).collect();
         let Some(first) = self.seeds.first() else { return Ok(()) };
         let (mut values, mut buffer) = (Vec::with_capacity(self.seeds.len()), String::new());

@@ -1,4 +1,4 @@
-//! From finished units to result files: parts are read once, in plan order.
+//! From finished units to result files: parts are read once, in plan order, wherever they lie.
 //!
 //! The folder never looks complete when it is not: the old manifest goes first and the new one comes last.
 //! `parts/` is removed after that, so that whatever fails before can be repeated.
@@ -11,23 +11,38 @@ use super::results::{self, Results};
 use super::sink::{self, Sink, Staged, Table};
 use crate::experiment::parts::Parts;
 use crate::experiment::rows;
-use crate::experiment::{Failure, Study};
+use crate::experiment::{Failure, Keeps, Outline};
 use std::io;
 use std::path::Path;
 
-/// Writes every result file of a study whose units are all finished.
+/// Writes every result file of a study whose units are all finished, and removes `parts/`.
 ///
 /// `baseline` names the variant to compare with; the first unless given.
-pub fn write(study: &Study, out: &Path, baseline: Option<&str>) -> Result<Results, Failure> {
-    let parts = Parts::new(study, out);
-    let first = study.cells.first().map_or("", |cell| cell.variant.as_str());
-    let mut merge = Merge::new(study, out, &parts)?;
-    (0..study.cells.len()).try_for_each(|cell| merge.cell(cell))?;
-    let results = Results::of(&merge.figures, baseline.unwrap_or(first));
-    merge.finish(&results)?;
+pub fn write(study: &Outline, out: &Path, baseline: Option<&str>) -> Result<Results, Failure> {
+    let parts = Parts::new(&study.plan_id, out);
+    let results = join(study, out, baseline, parts.folder(), |_| &parts)?;
     parts.remove()?;
     Ok(results)
 }
+
+/// Writes every result file of a study whose units lie where `place_of` says; `staging` is a folder beside the results.
+pub fn join<'a>(
+    study: &'a Outline,
+    out: &'a Path,
+    baseline: Option<&str>,
+    staging: &'a Path,
+    place_of: impl Fn(usize) -> &'a Parts,
+) -> Result<Results, Failure> {
+    let first = study.cells.first().map_or("", |cell| cell.variant.as_str());
+    let mut merge = Merge::new(study, out, staging)?;
+    (0..study.cells.len()).try_for_each(|cell| merge.cell(cell, &place_of))?;
+    let results = Results::of(&merge.figures, baseline.unwrap_or(first));
+    merge.finish(&results)?;
+    Ok(results)
+}
+
+/// The bands' file.
+const BANDS: &str = "bands.csv";
 
 /// A file and what is in it.
 struct Output {
@@ -37,41 +52,43 @@ struct Output {
 
 /// The merge under way.
 struct Merge<'a> {
-    study: &'a Study,
+    study: &'a Outline,
     out: &'a Path,
-    parts: &'a Parts,
+    // Where files are until they have their names.
+    staging: &'a Path,
     // One per table that units contribute to.
     plain: Vec<(rows::Table, Sink)>,
-    bands: Table,
+    bands: Option<Table>,
     figures: Vec<CellFigures>,
     runs: Vec<RunEntry>,
 }
 
 impl<'a> Merge<'a> {
-    fn new(study: &'a Study, out: &'a Path, parts: &'a Parts) -> Result<Merge<'a>, Failure> {
+    fn new(study: &'a Outline, out: &'a Path, staging: &'a Path) -> Result<Merge<'a>, Failure> {
         let mut plain = Vec::new();
-        for &table in rows::Table::kept(study.keep_nodes) {
-            let mut sink = Sink::new(parts, out, table.file())?;
+        for table in rows::Table::kept(study.keeps) {
+            let mut sink = Sink::new(staging, out, table.file())?;
             let names: Vec<&str> = table.fields().iter().map(|field| field.name).collect();
             sink.text(&(names.join(",") + "\n"))?;
             plain.push((table, sink));
         }
-        let bands = Table::new(parts, out, "bands.csv", bands::FIELDS)?;
-        Ok(Merge { study, out, parts, plain, bands, figures: Vec::new(), runs: Vec::new() })
+        let bands = study.keeps.ticks.then(|| Table::new(staging, out, BANDS, bands::FIELDS)).transpose()?;
+        Ok(Merge { study, out, staging, plain, bands, figures: Vec::new(), runs: Vec::new() })
     }
 
     /// Reads the parts of one cell.
-    fn cell(&mut self, index: usize) -> Result<(), Failure> {
+    fn cell(&mut self, index: usize, place_of: &impl Fn(usize) -> &'a Parts) -> Result<(), Failure> {
         let cell = &self.study.cells[index];
         let mut figures = CellFigures::new(&cell.variant, &cell.point);
         let mut ticks = CellTicks::default();
         for seed in 0..self.study.seeds as usize {
             let number = index * self.study.seeds as usize + seed;
-            let part = self.parts.read(number)?;
+            let parts = place_of(number);
+            let part = parts.read(number)?;
             for (table, sink) in &mut self.plain {
                 sink.text(part.tables.of(*table))?;
             }
-            let unread = |reason: io::Error| Failure::to("read", &self.parts.path(number))(reason);
+            let unread = |reason: io::Error| Failure::to("read", &parts.path(number))(reason);
             ticks.add(&part.tables.ticks).map_err(unread)?;
             figures.add(rows::Table::Runs, seed, &part.tables.runs).map_err(unread)?;
             figures.add(rows::Table::Incidents, seed, &part.tables.incidents).map_err(unread)?;
@@ -83,7 +100,7 @@ impl<'a> Merge<'a> {
             });
         }
         self.figures.push(figures);
-        ticks.write(cell, &mut self.bands)
+        self.bands.as_mut().map_or(Ok(()), |bands| ticks.write(cell, bands))
     }
 
     /// Writes what follows from all cells, then gives every file its name.
@@ -94,14 +111,16 @@ impl<'a> Merge<'a> {
             outputs.push(Output { described, staged: sink.finish()? });
         }
         let derived = |file, meaning, fields: &[_]| Described { file, meaning, fields: fields.to_vec() };
-        let described = derived("bands.csv", "The spread of each tick's figures over seeds.", bands::FIELDS);
-        outputs.push(Output { described, staged: self.bands.finish()? });
+        if let Some(bands) = self.bands {
+            let described = derived(BANDS, "The spread of each tick's figures over seeds.", bands::FIELDS);
+            outputs.push(Output { described, staged: bands.finish()? });
+        }
         let described = derived("summary.csv", "Each figure of runs and incidents over seeds.", results::SUMMARY);
-        let mut table = Table::new(self.parts, self.out, described.file, results::SUMMARY)?;
+        let mut table = Table::new(self.staging, self.out, described.file, results::SUMMARY)?;
         results.write_summary(&mut table)?;
         outputs.push(Output { described, staged: table.finish()? });
         let described = derived("compare.csv", "Each variant against the baseline, paired by seed.", results::COMPARE);
-        let mut table = Table::new(self.parts, self.out, described.file, results::COMPARE)?;
+        let mut table = Table::new(self.staging, self.out, described.file, results::COMPARE)?;
         results.write_compare(&mut table)?;
         outputs.push(Output { described, staged: table.finish()? });
 
@@ -111,11 +130,11 @@ impl<'a> Merge<'a> {
             described.iter().zip(&files).map(|(table, staged)| entry(table.file, staged, &table.fields)).collect();
         const PACKAGE: &str = "datapackage.json";
         let package = package(&self.study.name, &described);
-        files.push(stage_json(self.parts, self.out, PACKAGE, package)?);
+        files.push(stage_json(self.staging, self.out, PACKAGE, package)?);
         entries.extend(files.last().map(|staged| entry(PACKAGE, staged, &[])));
-        let manifest = Manifest::new(self.study, self.parts.plan(), &results.baseline, entries, self.runs);
-        let manifest = stage_json(self.parts, self.out, manifest::FILE, manifest.to_json())?;
-        publish(self.out, files, manifest, self.study.keep_nodes)
+        let manifest = Manifest::new(self.study, &results.baseline, entries, self.runs);
+        let manifest = stage_json(self.staging, self.out, manifest::FILE, manifest.to_json())?;
+        publish(self.out, files, manifest, self.study.keeps)
     }
 }
 
@@ -124,19 +143,19 @@ fn entry(file: &str, staged: &Staged, fields: &[rows::Field]) -> FileEntry {
     FileEntry { file: file.into(), bytes: staged.bytes, sha256: staged.sha256.clone(), columns }
 }
 
-fn stage_json(parts: &Parts, out: &Path, name: &str, text: serde_json::Result<String>) -> Result<Staged, Failure> {
+fn stage_json(staging: &Path, out: &Path, name: &str, text: serde_json::Result<String>) -> Result<Staged, Failure> {
     let text = text.map_err(|error| Failure::to("write", &out.join(name))(error.into()))?;
-    let mut sink = Sink::new(parts, out, name)?;
+    let mut sink = Sink::new(staging, out, name)?;
     sink.text(&text)?;
     sink.finish()
 }
 
 /// Replaces the old files by the new ones.
-fn publish(out: &Path, files: Vec<Staged>, manifest: Staged, keep_nodes: bool) -> Result<(), Failure> {
+fn publish(out: &Path, files: Vec<Staged>, manifest: Staged, keeps: Keeps) -> Result<(), Failure> {
     sink::remove(&out.join(manifest::FILE))?;
-    if !keep_nodes {
-        sink::remove(&out.join(rows::Table::Nodes.file()))?;
-    }
+    let dropped = rows::Table::ALL.into_iter().filter(|&table| !keeps.table(table)).map(rows::Table::file);
+    let mut dropped = dropped.chain((!keeps.ticks).then_some(BANDS));
+    dropped.map(|file| out.join(file)).try_for_each(|file| sink::remove(&file))?;
     files.into_iter().try_for_each(Staged::publish)?;
     manifest.publish()
 }
@@ -147,13 +166,27 @@ mod tests {
     use super::super::figures;
     use super::*;
     use crate::experiment::identity::sha256;
-    use crate::experiment::run;
     use crate::experiment::testing::{StopAfter, study};
+    use crate::experiment::{Progress, Report, Shard, Study, run as run_shard};
     use std::collections::BTreeMap;
     use std::fs;
     use std::num::NonZeroUsize;
     use std::sync::atomic::AtomicBool;
     use tempfile::TempDir;
+
+    fn run(
+        study: &Study,
+        out: &Path,
+        jobs: NonZeroUsize,
+        stop: &AtomicBool,
+        told: &dyn Progress,
+    ) -> Result<Report, Failure> {
+        run_shard(study, &study.outline(), Shard::WHOLE, out, jobs, stop, told)
+    }
+
+    fn write(study: &Study, out: &Path, baseline: Option<&str>) -> Result<Results, Failure> {
+        super::write(&study.outline(), out, baseline)
+    }
 
     fn never() -> AtomicBool {
         AtomicBool::new(false)
@@ -183,7 +216,7 @@ mod tests {
     #[test]
     fn threads_and_interruptions_change_no_byte() {
         let mut study = study(3);
-        study.keep_nodes = true;
+        study.keeps.nodes = true;
         let whole = contents(run_whole(&study, 1).0.path());
         assert_eq!(whole, contents(run_whole(&study, 2).0.path()));
 
@@ -205,7 +238,7 @@ mod tests {
         let (out, _) = run_whole(&study, 2);
         let files = contents(out.path());
         let manifest: Manifest = serde_json::from_slice(&files["manifest.json"]).unwrap();
-        assert_eq!(manifest.plan_id, study.plan_id());
+        assert_eq!(manifest.plan_id, study.outline().plan_id);
         assert_eq!((manifest.variants.len(), manifest.points.len(), manifest.runs.len()), (2, 2, 8));
         assert_eq!(manifest.baseline, "sticky, in memory");
         assert_eq!(manifest.files.len() + 1, files.len(), "and parts/ is gone");
@@ -300,10 +333,10 @@ mod tests {
     #[test]
     fn a_later_run_without_nodes_removes_the_old_ones() {
         let mut study = study(1);
-        study.keep_nodes = true;
+        study.keeps.nodes = true;
         let (out, _) = run_whole(&study, 2);
         assert!(out.path().join("nodes.csv").exists());
-        study.keep_nodes = false;
+        study.keeps.nodes = false;
         run(&study, out.path(), jobs(2), &never(), &()).unwrap();
         write(&study, out.path(), None).unwrap();
         assert!(!out.path().join("nodes.csv").exists());

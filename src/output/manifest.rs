@@ -3,7 +3,7 @@
 //! It holds what decides results and nothing else: no threads, paths, host, time or git state.
 
 use crate::experiment::identity::sha256;
-use crate::experiment::{Failure, Study};
+use crate::experiment::{Failure, Outline};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
@@ -82,12 +82,12 @@ pub struct RunEntry {
 
 impl Manifest {
     /// The manifest of a study whose files and runs these are.
-    pub fn new(study: &Study, plan_id: &str, baseline: &str, files: Vec<FileEntry>, runs: Vec<RunEntry>) -> Manifest {
+    pub fn new(study: &Outline, baseline: &str, files: Vec<FileEntry>, runs: Vec<RunEntry>) -> Manifest {
         let owned = |names: Vec<&str>| names.into_iter().map(String::from).collect();
         Manifest {
             format_version: FORMAT_VERSION,
             version: env!("CARGO_PKG_VERSION").into(),
-            plan_id: plan_id.into(),
+            plan_id: study.plan_id.clone(),
             name: study.name.clone(),
             scenario: Scenario {
                 file: study.scenario_name.clone(),

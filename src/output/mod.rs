@@ -9,6 +9,7 @@ pub mod files;
 pub mod manifest;
 pub mod package;
 pub mod results;
+pub mod shards;
 pub mod sink;
 pub mod table;
 

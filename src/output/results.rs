@@ -42,6 +42,13 @@ pub const COMPARE: &[Field] = &[
     Field::number("difference_low", "", "Lower end of its 95 % interval (Student); empty for one seed."),
     Field::number("difference_high", "", "Upper end of that interval."),
     Field::number("win_probability", "", "Share of seeds in which the variant is better, ties counted half."),
+    Field::number(
+        "pairing_gain",
+        "",
+        "Factor by which the interval is narrower than without pairing; below 1 where common luck drives the two apart.",
+    ),
+    Field::number("p_value", "", "Two-sided p-value of the paired t test, for this figure alone."),
+    Field::integer("n_needed", "Seeds that would resolve a difference of this size; empty when resolved or unknown."),
     Field::text("verdict", "By that interval: better, worse, not resolved, or same (exactly, in every seed)."),
 ];
 
@@ -177,6 +184,9 @@ impl Results {
                 interval.map(|interval| interval.low),
                 interval.map(|interval| interval.high),
                 row.paired.and_then(|paired| paired.win_probability),
+                row.paired.and_then(|paired| paired.pairing_gain),
+                row.paired.and_then(|paired| paired.p_value),
+                row.paired.and_then(|paired| paired.n_needed).map(|n| n as f64),
             ];
             figures.into_iter().try_for_each(|figure| table.field(number(&mut text, figure)))?;
             table.field(row.paired.and_then(|paired| paired.verdict).map_or("", |verdict| verdict.name()))?;

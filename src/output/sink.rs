@@ -2,7 +2,7 @@
 
 use crate::experiment::Failure;
 use crate::experiment::identity::Hasher;
-use crate::experiment::parts::{self, Parts};
+use crate::experiment::parts;
 use crate::experiment::rows::Field;
 use std::fs;
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -18,9 +18,9 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// The file that is to become `name` in the folder `out`.
-    pub fn new(parts: &Parts, out: &Path, name: &str) -> Result<Sink, Failure> {
-        Ok(Sink::on(parts.beside()?, out.join(name)))
+    /// The file that is to become `name` in the folder `out`, and until then is in `staging`.
+    pub fn new(staging: &Path, out: &Path, name: &str) -> Result<Sink, Failure> {
+        Ok(Sink::on(parts::beside(staging)?, out.join(name)))
     }
 
     fn on(file: NamedTempFile, path: PathBuf) -> Sink {
@@ -62,8 +62,8 @@ pub struct Table {
 
 impl Table {
     /// The table that is to become `name`, with its header.
-    pub fn new(parts: &Parts, out: &Path, name: &str, fields: &[Field]) -> Result<Table, Failure> {
-        let sink = Sink::new(parts, out, name)?;
+    pub fn new(staging: &Path, out: &Path, name: &str, fields: &[Field]) -> Result<Table, Failure> {
+        let sink = Sink::new(staging, out, name)?;
         let mut table = Table { path: sink.path.clone(), csv: csv::Writer::from_writer(sink) };
         fields.iter().try_for_each(|field| table.field(field.name))?;
         table.end()?;

@@ -4,7 +4,7 @@
 //! its interval is apart from every other. Fits 100 columns; more variants go into further blocks.
 
 use super::results::{CompareRow, Results, SummaryRow};
-use crate::experiment::Study;
+use crate::experiment::Outline;
 use crate::observe::columns::{Better, Column, named};
 use crate::observe::slo::{Kept, Limit, came_beside};
 use std::fmt::Write;
@@ -43,6 +43,11 @@ const OF_INCIDENT: &[&str] = &[
 /// Shown only where somebody does not come back: the share at which it stays.
 const STABLE_SHARE: &str = "connected_ratio_last";
 
+/// The figures that matter most, by name.
+pub fn figures() -> impl Iterator<Item = &'static str> {
+    OF_RUN.iter().chain(OF_INCIDENT).copied()
+}
+
 /// A limit of the SLO, judged for one variant at one point.
 #[derive(Clone, Debug)]
 pub struct Judged {
@@ -72,10 +77,10 @@ impl Judged {
 }
 
 /// Judges every limit for every variant, point and, for a figure that only incidents have, incident.
-pub fn judge(study: &Study, results: &Results, slo: &[Limit]) -> Vec<Judged> {
+pub fn judge(study: &Outline, results: &Results) -> Vec<Judged> {
     let mut judged = Vec::new();
     for cell in &study.cells {
-        for limit in slo {
+        for limit in &study.slo {
             let own = |row: &&SummaryRow| {
                 row.variant == cell.variant
                     && row.point == cell.point
@@ -121,7 +126,7 @@ fn same_scope(a: &SummaryRow, b: &SummaryRow) -> bool {
 }
 
 /// The whole comparison.
-pub fn comparison(study: &Study, results: &Results, judged: &[Judged]) -> String {
+pub fn comparison(study: &Outline, results: &Results, judged: &[Judged]) -> String {
     let mut text = String::new();
     let points = study.points();
     for point in points.iter().take(POINTS_MAX) {
@@ -141,7 +146,7 @@ pub fn comparison(study: &Study, results: &Results, judged: &[Judged]) -> String
 }
 
 struct Block<'a> {
-    study: &'a Study,
+    study: &'a Outline,
     results: &'a Results,
     judged: &'a [Judged],
     point: &'a str,
@@ -277,7 +282,7 @@ fn best(results: &Results, point: &str, incident: &str, column: &Column) -> Opti
 }
 
 /// One line to paste into a review.
-fn verdict(text: &mut String, study: &Study, results: &Results, judged: &[Judged], point: &str) {
+fn verdict(text: &mut String, study: &Outline, results: &Results, judged: &[Judged], point: &str) {
     let variants = study.variants();
     if variants.len() < 2 && judged.is_empty() {
         return;

@@ -56,13 +56,19 @@ type Wrong = (String, String);
 
 impl Find {
     /// Reads `text`, such as `cluster.nodes=2..64`, and the step, if there is one.
-    pub fn parse(sources: &mut Sources, text: &str, step: Option<&str>, problems: &mut Problems) -> Option<Find> {
-        const EXAMPLE: &str = "write key=from..to, such as `--find cluster.nodes=2..64`";
-        let layer = sources.add(format!("--find {text}"), text);
+    pub fn parse(
+        sources: &mut Sources,
+        flag: &str,
+        text: &str,
+        step: Option<&str>,
+        problems: &mut Problems,
+    ) -> Option<Find> {
+        let example = format!("write key=from..to, such as `{flag} cluster.nodes=2..64`");
+        let layer = sources.add(format!("{flag} {text}"), text);
         let (text, offset) = sources.text(layer);
         let place = offset..offset + text.len();
         let Some(split) = equals_sign(text) else {
-            problems.push(Problem::error("this `--find` has no `=`").at(place).hint(EXAMPLE));
+            problems.push(Problem::error(format!("this `{flag}` has no `=`")).at(place).hint(example));
             return None;
         };
         let path = match path::segments(&text[..split]) {
@@ -78,7 +84,7 @@ impl Find {
             return None;
         }
         let range = text[split + 1..].split_once("..");
-        let found = range.ok_or_else(|| ("this `--find` has no range".to_owned(), EXAMPLE.to_owned()));
+        let found = range.ok_or_else(|| (format!("this `{flag}` has no range"), example));
         let found = found.and_then(|(from, to)| Find::walk(text[..split].trim(), from.trim(), to.trim(), step));
         found.map_err(|(message, hint)| problems.push(Problem::error(message).at(place).hint(hint))).ok()
     }
@@ -248,7 +254,7 @@ mod tests {
 
     fn parse(text: &str, step: Option<&str>) -> Result<Find, String> {
         let (mut sources, mut problems) = (Sources::new(), Problems::new());
-        Find::parse(&mut sources, text, step, &mut problems).ok_or_else(|| problems.render(&sources, false))
+        Find::parse(&mut sources, "--find", text, step, &mut problems).ok_or_else(|| problems.render(&sources, false))
     }
 
     fn values(text: &str, step: Option<&str>) -> Vec<String> {

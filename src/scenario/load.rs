@@ -4,7 +4,8 @@
 
 use super::compile::compile;
 use super::presets::Shelf;
-use super::{Choices, LayerId, Node, Problem, Problems, Sources, Span, Table, merge, parse_path, parse_set, set_path};
+use super::sweep::{Sweeps, take_points};
+use super::{Choices, LayerId, Problem, Problems, Sources, Span, Table, merge, parse_set, set_path};
 use crate::cluster::plan::Plan;
 use crate::observe::slo::Limit;
 use std::path::Path;
@@ -95,6 +96,8 @@ pub struct Overrides {
     pub sets: Vec<String>,
     /// Only these variants; all when empty.
     pub variants: Vec<String>,
+    /// What is swept besides.
+    pub sweeps: Sweeps,
 }
 
 /// A variant at a point, ready to run.
@@ -155,7 +158,7 @@ pub fn load_patched(
     let choices = Choices::new(CHOICES);
     let sets: Vec<Table> = sets.into_iter().flatten().chain(patch).collect();
     let variants = take_variants(&mut base, &overrides.variants, problems);
-    let points = take_points(&mut base, problems);
+    let points = take_points(&mut base, &overrides.sweeps, sources, problems);
     if points.len().saturating_mul(variants.len()) > CELLS_MAX {
         let message = format!("{} points × {} variants are too many", points.len(), variants.len());
         problems.push(Problem::error(message).hint("sweep fewer keys or fewer values"));
@@ -242,75 +245,4 @@ pub(super) const WHOLE: &[&str] = &["name", "seeds", "slo", "variant", "sweep"];
 pub(super) fn varies(key: &str, place: Span) -> Problem {
     let problem = Problem::error(format!("`{key}` is the same for all variants and points")).at(place);
     problem.hint(format!("set {key} at the top of the file"))
-}
-
-/// One point of a sweep.
-struct Point {
-    label: String,
-    values: Vec<(Vec<String>, Span, Node)>,
-}
-
-/// Takes `[sweep]` out of the table and multiplies it out, the last key fastest.
-fn take_points(base: &mut Table, problems: &mut Problems) -> Vec<Point> {
-    let mut points = vec![Point { label: String::new(), values: Vec::new() }];
-    let Some(node) = base.remove("sweep") else { return points };
-    let span = node.span();
-    let DeValue::Table(axes) = node.into_inner() else {
-        problems.push(Problem::error("`sweep` must be a table of lists").at(span));
-        return points;
-    };
-    let mut axes: Vec<_> = axes.into_iter().collect();
-    axes.sort_by_key(|(key, _)| key.span().start);
-    for (key, node) in axes {
-        let (name, written, place) = (key.get_ref().to_string(), key.span(), node.span());
-        let (Ok(path), DeValue::Array(values)) = (parse_path(&name), node.into_inner()) else {
-            let problem = Problem::error(format!("sweep: `{name}` does not say which values to try")).at(place);
-            problems
-                .push(problem.hint("write \"cluster.nodes\" = [3, 4, 6], the path in quotes, the values in brackets"));
-            continue;
-        };
-        if path.first().is_some_and(|first| WHOLE.contains(&first.as_str())) {
-            problems.push(varies(&path[0], written));
-            continue;
-        }
-        let labels: Vec<String> = values.iter().map(whole_value).collect();
-        if let Some(twice) = labels.iter().enumerate().find(|(i, label)| labels[..*i].contains(label)) {
-            let problem = Problem::error(format!("sweep: `{name}` has the value {} twice", twice.1)).at(place);
-            problems.push(problem.hint("list each value once: points are told apart by their values"));
-            continue;
-        }
-        if values.is_empty() {
-            problems.push(Problem::error(format!("sweep: `{name}` has no values")).at(place).hint("list at least one"));
-            continue;
-        }
-        if points.len().saturating_mul(values.len()) > CELLS_MAX {
-            problems.push(Problem::error("the sweep has too many points").at(place).hint("list fewer values"));
-            return points;
-        }
-        let longer = |point: &Point, value: &Node| {
-            let mut values = point.values.clone();
-            values.push((path.clone(), written.clone(), value.clone()));
-            let own = format!("{name}={}", whole_value(value));
-            let label = if point.label.is_empty() { own } else { format!("{} {own}", point.label) };
-            Point { label, values }
-        };
-        points = points.iter().flat_map(|p| values.iter().map(move |v| (p, v))).map(|(p, v)| longer(p, v)).collect();
-    }
-    points
-}
-
-/// A value in full, as points are named by it.
-fn whole_value(node: &Node) -> String {
-    let list = |items: Vec<String>| items.join(", ");
-    match node.get_ref() {
-        DeValue::String(text) => text.to_string(),
-        DeValue::Array(items) => format!("[{}]", list(items.iter().map(whole_value).collect())),
-        DeValue::Table(table) => {
-            let entry = |(key, value): (&toml::Spanned<toml::de::DeString<'_>>, &Node)| {
-                format!("{} = {}", key.get_ref(), whole_value(value))
-            };
-            format!("{{ {} }}", list(table.iter().map(entry).collect()))
-        }
-        _ => super::layers::show(node),
-    }
 }

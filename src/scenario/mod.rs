@@ -28,6 +28,7 @@ mod reloads;
 pub mod slo;
 pub mod source;
 mod stores;
+pub mod sweep;
 mod view;
 mod whens;
 mod words;
@@ -47,6 +48,7 @@ pub use path::parse_path;
 pub use problem::{Problem, Problems, Severity};
 pub use read::{read_each, read_node, read_table};
 pub use source::{LayerId, Sources};
+pub use sweep::Sweeps;
 
 /// A byte range in the common span space of [`Sources`].
 pub type Span = std::ops::Range<usize>;

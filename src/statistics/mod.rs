@@ -11,6 +11,6 @@ pub mod shares;
 
 pub use bands::{Band, band, quantile};
 pub use interval::{Estimate, Interval, estimate};
-pub use paired::{Paired, Verdict, paired};
+pub use paired::{Paired, Verdict, holm, paired};
 pub use sequential::Sequential;
 pub use shares::clopper_pearson;

@@ -11,7 +11,7 @@ use page::{Block, pages, root};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
-use stickysim::experiment::Study;
+use stickysim::experiment::{Keeps, Study};
 use stickysim::output::{Manifest, Results, figures, table};
 use stickysim::scenario::compile::compile;
 use stickysim::scenario::load::CHOICES;
@@ -197,12 +197,14 @@ fn from_results(words: &[String]) -> Option<(String, i32)> {
         scenario_text: loaded.text,
         scenario_name: manifest.scenario.file.clone(),
         overrides: Vec::new(),
-        keep_nodes: false,
+        keeps: Keeps { ticks: true, nodes: false },
+        slo: loaded.slo,
     };
+    let outline = study.outline();
     let results = Results::of(&figures::read(&folder, &manifest).ok()?, &manifest.baseline);
-    let judged = table::judge(&study, &results, &loaded.slo);
-    let text = table::comparison(&study, &results, &judged) + &format!("results are in results/{}\n", study.name);
-    let is_violated = study.variants().len() == 1 && judged.iter().any(table::Judged::is_violated);
+    let judged = table::judge(&outline, &results);
+    let text = table::comparison(&outline, &results, &judged) + &format!("results are in results/{}\n", study.name);
+    let is_violated = outline.variants().len() == 1 && judged.iter().any(table::Judged::is_violated);
     Some((text, if is_violated { 99 } else { 0 }))
 }
 

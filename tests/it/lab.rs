@@ -25,7 +25,7 @@ pub fn cells(text: &str, sets: &[String]) -> Vec<Cell> {
 #[track_caller]
 pub fn cells_at(path: &Path, text: &str, sets: &[String]) -> Vec<Cell> {
     let (mut sources, mut problems) = (Sources::new(), Problems::new());
-    let overrides = Overrides { sets: sets.to_vec(), variants: Vec::new() };
+    let overrides = Overrides { sets: sets.to_vec(), ..Overrides::default() };
     let name = path.display().to_string();
     let layer = sources.read_from(&name, text.as_bytes(), &mut problems).expect("text is UTF-8");
     let loaded = load_layer(layer, path, &overrides, &mut sources, &mut problems);

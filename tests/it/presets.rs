@@ -14,7 +14,7 @@ const REST: &str = "duration = '60s'\n[cluster]\nnodes = 3\n[clients.web]\narriv
 fn load(section: &str, sets: &[String]) -> Result<Plan, String> {
     let (mut sources, mut problems) = (Sources::new(), Problems::new());
     let layer = sources.add("test", format!("{REST}[balancer]\n{section}\n"));
-    let overrides = Overrides { sets: sets.to_vec(), variants: Vec::new() };
+    let overrides = Overrides { sets: sets.to_vec(), ..Overrides::default() };
     let loaded = load_layer(layer, "test".as_ref(), &overrides, &mut sources, &mut problems);
     match loaded {
         Some(mut loaded) if problems.is_empty() => Ok(loaded.cells.remove(0).plan),
