@@ -2,6 +2,7 @@
 //!
 //! A plan is immutable and has no seed: all replications of one variant share it.
 
+use super::autoscaler;
 use super::balancer;
 use super::balancer::affinity::Affinity;
 use super::balancer::balance::{Member, WHOLE};
@@ -58,6 +59,8 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// The controller that makes the nodes even again, if there is one.
     pub rebalance: Option<rebalance::Params>,
+    /// The controller that adds nodes and takes them away, if there is one.
+    pub autoscaler: Option<autoscaler::Params>,
     /// How many of the nodes, the last ones, are not part of the cluster at first.
     pub spares: usize,
     /// What things cost; `None` when nobody asks.
@@ -258,7 +261,8 @@ impl Plan {
 
     /// Whether anybody may be asked to leave a node.
     pub fn evicts(&self) -> bool {
-        self.rebalance.is_some() || self.changes.iter().any(|change| change.kind.evicts().is_some())
+        let scales = self.autoscaler.as_ref().is_some_and(|params| params.down.evict.is_some());
+        self.rebalance.is_some() || scales || self.changes.iter().any(|change| change.kind.evicts().is_some())
     }
 
     /// Whether something binds a population's sessions to nodes.

@@ -123,6 +123,7 @@ fn plan(nodes: usize, sticky: bool) -> Plan {
         changes: Vec::new(),
         spares: 0,
         rebalance: None,
+        autoscaler: None,
         prices: None,
         limits: Limits::default(),
         hold: Duration::from_secs(5),

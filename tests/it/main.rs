@@ -34,6 +34,7 @@ mod renewals;
 mod replicas;
 mod retries;
 mod rolling;
+mod scaling;
 mod scenarios;
 mod schema;
 mod state;

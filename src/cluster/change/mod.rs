@@ -4,6 +4,8 @@
 //! file here, then its lines below.
 
 mod admin;
+mod bound;
+mod order;
 mod reload;
 mod roll;
 mod scale;
@@ -19,7 +21,9 @@ use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::base::units::Rate;
 use crate::observe::Fact;
-pub use roll::{How, Order, Rolling, Rule, Step};
+pub use bound::Bound;
+pub use order::{Order, Rule};
+pub use roll::{How, Rolling, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
@@ -33,8 +37,8 @@ pub trait Steps: Debug + Send + Sync {
     fn aim(&self) -> Option<&Aim> {
         None
     }
-    /// Whose turn comes first, if it takes turns.
-    fn order(&self) -> Option<&Order> {
+    /// Whose turn comes first, if it takes turns, and the key that says so.
+    fn order(&self) -> Option<(&'static str, &Order)> {
         None
     }
     /// How many nodes it adds to a cluster of `nodes`, at most.
@@ -167,7 +171,7 @@ impl Sim<'_> {
     }
 
     /// A node takes nobody new from now on; those who are there are asked to leave, if there is a rate for that.
-    fn begin_drain(&mut self, now: Instant, node: NodeId, evict: Option<Rate>) {
+    pub(super) fn begin_drain(&mut self, now: Instant, node: NodeId, evict: Option<Rate>) {
         self.set_admin(now, node, Admin::Drain);
         if let Some(rate) = evict {
             self.evict_all(now, node, rate);
@@ -175,7 +179,7 @@ impl Sim<'_> {
     }
 
     /// Whether a drain is over, since nobody is left or its time is up.
-    fn ends_drain(&mut self, now: Instant, node: NodeId, until: Instant) -> bool {
+    pub(super) fn ends_drain(&mut self, now: Instant, node: NodeId, until: Instant) -> bool {
         let is_over = until <= now || self.is_empty(node);
         if is_over {
             self.stop_evicting(node);
@@ -184,7 +188,8 @@ impl Sim<'_> {
     }
 
     /// A node has left for good: its process stops, and the balancer forgets it.
-    fn take_away(&mut self, now: Instant, node: NodeId, cause: Cause) {
+    pub(super) fn take_away(&mut self, now: Instant, node: NodeId, cause: Cause) {
+        self.awaited.retain(|&awaited| awaited != node);
         self.set_admin(now, node, Admin::Removed);
         self.take_down(now, node, cause);
         self.lose_host(now, node, cause);
