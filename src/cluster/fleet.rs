@@ -94,18 +94,15 @@ impl Node {
         self.phase == Phase::Starting && self.lives == self.former + 1
     }
 
-    /// Whether it stands aside with nothing wrong with it: it has never been part of the cluster, or was taken away.
+    /// Whether it has been taken away, and nothing else is wrong with it.
     pub fn is_to_spare(&self) -> bool {
-        let removals = u32::from(!self.is_new());
-        self.phase == Phase::Down && self.kept_down == removals && !self.is_silent() && self.suffers.is_empty()
+        self.phase == Phase::Down && self.kept_down == 1 && !self.is_silent() && self.suffers.is_empty()
     }
 
-    /// It was taken away, and will come back as a new one.
+    /// It has been taken away, and may come back as a new one.
     pub fn renew(&mut self) {
-        if !self.is_new() {
-            self.former = self.lives;
-            self.kept_down -= 1;
-        }
+        self.former = self.lives;
+        self.kept_down -= 1;
     }
 
     /// Whether faults or changes keep its process from running.

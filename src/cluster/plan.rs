@@ -6,7 +6,7 @@ use super::autoscaler;
 use super::balancer;
 use super::balancer::affinity::Affinity;
 use super::balancer::balance::{Member, WHOLE};
-use super::change::Change;
+use super::change::{Budget, Change};
 use super::client::{Layer, Population, Protocol};
 use super::door::{Pace, Waiting};
 use super::farewell::age::MaxAge;
@@ -61,6 +61,8 @@ pub struct Plan {
     pub rebalance: Option<rebalance::Params>,
     /// The controller that adds nodes and takes them away, if there is one.
     pub autoscaler: Option<autoscaler::Params>,
+    /// How many nodes may be disrupted on purpose at a time, if that is bounded.
+    pub disruption_budget: Option<Budget>,
     /// How many of the nodes, the last ones, are not part of the cluster at first.
     pub spares: usize,
     /// What things cost; `None` when nobody asks.

@@ -124,6 +124,7 @@ fn plan(nodes: usize, sticky: bool) -> Plan {
         spares: 0,
         rebalance: None,
         autoscaler: None,
+        disruption_budget: None,
         prices: None,
         limits: Limits::default(),
         hold: Duration::from_secs(5),

@@ -67,7 +67,9 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         populations.extend(reading.population(&name, &clients, shared_affinity, &shared, &mut services));
     }
     reading.check_store_memory(&populations, &services);
-    let (root, (mut nodes, zones, (rebalance, autoscaler)), (balancer, [propagation, check_service])) = (root?, cluster?, balancer?);
+    let (root, (mut nodes, zones, controllers), (balancer, [propagation, check_service])) =
+        (root?, cluster?, balancer?);
+    let (rebalance, autoscaler, disruption_budget) = controllers;
     let spares = add_spares(&mut nodes, &changes, autoscaler.as_ref().map_or(0, |params| params.nodes_max as usize));
     reading.check_addresses(&nodes);
     // By name, so that the order of the text changes nothing.
@@ -87,6 +89,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         changes,
         rebalance,
         autoscaler,
+        disruption_budget,
         spares,
         prices,
         limits: recovery_limits(&slo),
@@ -196,8 +199,7 @@ impl Reading<'_> {
     /// What is not wrong but will surprise.
     fn warn(&mut self, plan: &Plan) {
         let most = plan.autoscaler.as_ref().map_or(0, |params| params.nodes_max as usize).max(plan.desired());
-        let slots: f64 =
-            plan.nodes[..most].iter().map(|node| f64::from(node.spec.concurrency) * node.speed).sum();
+        let slots: f64 = plan.nodes[..most].iter().map(|node| f64::from(node.spec.concurrency) * node.speed).sum();
         let offered: f64 = plan.populations.iter().map(|people| offered(people, plan)).sum();
         if offered >= slots {
             let message = format!("the clients ask for {offered:.1} busy slots, and there are {slots}");

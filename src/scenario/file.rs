@@ -125,6 +125,8 @@ pub struct Cluster {
     pub rebalance: Option<rebalance::Params>,
     /// A controller that adds nodes and takes them away, by load or by the clock; none unless given.
     pub autoscaler: Option<autoscaler::Params>,
+    /// How many nodes may be evicted at a time; any number unless given.
+    pub disruption_budget: Option<change::Budget>,
     /// Groups of nodes by name. Either this or `nodes`.
     pub group: Option<BTreeMap<String, super::nodes::Group>>,
 }

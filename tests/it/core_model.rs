@@ -166,6 +166,10 @@ const CHANGES: Lines = &[
     "scale_in = { nodes = 2, drain_timeout = \"0s\" }",
     "scale_in = { nodes = 1, victim = \"fewest_sessions\", evict = \"30/s\" }",
     "scale_in = { nodes = { share = \"40%\" }, victim = [\"n2\"], drain_timeout = \"200ms\" }",
+    "blue_green = { scale_down_delay = \"500ms\", drain_timeout = \"500ms\" }",
+    "blue_green = { start = \"300ms\", hold = \"400ms\", keeps_bound = false, drain_timeout = \"2s\", evict = \"30/s\" }",
+    "evacuate = { nodes = 2, drain_timeout = \"300ms\", start = \"200ms\", retry = \"100ms\" }",
+    "evacuate = { nodes = { share = \"100%\" }, at_once = 3, drain_timeout = \"0s\", retry = \"300ms\", force_after = \"1s\" }",
     "drain = { nodes = \"fullest\", timeout = \"0s\" }",
     "rolling = { unavailable_max = 2, surge_max = 2, how = \"kill\", restart = \"300ms\", pause = \"200ms\" }",
 ];
@@ -181,6 +185,13 @@ const SCALING: Lines = &[
     "nodes_min = 2\nnodes_max = 4\ntarget.cpu_max = \"90%\"\nsync = \"300ms\"\n\
      schedule = { steps = [{ at = \"0s\", nodes = 2 }, { at = \"900ms\", nodes = 4 }], every = \"2s\" }\n\
      up = { nodes = 1, cooldown = \"500ms\" }\ndown = { window = \"0s\", victim = \"oldest\", drain_timeout = \"0s\" }",
+];
+
+const BUDGETS: Lines = &[
+    "",
+    "[cluster.disruption_budget]\nunavailable_max = 1\n",
+    "[cluster.disruption_budget]\navailable_min = \"60%\"\n",
+    "[cluster.disruption_budget]\nunavailable_max = \"0%\"\n",
 ];
 
 fn pick(from: Lines, draw: &mut Draw) -> &'static str {
@@ -225,6 +236,7 @@ fn mixed(n: u64, people: Lines) -> String {
     if !scaling.is_empty() {
         text += &format!("[cluster.autoscaler]\n{scaling}\n");
     }
+    text += pick(BUDGETS, draw);
     text
 }
 

@@ -235,6 +235,12 @@ const CHANGES: Lines = &[
     "[change.c]\nat = \"4s\"\nscale_in = { nodes = 1, victim = \"newest\", drain_timeout = \"500ms\" }",
     "[change.b]\nat = \"2s\"\nscale_out = { nodes = 2 }\n\
      [change.c]\nat = \"5s\"\nscale_in = { nodes = 1, victim = \"most_sessions\", drain_timeout = \"0s\" }",
+    "[change.c]\nat = \"3s\"\nblue_green = { start = \"200ms\", scale_down_delay = \"1s\", drain_timeout = \"700ms\" }",
+    "[change.c]\nat = \"4s\"\nblue_green = { hold = \"500ms\", keeps_bound = false, scale_down_delay = \"0s\", evict = \"20/s\" }",
+    "[cluster.disruption_budget]\nunavailable_max = \"40%\"\n\
+     [change.c]\nat = \"3s\"\nevacuate = { nodes = { share = \"100%\" }, retry = \"400ms\", drain_timeout = \"600ms\" }",
+    "[cluster.disruption_budget]\navailable_min = 1\n\
+     [change.c]\nat = \"3s\"\nevacuate = { nodes = 1, start = \"1s\", retry = \"500ms\", force_after = \"2s\" }",
     "[cluster.autoscaler]\nnodes_max = 6\ntarget = { cpu_mean = \"60%\", sessions = 9 }\nsync = \"700ms\"\n\
      down = { window = \"1s\", drain_timeout = \"400ms\", victim = \"random\" }",
     "[cluster.autoscaler]\nnodes_max = 4\nstart = \"200ms\"\nsync = \"500ms\"\n\

@@ -248,6 +248,8 @@ pub struct Autoscaler {
     coming: Vec<(NodeId, Instant)>,
     // Nodes that are gone when they are empty, or then.
     leaving: Vec<(NodeId, Instant)>,
+    // Nodes that are gone, and will come back as new ones when nothing is wrong with them any more.
+    resting: Vec<NodeId>,
 }
 
 impl Sim<'_> {
@@ -347,7 +349,7 @@ impl Sim<'_> {
     fn add_nodes(&mut self, now: Instant, params: &Params, count: u32) {
         let mut is_new = false;
         for _ in 0..count {
-            let Some(node) = self.take_spare() else { break };
+            let Some(node) = self.spares.pop_front() else { break };
             self.want(now, node, true);
             self.autoscaler.coming.push((node, now + params.start));
             is_new = true;
@@ -357,21 +359,11 @@ impl Sim<'_> {
         }
     }
 
-    /// A node that may come to the cluster as a new one: one that nobody remembers, if there is one.
-    fn take_spare(&mut self) -> Option<NodeId> {
-        let is_good = |&place: &usize| self.fleet.get(self.spares[place]).is_to_spare();
-        let places: Vec<usize> = (0..self.spares.len()).filter(is_good).collect();
-        let is_forgotten = |place: &&usize| self.bound_to[self.spares[**place].index()] == 0;
-        let place = places.iter().find(is_forgotten).or(places.first())?;
-        let node = self.spares.remove(*place)?;
-        self.fleet.node(node).renew();
-        Some(node)
-    }
-
     fn bring_up(&mut self, now: Instant) {
         let mut coming = std::mem::take(&mut self.autoscaler.coming);
         coming.retain(|&(node, start)| {
-            if start <= now {
+            // Something else may have taken it away before it came.
+            if start <= now && self.is_wanted(node) {
                 self.begin_node(now, node);
             }
             start > now
@@ -408,10 +400,20 @@ impl Sim<'_> {
             let is_over = self.ends_drain(now, node, until);
             if is_over {
                 self.take_away(now, node, Cause::ScaleIn);
-                self.spares.push_back(node);
+                self.autoscaler.resting.push(node);
             }
             !is_over
         });
         self.autoscaler.leaving = leaving;
+        let mut resting = std::mem::take(&mut self.autoscaler.resting);
+        resting.retain(|&node| {
+            let is_to_spare = self.fleet.get(node).is_to_spare();
+            if is_to_spare {
+                self.fleet.node(node).renew();
+                self.spares.push_back(node);
+            }
+            !is_to_spare
+        });
+        self.autoscaler.resting = resting;
     }
 }

@@ -4,7 +4,9 @@
 //! file here, then its lines below.
 
 mod admin;
+mod blue_green;
 mod bound;
+mod evacuate;
 mod order;
 mod reload;
 mod roll;
@@ -22,6 +24,7 @@ use crate::base::time::{Duration, Instant};
 use crate::base::units::Rate;
 use crate::observe::Fact;
 pub use bound::Bound;
+pub use evacuate::Budget;
 pub use order::{Order, Rule};
 pub use roll::{How, Rolling, Step};
 use schemars::JsonSchema;
@@ -48,6 +51,10 @@ pub trait Steps: Debug + Send + Sync {
     /// At which rate it asks those to leave who are on nodes that it drains; they are left alone unless given.
     fn evicts(&self) -> Option<Rate> {
         None
+    }
+    /// Whether it never ends where the disruption budget lets nobody go.
+    fn needs_budget(&self) -> bool {
+        false
     }
     /// What is wrong with the parameters: (key, message, how to mend it).
     fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
@@ -84,6 +91,10 @@ pub struct Written {
     pub scale_out: Option<scale::Out>,
     /// Nodes are taken away for good.
     pub scale_in: Option<scale::In>,
+    /// As many new nodes are started, and everybody new is switched to them.
+    pub blue_green: Option<blue_green::Params>,
+    /// Hosts are emptied, and what ran there starts anew elsewhere.
+    pub evacuate: Option<evacuate::Params>,
     /// Balancers begin anew, knowing nothing; old connections drain through the old processes.
     pub reload: Option<reload::Params>,
 }
@@ -98,6 +109,8 @@ impl Written {
             self.weight.map(steps),
             self.scale_out.map(steps),
             self.scale_in.map(steps),
+            self.blue_green.map(steps),
+            self.evacuate.map(steps),
             self.reload.map(steps),
         ];
         kinds.into_iter().flatten().collect()
@@ -117,6 +130,8 @@ impl Alternatives for Written {
         ("weight", weight::MEANING),
         ("scale_out", scale::OUT),
         ("scale_in", scale::IN),
+        ("blue_green", blue_green::MEANING),
+        ("evacuate", evacuate::MEANING),
         ("reload", reload::MEANING),
     ];
 }

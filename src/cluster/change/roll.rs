@@ -115,6 +115,8 @@ pub struct Rolling {
     waiting: VecDeque<NodeId>,
     /// Nodes whose turn it is.
     pub active: Vec<(NodeId, Step)>,
+    /// Since when an eviction has been refused, and when it is asked for again.
+    pub refused: Option<(Instant, Instant)>,
     /// Balancers whose turn it was.
     pub reloading: Reloading,
 }
@@ -128,6 +130,16 @@ impl Rolling {
     /// Whether it has this node in hand.
     pub fn holds(&self, node: NodeId) -> bool {
         self.active.iter().any(|&(held, _)| held == node)
+    }
+
+    /// Whether some are still to come.
+    pub fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The next of those to come.
+    pub fn next_to_come(&self) -> Option<NodeId> {
+        self.waiting.front().copied()
     }
 
     /// Takes the next of those to come.

@@ -113,11 +113,14 @@ impl Sim<'_> {
         let mut active = std::mem::take(&mut self.rolls[index].active);
         for (node, step) in &mut active {
             if matches!(step, Step::Away(_)) {
-                self.begin_node(now, *node);
+                // Something else may have taken it away before it came.
+                if self.is_wanted(*node) {
+                    self.begin_node(now, *node);
+                }
                 *step = Step::Unseen;
             }
         }
-        if active.iter().all(|&(node, _)| self.is_found_up(node)) {
+        if active.iter().all(|&(node, _)| !self.is_wanted(node) || self.is_found_up(node)) {
             return None;
         }
         self.rolls[index].active = active;
