@@ -11,7 +11,8 @@ use crate::engine::Event;
 pub const TICK: u8 = 0;
 /// A fault begins or ends; then processes are killed for their memory, are started, or listen.
 pub const FAULT: u8 = 1;
-/// A change begins or goes on; then somebody is evicted, and the controller looks whether anybody should be.
+/// A change begins or goes on; then somebody is evicted, the controller looks whether anybody should be, and the
+/// autoscaler whether there are nodes enough.
 pub const CHANGE: u8 = 12;
 /// The view of a balancer changes by itself.
 pub const VIEW: u8 = 13;
@@ -78,6 +79,14 @@ pub const fn rebalance() -> Event {
 
 /// Tells its looks from changes and evictions.
 pub const REBALANCE: u32 = 1 << 27;
+
+/// The autoscaler looks, or goes on with what it has decided.
+pub const fn autoscale() -> Event {
+    Event::new(CHANGE, AUTOSCALE)
+}
+
+/// Tells it from the other controller.
+pub const AUTOSCALE: u32 = REBALANCE + 1;
 
 /// Work of a node.
 pub const fn work(node: NodeId) -> Event {

@@ -43,6 +43,9 @@ pub struct Node {
     // When its process was started last, and how often it was.
     pub(super) launched: Instant,
     pub(super) lives: u32,
+    // How many there were before it came to the cluster, or came back as a new one, and when it came.
+    pub(super) former: u32,
+    pub(super) joined: Instant,
     /// How often its process has begun, modulo 256: connections to an earlier life are worthless.
     pub incarnation: u8,
     /// How many connections that others believe to be open are to an earlier life.
@@ -81,9 +84,25 @@ impl Node {
         self.phase != Phase::Down
     }
 
-    /// Whether its process has never run.
+    /// Whether its process has never run, as far as the cluster that it belongs to is concerned.
     pub fn is_new(&self) -> bool {
-        self.lives == 0
+        self.lives == self.former
+    }
+
+    /// Whether its process runs for the first time, and does not listen yet.
+    pub fn is_coming(&self) -> bool {
+        self.phase == Phase::Starting && self.lives == self.former + 1
+    }
+
+    /// Whether it has been taken away, and nothing else is wrong with it.
+    pub fn is_to_spare(&self) -> bool {
+        self.phase == Phase::Down && self.kept_down == 1 && !self.is_silent() && self.suffers.is_empty()
+    }
+
+    /// It has been taken away, and may come back as a new one.
+    pub fn renew(&mut self) {
+        self.former = self.lives;
+        self.kept_down -= 1;
     }
 
     /// Whether faults or changes keep its process from running.
@@ -123,6 +142,8 @@ impl Fleet {
                 deaths: 0,
                 launched: Instant::START,
                 lives: 0,
+                former: 0,
+                joined: Instant::START,
                 incarnation: 0,
                 stale: 0,
                 held: Vec::new(),

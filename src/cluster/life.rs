@@ -97,7 +97,11 @@ impl Sim<'_> {
         (node.phase, node.lives, node.launched) = (Phase::Starting, nth + 1, now);
         node.incarnation = node.incarnation.wrapping_add(1);
         node.stale = self.linked.count(id) as u32;
-        self.recorder.note(now, Fact::NodeStarted { node: id, again: nth > 0 });
+        let again = nth > node.former;
+        if !again {
+            node.joined = now;
+        }
+        self.recorder.note(now, Fact::NodeStarted { node: id, again });
         self.weigh(now, id);
         let planned = &self.plan.nodes[id.index()];
         let takes = |law: &Sampler| {

@@ -5,6 +5,7 @@
 
 mod asking;
 mod audit;
+pub mod autoscaler;
 pub mod balancer;
 mod binding;
 pub mod change;
@@ -43,6 +44,7 @@ use crate::engine::{Event, Queue, Timer};
 use crate::observe::recorder::{Recording, Setup};
 use crate::observe::window::Traits;
 use crate::observe::{Fact, Recorder};
+use autoscaler::Autoscaler;
 use balancer::instances::{Instances, ProcessId, Setting};
 use balancer::view::active::Verdict;
 use change::Rolling;
@@ -125,6 +127,7 @@ pub struct Sim<'p> {
     awaited: Vec<NodeId>,
     // Nodes that are not part of the cluster yet.
     spares: VecDeque<NodeId>,
+    autoscaler: Autoscaler,
     // By change:
     rolls: Vec<Rolling>,
     // What faults befall.
@@ -196,6 +199,7 @@ impl<'p> Sim<'p> {
             said: vec![Said::default(); plan.nodes.len()],
             awaited: Vec::new(),
             spares: (plan.desired()..plan.nodes.len()).map(|i| NodeId(i as u32)).collect(),
+            autoscaler: Autoscaler::default(),
             rolls: plan.changes.iter().map(|_| Rolling::default()).collect(),
             targets: fate::targets(plan),
             scratch: Vec::new(),
@@ -288,6 +292,7 @@ impl<'p> Sim<'p> {
         }
         self.await_faults();
         self.begin_rebalancing();
+        self.begin_autoscaling();
         for population in (0..self.plan.populations.len() as u16).map(PopulationId) {
             self.install_initial(population);
             self.begin_closed(population);
@@ -315,6 +320,7 @@ impl<'p> Sim<'p> {
             event::FAULT if index & event::LIFE != 0 => self.on_life(now, NodeId(index & !event::LIFE)),
             event::FAULT => self.on_fault(now, index as usize / 2, index % 2 == 1),
             event::VIEW => self.on_view(now, ProcessId(index as u16)),
+            event::CHANGE if index == event::AUTOSCALE => self.on_autoscale(now),
             event::CHANGE if index & event::REBALANCE != 0 => self.on_rebalance(now),
             event::CHANGE if index & event::EVICT != 0 => self.on_turn(now, NodeId(index & !event::EVICT)),
             event::CHANGE => self.on_change(now, index as usize),

@@ -2,10 +2,11 @@
 //!
 //! A plan is immutable and has no seed: all replications of one variant share it.
 
+use super::autoscaler;
 use super::balancer;
 use super::balancer::affinity::Affinity;
 use super::balancer::balance::{Member, WHOLE};
-use super::change::Change;
+use super::change::{Budget, Change};
 use super::client::{Layer, Population, Protocol};
 use super::door::{Pace, Waiting};
 use super::farewell::age::MaxAge;
@@ -58,6 +59,10 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// The controller that makes the nodes even again, if there is one.
     pub rebalance: Option<rebalance::Params>,
+    /// The controller that adds nodes and takes them away, if there is one.
+    pub autoscaler: Option<autoscaler::Params>,
+    /// How many nodes may be disrupted on purpose at a time, if that is bounded.
+    pub disruption_budget: Option<Budget>,
     /// How many of the nodes, the last ones, are not part of the cluster at first.
     pub spares: usize,
     /// What things cost; `None` when nobody asks.
@@ -258,7 +263,8 @@ impl Plan {
 
     /// Whether anybody may be asked to leave a node.
     pub fn evicts(&self) -> bool {
-        self.rebalance.is_some() || self.changes.iter().any(|change| change.kind.evicts().is_some())
+        let scales = self.autoscaler.as_ref().is_some_and(|params| params.down.evict.is_some());
+        self.rebalance.is_some() || scales || self.changes.iter().any(|change| change.kind.evicts().is_some())
     }
 
     /// Whether something binds a population's sessions to nodes.

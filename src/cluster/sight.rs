@@ -66,16 +66,24 @@ impl Sim<'_> {
         if self.plan.balancer.health.check == Check::None && !self.fleet.is_up(node) {
             self.awaited.push(node);
         } else {
-            self.tell_balancers(now, node, Word::Joined);
+            self.enlist(now, node);
         }
         self.begin_checks(now, node);
+    }
+
+    /// Balancers hear that a node belongs to the cluster, though they may have been told before that it does no more.
+    fn enlist(&mut self, now: Instant, node: NodeId) {
+        self.tell_balancers(now, node, Word::Joined);
+        if self.said[node.index()].admin == Admin::Removed {
+            self.set_admin(now, node, Admin::Ready);
+        }
     }
 
     /// A node listens.
     pub(super) fn announce_listening(&mut self, now: Instant, node: NodeId) {
         if let Some(place) = self.awaited.iter().position(|&awaited| awaited == node) {
             self.awaited.swap_remove(place);
-            self.tell_balancers(now, node, Word::Joined);
+            self.enlist(now, node);
         }
     }
 

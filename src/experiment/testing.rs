@@ -124,6 +124,8 @@ fn plan(nodes: usize, sticky: bool) -> Plan {
         changes: Vec::new(),
         spares: 0,
         rebalance: None,
+        autoscaler: None,
+        disruption_budget: None,
         prices: None,
         limits: Limits::default(),
         hold: Duration::from_secs(5),

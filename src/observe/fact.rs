@@ -102,6 +102,8 @@ pub enum Fact {
     OutOfMemory { node: NodeId },
     /// A node belongs to the cluster from now on, or no longer; all do at first.
     Wanted { node: NodeId, wanted: bool },
+    /// Somebody has decided that the cluster should have more nodes, or fewer.
+    Scaled { out: bool },
     /// A change is complete.
     Completed { index: u16 },
     /// A fault struck so many nodes at once.

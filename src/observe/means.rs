@@ -19,6 +19,8 @@ pub struct Means {
     restarts: u64,
     oom_kills: Option<u64>,
     failures: Failures,
+    wanted: f64,
+    scalings: [u64; 2],
     spreads: [SpreadMeans; LOADS],
     // A sum, and the longest line.
     lines: Option<LineFigures>,
@@ -60,6 +62,8 @@ impl Means {
         self.restarts += tick.restarts;
         self.oom_kills = tick.oom_kills.map(|kills| self.oom_kills.unwrap_or(0) + kills);
         self.failures += tick.failures;
+        self.wanted += tick.wanted_mean;
+        self.scalings.iter_mut().zip(tick.scalings).for_each(|(sum, of_tick)| *sum += of_tick);
         for (means, spread) in self.spreads.iter_mut().zip(tick.spreads) {
             if let Some(measured) = spread.mean {
                 let measures = [measured.peak_to_mean, measured.cv, measured.jain, measured.peak_to_fair];
@@ -95,6 +99,8 @@ impl Means {
             restarts: self.restarts,
             oom_kills: self.oom_kills,
             failures: self.failures,
+            wanted_mean: self.wanted / self.ticks,
+            scalings: self.scalings,
             spreads: std::array::from_fn(spread),
             lines: self.lines.map(|sums| LineFigures { mean: sums.mean / self.ticks, ..sums }),
             rebuilders: self.rebuilders.map(|sums| self.mean_of_services(sums)),

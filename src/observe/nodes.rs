@@ -91,6 +91,8 @@ struct NodeGauges {
     // Whether it belongs to the cluster.
     wanted: bool,
     loads: [Gauge; LOADS],
+    // How long its slots were busy in the ticks that are over, summed (ns).
+    busy: u128,
     run: Carried,
     incident: Carried,
 }
@@ -166,7 +168,7 @@ impl AddAssign for Failures {
 pub struct NodeBooks {
     nodes: Vec<NodeGauges>,
     // Nodes that belong to the cluster, and nodes that are paid for.
-    desired: usize,
+    desired: Gauge,
     paid: Gauge,
     // Whether sessions are bound to nodes at all, and whether memory is modelled.
     binds: bool,
@@ -189,6 +191,8 @@ pub struct NodeBooks {
     // Within the tick.
     restarts: u64,
     oom_kills: u64,
+    // Decisions to have more nodes, and fewer.
+    scalings: [u64; 2],
     /// What faults have struck.
     pub failures: Failures,
     run: Means,
@@ -209,6 +213,7 @@ impl NodeBooks {
             drains: false,
             wanted: true,
             loads: [Gauge::default(); LOADS],
+            busy: 0,
             run: Carried::default(),
             incident: Carried::default(),
         };
@@ -218,7 +223,7 @@ impl NodeBooks {
         let times = |services: &[Option<u32>]| (!services.is_empty()).then(Box::default);
         NodeBooks {
             nodes: nodes.iter().map(gauges).collect(),
-            desired: nodes.len(),
+            desired: paid,
             paid,
             binds: setup.populations.iter().any(|traits| traits.binds),
             weighs: nodes.iter().any(|node| node.weighs),
@@ -232,6 +237,7 @@ impl NodeBooks {
             store_memory: setup.limits_stores.then(Gauge::default),
             restarts: 0,
             oom_kills: 0,
+            scalings: [0; 2],
             failures: Failures { nodes: 0, stores: setup.has_stores.then_some(0) },
             run: Means::default(),
             incident: Means::default(),
@@ -277,8 +283,20 @@ impl NodeBooks {
     /// A node belongs to the cluster from now on, or no longer.
     pub fn set_wanted(&mut self, node: NodeId, wanted: bool, left: Duration) {
         let was = self.nodes[node.index()].wanted;
-        self.desired = self.desired + usize::from(wanted) - usize::from(was);
+        self.desired.change(i64::from(wanted) - i64::from(was), left);
         self.alter(node, left, |node| node.wanted = wanted);
+    }
+
+    /// Somebody has decided that there should be more nodes, or fewer.
+    pub fn count_scaling(&mut self, out: bool) {
+        let [outs, ins] = &mut self.scalings;
+        *(if out { outs } else { ins }) += 1;
+    }
+
+    /// How long the slots of a node have been busy so far, summed over its slots, with `left` of the tick to go (ns).
+    pub fn busy_so_far(&self, node: NodeId, left: Duration) -> u128 {
+        let node = &self.nodes[node.index()];
+        node.busy + node.loads[Load::Busy as usize].so_far(left)
     }
 
     /// A process is killed for its memory.
@@ -321,7 +339,9 @@ impl NodeBooks {
         let mut loads: [Vec<f64>; LOADS] = Default::default();
         let (mut utilisations, mut memory_ratio_max) = (Vec::new(), None);
         for (index, node) in self.nodes.iter_mut().enumerate() {
-            let averages = node.loads.each_mut().map(|load| load.turn(length) as f64 / span);
+            let areas = node.loads.each_mut().map(|load| load.turn(length));
+            node.busy += areas[Load::Busy as usize] as u128;
+            let averages = areas.map(|area| area as f64 / span);
             let Known { slots, share, weighs, memory_max } = node.known;
             let utilisation = averages[Load::Busy as usize] / f64::from(slots);
             let memory = averages[Load::Memory as usize];
@@ -352,6 +372,8 @@ impl NodeBooks {
             restarts: std::mem::take(&mut self.restarts),
             oom_kills: self.weighs.then_some(std::mem::take(&mut self.oom_kills)),
             failures: self.failures.turn(),
+            wanted_mean: self.desired.turn(length) as f64 / span,
+            scalings: std::mem::take(&mut self.scalings),
             spreads,
             lines: self.lines.turn(length),
             rebuilders: self.rebuilders.turn(length),
@@ -373,7 +395,7 @@ impl NodeBooks {
 
     fn spreads(&self, loads: &[Vec<f64>; LOADS]) -> [Spread; LOADS] {
         let mut spreads = loads.each_ref().map(|load| {
-            let mean = imbalance(load, self.desired);
+            let mean = imbalance(load, self.desired.value as usize);
             Spread { mean, peak_to_fair_max: mean.map(|m| m.peak_to_fair), gini: None }
         });
         if !self.binds {

@@ -20,7 +20,7 @@ use super::trace::{Trace, Tracer};
 use super::window::{ClusterFigures, Traits, Window};
 use crate::base::cause::{Cause, Harm};
 use crate::base::draw::mix;
-use crate::base::id::{PopulationId, SessionId};
+use crate::base::id::{NodeId, PopulationId, SessionId};
 use crate::base::time::{Duration, Instant};
 pub use setup::Setup;
 
@@ -201,10 +201,22 @@ impl Recorder {
             }
             Fact::OutOfMemory { .. } => self.nodes.count_oom_kill(),
             Fact::Wanted { node, wanted } => self.nodes.set_wanted(node, wanted, left),
+            Fact::Scaled { out } => self.nodes.count_scaling(out),
             Fact::NodesFail { nodes } => self.nodes.failures.nodes += u64::from(nodes),
             Fact::StoreFails => self.nodes.failures.store(),
             of_state => self.note_of_state(left, of_state),
         }
+    }
+
+    /// How long the slots of a node have been busy so far, summed over its slots (ns): what its host's meter shows.
+    pub fn busy_so_far(&self, now: Instant, node: NodeId) -> u128 {
+        self.nodes.busy_so_far(node, self.tick_end.since(now))
+    }
+
+    /// Attempts so far, of all populations.
+    pub fn attempts_so_far(&self) -> u64 {
+        let (_, each) = self.books.split_last().expect("the books of all are always there");
+        each.iter().map(|books| books.totals[Counter::Attempts]).sum()
     }
 
     #[inline]

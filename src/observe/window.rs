@@ -108,6 +108,10 @@ pub struct ClusterFigures {
     pub oom_kills: Option<u64>,
     /// What faults have struck.
     pub failures: Failures,
+    /// Nodes that the cluster should have, time average.
+    pub wanted_mean: f64,
+    /// Decisions to have more nodes, and decisions to have fewer.
+    pub scalings: [u64; 2],
     /// How uneven each load was, by `Load`; in longer windows the mean over the ticks. Empty for sessions where
     /// nothing binds, and for memory where none is modelled.
     pub spreads: [Spread; LOADS],

@@ -67,8 +67,10 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         populations.extend(reading.population(&name, &clients, shared_affinity, &shared, &mut services));
     }
     reading.check_store_memory(&populations, &services);
-    let (root, (mut nodes, zones, rebalance), (balancer, [propagation, check_service])) = (root?, cluster?, balancer?);
-    let spares = add_spares(&mut nodes, &changes);
+    let (root, (mut nodes, zones, controllers), (balancer, [propagation, check_service])) =
+        (root?, cluster?, balancer?);
+    let (rebalance, autoscaler, disruption_budget) = controllers;
+    let spares = add_spares(&mut nodes, &changes, autoscaler.as_ref().map_or(0, |params| params.nodes_max as usize));
     reading.check_addresses(&nodes);
     // By name, so that the order of the text changes nothing.
     populations.sort_by(|a, b| a.name.cmp(&b.name));
@@ -86,6 +88,8 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         faults,
         changes,
         rebalance,
+        autoscaler,
+        disruption_budget,
         spares,
         prices,
         limits: recovery_limits(&slo),
@@ -194,8 +198,8 @@ impl Reading<'_> {
 
     /// What is not wrong but will surprise.
     fn warn(&mut self, plan: &Plan) {
-        let slots: f64 =
-            plan.nodes[..plan.desired()].iter().map(|node| f64::from(node.spec.concurrency) * node.speed).sum();
+        let most = plan.autoscaler.as_ref().map_or(0, |params| params.nodes_max as usize).max(plan.desired());
+        let slots: f64 = plan.nodes[..most].iter().map(|node| f64::from(node.spec.concurrency) * node.speed).sum();
         let offered: f64 = plan.populations.iter().map(|people| offered(people, plan)).sum();
         if offered >= slots {
             let message = format!("the clients ask for {offered:.1} busy slots, and there are {slots}");

@@ -12,10 +12,10 @@ use crate::cluster::fate::aim::{Aim, Part};
 use crate::cluster::fate::{Fault, Written};
 use crate::cluster::plan::Node;
 
-/// Adds the nodes that changes will bring, alike to the last one; returns how many.
-pub(super) fn add_spares(nodes: &mut Vec<Node>, changes: &[Change]) -> usize {
+/// Adds the nodes that changes will bring, and so many more, alike to the last one; returns how many.
+pub(super) fn add_spares(nodes: &mut Vec<Node>, changes: &[Change], more: usize) -> usize {
     let at_first = nodes.len();
-    let spares: usize = changes.iter().map(|change| change.kind.spares(at_first)).sum();
+    let spares = changes.iter().map(|change| change.kind.spares(at_first)).sum::<usize>() + more;
     let Some(last) = nodes.last().cloned() else { return 0 };
     // No two nodes have one name: it is the place on the ring.
     let taken = |name: &str| nodes.iter().any(|node| node.group.as_deref() == Some(name));
@@ -176,8 +176,8 @@ impl Reading<'_> {
             for (key, message, mend) in kind.faults() {
                 self.wrong(&["change", &name, kind.name(), key], format!("change.{name}: {message}"), mend);
             }
-            if let (Some((nodes, zones)), Some(order)) = (nodes, kind.order()) {
-                self.check_order(&name, order, nodes, zones);
+            if let (Some((nodes, zones)), Some((key, order))) = (nodes, kind.order()) {
+                self.check_order(&["change", &name, kind.name(), key], order, nodes, zones);
             }
             changes.push(Change { name, at, kind });
         }
@@ -186,18 +186,18 @@ impl Reading<'_> {
     }
 
     /// The nodes whose turn comes first must exist, and come once.
-    fn check_order(&mut self, name: &str, order: &Order, nodes: &[Node], zones: &[String]) {
+    pub(super) fn check_order(&mut self, path: &[&str], order: &Order, nodes: &[Node], zones: &[String]) {
         let Order::Names(names) = order else { return };
-        let path = ["change", name, "rolling", "order"];
+        let place = &path[..2].join(".");
         if names.is_empty() {
-            let message = format!("change.{name}: this order names no node");
-            return self.wrong(&path, message, "name those that come first, or leave it out for n1, n2, n3 …");
+            let message = format!("{place}: this order names no node");
+            return self.wrong(path, message, "name those that come first, or leave it out for n1, n2, n3 …");
         }
         if let Some(twice) = names.iter().enumerate().find(|(i, node)| names[..*i].contains(node)) {
-            let message = format!("change.{name}: `{}` has two turns", twice.1);
-            self.wrong(&path, message, "name each node once; those that are not named follow");
+            let message = format!("{place}: `{}` has two turns", twice.1);
+            self.wrong(path, message, "name each node once; those that are not named follow");
         }
-        self.check_aim(&path, &Aim::Names(names.clone()), nodes, zones);
+        self.check_aim(path, &Aim::Names(names.clone()), nodes, zones);
     }
 
     pub(super) fn check_changes(&mut self, root: &Root, changes: &[Change]) {

@@ -7,6 +7,7 @@ use crate::base::choice::Choice;
 use crate::base::dist::Law;
 use crate::base::time::Duration;
 use crate::base::units::{Number, Rate, Share};
+use crate::cluster::autoscaler;
 use crate::cluster::balancer;
 use crate::cluster::balancer::affinity::Affinity;
 use crate::cluster::client::allowance::Limit;
@@ -122,6 +123,10 @@ pub struct Cluster {
     pub node: Node,
     /// A controller that asks those who are too many on a node to leave; none unless given.
     pub rebalance: Option<rebalance::Params>,
+    /// A controller that adds nodes and takes them away, by load or by the clock; none unless given.
+    pub autoscaler: Option<autoscaler::Params>,
+    /// How many nodes may be evicted at a time; any number unless given.
+    pub disruption_budget: Option<change::Budget>,
     /// Groups of nodes by name. Either this or `nodes`.
     pub group: Option<BTreeMap<String, super::nodes::Group>>,
 }

@@ -23,6 +23,32 @@ impl Reading<'_> {
             self.warn_of_unseen_cookies(plan);
         }
         self.warn_of_idle_farewells(plan);
+        self.warn_of_idle_scaling(plan);
+    }
+
+    fn warn_of_idle_scaling(&mut self, plan: &Plan) {
+        let counts = plan.autoscaler.as_ref().is_some_and(|params| params.target.sessions.is_some());
+        if counts && !plan.populations.iter().any(|people| plan.binds(people)) {
+            let message = "cluster.autoscaler sees no sessions: nothing binds them to nodes";
+            let hint = "write another target, such as cpu_mean or requests, or add balancer.affinity = \"cookie\"";
+            self.warning(&["cluster", "autoscaler", "target", "sessions"], message, hint);
+        }
+        let Some(budget) = &plan.disruption_budget else { return };
+        let stuck = plan.changes.iter().find(|change| change.kind.needs_budget());
+        match stuck {
+            Some(change) if budget.needed(plan.desired()) >= plan.desired() => {
+                let message = format!("change.{} never ends: the disruption budget lets no node go", change.name);
+                let hint =
+                    "allow one to be away: cluster.disruption_budget = { unavailable_max = 1 }, or add force_after";
+                self.warning(&["change", &change.name, change.kind.name()], message, hint);
+            }
+            None if !plan.changes.iter().any(|change| change.kind.name() == "evacuate") => {
+                let message = "cluster.disruption_budget has no effect: nothing is evicted";
+                let hint = "it bounds `evacuate`; a rolling change has unavailable_max of its own";
+                self.warning(&["cluster", "disruption_budget"], message, hint);
+            }
+            _ => {}
+        }
     }
 
     fn warn_of_idle_retry_after(&mut self, plan: &Plan) {

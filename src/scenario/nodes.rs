@@ -21,6 +21,8 @@ use super::file;
 use super::{Choices, Node as Written, Table, load, read_node, set_path};
 use crate::base::dist::Law;
 use crate::base::time::Duration;
+use crate::cluster::autoscaler;
+use crate::cluster::change::Budget;
 use crate::cluster::door::{Pace, Waiting};
 use crate::cluster::farewell::age::MaxAge;
 use crate::cluster::farewell::rebalance;
@@ -105,8 +107,11 @@ impl JsonSchema for Group {
     }
 }
 
-/// The nodes, the names of the zones that they are in, and the controller over them.
-type Cluster = (Vec<Node>, Vec<String>, Option<rebalance::Params>);
+/// What is over the nodes: who makes them even, who adds some and takes some away, what bounds evictions.
+type Controllers = (Option<rebalance::Params>, Option<autoscaler::Params>, Option<Budget>);
+
+/// The nodes, the names of the zones that they are in, and what is over them.
+type Cluster = (Vec<Node>, Vec<String>, Controllers);
 
 impl Reading<'_> {
     /// What `[cluster]` says.
@@ -116,8 +121,19 @@ impl Reading<'_> {
         for (key, message, mend) in cluster.rebalance.iter().flat_map(rebalance::Params::faults) {
             self.wrong(&["cluster", "rebalance", key], format!("cluster.rebalance: {message}"), mend);
         }
+        for (key, message, mend) in cluster.disruption_budget.iter().flat_map(Budget::faults) {
+            let path = ["cluster", "disruption_budget", key];
+            self.wrong(&path, format!("cluster.disruption_budget: {message}"), mend);
+        }
+        for (key, message, mend) in cluster.autoscaler.iter().flat_map(autoscaler::Params::faults) {
+            let path: Vec<&str> = ["cluster", "autoscaler"].into_iter().chain(key).collect();
+            self.wrong(&path, format!("cluster.autoscaler: {message}"), mend);
+        }
         let (nodes, zones) = self.machines(written, &cluster)?;
-        Some((nodes, zones, cluster.rebalance))
+        if let Some(params) = &cluster.autoscaler {
+            self.check_order(&["cluster", "autoscaler", "down", "victim"], &params.down.victim, &nodes, &zones);
+        }
+        Some((nodes, zones, (cluster.rebalance, cluster.autoscaler, cluster.disruption_budget)))
     }
 
     /// The nodes, and the names of the zones that they are in.

@@ -164,8 +164,34 @@ const CHANGES: Lines = &[
     "reload = { times = 20, every = \"300ms\", pause = \"100ms\", hard_stop_after = \"1100ms\" }",
     "reload = { state_file = true }",
     "scale_in = { nodes = 2, drain_timeout = \"0s\" }",
+    "scale_in = { nodes = 1, victim = \"fewest_sessions\", evict = \"30/s\" }",
+    "scale_in = { nodes = { share = \"40%\" }, victim = [\"n2\"], drain_timeout = \"200ms\" }",
+    "blue_green = { scale_down_delay = \"500ms\", drain_timeout = \"500ms\" }",
+    "blue_green = { start = \"300ms\", hold = \"400ms\", keeps_bound = false, drain_timeout = \"2s\", evict = \"30/s\" }",
+    "evacuate = { nodes = 2, drain_timeout = \"300ms\", start = \"200ms\", retry = \"100ms\" }",
+    "evacuate = { nodes = { share = \"100%\" }, at_once = 3, drain_timeout = \"0s\", retry = \"300ms\", force_after = \"1s\" }",
     "drain = { nodes = \"fullest\", timeout = \"0s\" }",
     "rolling = { unavailable_max = 2, surge_max = 2, how = \"kill\", restart = \"300ms\", pause = \"200ms\" }",
+];
+
+const SCALING: Lines = &[
+    "",
+    "",
+    "",
+    "nodes_max = 7\ntarget = { cpu_mean = \"70%\", requests = \"15/s\" }\nsync = \"500ms\"\nstart = \"300ms\"\n\
+     down = { window = \"1s\", drain_timeout = \"300ms\" }",
+    "nodes_max = 5\ntarget.sessions = 6\nsync = \"400ms\"\n\
+     down = { window = \"0s\", nodes = 1, victim = \"most_sessions\", evict = \"20/s\", drain_timeout = \"1s\" }",
+    "nodes_min = 2\nnodes_max = 4\ntarget.cpu_max = \"90%\"\nsync = \"300ms\"\n\
+     schedule = { steps = [{ at = \"0s\", nodes = 2 }, { at = \"900ms\", nodes = 4 }], every = \"2s\" }\n\
+     up = { nodes = 1, cooldown = \"500ms\" }\ndown = { window = \"0s\", victim = \"oldest\", drain_timeout = \"0s\" }",
+];
+
+const BUDGETS: Lines = &[
+    "",
+    "[cluster.disruption_budget]\nunavailable_max = 1\n",
+    "[cluster.disruption_budget]\navailable_min = \"60%\"\n",
+    "[cluster.disruption_budget]\nunavailable_max = \"0%\"\n",
 ];
 
 fn pick(from: Lines, draw: &mut Draw) -> &'static str {
@@ -206,6 +232,11 @@ fn mixed(n: u64, people: Lines) -> String {
         let at = draw.random_range(1..6);
         text += &format!("[change.c{change}]\nat = \"{at}s\"\n{}\n", pick(CHANGES, draw));
     }
+    let scaling = pick(SCALING, draw);
+    if !scaling.is_empty() {
+        text += &format!("[cluster.autoscaler]\n{scaling}\n");
+    }
+    text += pick(BUDGETS, draw);
     text
 }
 

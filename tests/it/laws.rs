@@ -227,6 +227,29 @@ const MEMORY: Lines = &[
     "memory = { limit = \"100KiB\", per_session = \"9KiB\", per_request = \"20KiB\" }\nrestart = { base = \"400ms\", reset = \"2s\" }",
     "memory = { limit = \"64KiB\", per_request = \"16KiB\" }\nrestart = { first = \"300ms\" }",
 ];
+/// More nodes and fewer, by hand, by load and by the clock.
+const CHANGES: Lines = &[
+    "",
+    "",
+    "",
+    "[change.c]\nat = \"4s\"\nscale_in = { nodes = 1, victim = \"newest\", drain_timeout = \"500ms\" }",
+    "[change.b]\nat = \"2s\"\nscale_out = { nodes = 2 }\n\
+     [change.c]\nat = \"5s\"\nscale_in = { nodes = 1, victim = \"most_sessions\", drain_timeout = \"0s\" }",
+    "[change.c]\nat = \"3s\"\nblue_green = { start = \"200ms\", scale_down_delay = \"1s\", drain_timeout = \"700ms\" }",
+    "[change.c]\nat = \"4s\"\nblue_green = { hold = \"500ms\", keeps_bound = false, scale_down_delay = \"0s\", evict = \"20/s\" }",
+    "[cluster.disruption_budget]\nunavailable_max = \"40%\"\n\
+     [change.c]\nat = \"3s\"\nevacuate = { nodes = { share = \"100%\" }, retry = \"400ms\", drain_timeout = \"600ms\" }",
+    "[cluster.disruption_budget]\navailable_min = 1\n\
+     [change.c]\nat = \"3s\"\nevacuate = { nodes = 1, start = \"1s\", retry = \"500ms\", force_after = \"2s\" }",
+    "[cluster.autoscaler]\nnodes_max = 6\ntarget = { cpu_mean = \"60%\", sessions = 9 }\nsync = \"700ms\"\n\
+     down = { window = \"1s\", drain_timeout = \"400ms\", victim = \"random\" }",
+    "[cluster.autoscaler]\nnodes_max = 4\nstart = \"200ms\"\nsync = \"500ms\"\n\
+     schedule = { steps = [{ at = \"0s\", nodes = 4 }, { at = \"1500ms\", nodes = 1 }], every = \"3s\" }\n\
+     down = { window = \"0s\", drain_timeout = \"0s\", victim = \"oldest\" }",
+    "[cluster.autoscaler]\nnodes_max = 5\nsync = \"300ms\"\ntarget = { cpu_max = \"50%\", requests = \"20/s\" }\n\
+     up = { nodes = 1, window = \"600ms\" }\n\
+     down = { window = \"600ms\", evict = \"10/s\", drain_timeout = \"2s\", victim = \"fewest_sessions\" }",
+];
 const FAULT_AT: Lines = &["0s", "2s", "4500ms", "7s"];
 const LASTS: Lines = &["", ", lasts = \"1500ms\"", ", lasts = \"4s\""];
 
@@ -241,14 +264,15 @@ struct Scene {
     limits: String,
     state: String,
     faults: String,
+    changes: String,
 }
 
 impl Scene {
     fn text(&self) -> String {
-        let Scene { nodes, node, balance, balancer, limits, state, faults, .. } = self;
+        let Scene { nodes, node, balance, balancer, limits, state, faults, changes, .. } = self;
         let mut text = format!(
             "duration = \"12s\"\nwarmup = \"3s\"\ntick = \"500ms\"\nrecovery_hold = \"1s\"\n[cluster]\nnodes = {nodes}\n\
-             [cluster.node]\n{node}\n[balancer]\n{balance}\n{balancer}\n{limits}\n{state}\n{faults}"
+             [cluster.node]\n{node}\n[balancer]\n{balance}\n{balancer}\n{limits}\n{state}\n{faults}\n{changes}\n"
         );
         for (n, clients) in self.clients.iter().enumerate() {
             text.push_str(&format!("[clients.p{n}]\n{clients}\n"));
@@ -273,8 +297,9 @@ fn scenes() -> impl Strategy<Value = Scene> {
     let faults = prop::collection::vec((select(FAULT_AT), 1u32..3, any::<bool>(), select(LASTS)), 0..4);
     let clients = prop::collection::vec(clients(), 1..4);
     let state = (select(STATE), select(LOGIN)).prop_map(|(state, login)| format!("{state}\n{login}"));
-    (1u32..6, node, clients, select(BALANCE), balancer, state, faults, select(RELOADS)).prop_map(
-        |(nodes, node, clients, balance, (balancer, limits), state, faults, reload)| {
+    let changes = (select(RELOADS), select(CHANGES));
+    (1u32..6, node, clients, select(BALANCE), balancer, state, faults, changes).prop_map(
+        |(nodes, node, clients, balance, (balancer, limits), state, faults, (reload, changes))| {
             let fault = |(n, (at, hit, named, lasts)): (usize, (&str, u32, bool, &str))| {
                 let hit = hit.min(nodes);
                 let aim = if named { format!("[\"n{hit}\"]") } else { hit.to_string() };
@@ -282,7 +307,8 @@ fn scenes() -> impl Strategy<Value = Scene> {
             };
             let faults = faults.into_iter().enumerate().map(fault).chain([format!("{reload}\n")]).collect();
             let (balance, limits) = (balance.to_owned(), limits.to_owned());
-            Scene { nodes, node, clients, balance, balancer, limits, state, faults }
+            let changes = changes.to_owned();
+            Scene { nodes, node, clients, balance, balancer, limits, state, faults, changes }
         },
     )
 }
@@ -339,10 +365,10 @@ proptest! {
             let login = cluster.rebuilders.expect("there is a rebuild service");
             prop_assert!((0.0..=1.0).contains(&login.utilisation), "{login:?}\n{text}");
             prop_assert!((0.0..=login.waiting_max).contains(&login.waiting_mean), "{login:?}\n{text}");
-            prop_assert!((0.0..=f64::from(scene.nodes)).contains(&cluster.ready_mean), "{cluster:?}\n{text}");
+            prop_assert!((0.0..=plan.nodes.len() as f64).contains(&cluster.ready_mean), "{cluster:?}\n{text}");
         }
         let last = recording.ticks.last().unwrap();
-        let nodes = &recording.nodes[recording.nodes.len() - scene.nodes as usize..];
+        let nodes = &recording.nodes[recording.nodes.len() - plan.nodes.len()..];
         let bound: f64 = nodes.iter().map(|node| node.sessions).sum();
         prop_assert!(bound <= last.totals.live_time as f64 / 5e8 + 1e-6, "{bound} bound, more than live\n{text}");
         prop_assert!(nodes.iter().all(|node| node.sessions >= 0.0 && node.in_flight >= 0.0), "{nodes:?}\n{text}");
@@ -380,7 +406,7 @@ proptest! {
         let faults = scene.faults.replace("nodes = 2", "nodes = 1").replace("n2", "n1");
         // With lines they differ: whom a hash names stands in the node's line and not in the common one.
         let limits = if scene.limits.contains("none") { scene.limits } else { String::new() };
-        let scene = Scene { nodes: 1, faults, limits, ..scene };
+        let scene = Scene { nodes: 1, faults, limits, changes: String::new(), ..scene };
         let results: Vec<Recording> = Algorithm::NAMES
             .iter()
             .map(|(name, _)| Scene { balance: format!("balance = \"{name}\""), ..scene.clone() })

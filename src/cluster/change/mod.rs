@@ -4,6 +4,10 @@
 //! file here, then its lines below.
 
 mod admin;
+mod blue_green;
+mod bound;
+mod evacuate;
+mod order;
 mod reload;
 mod roll;
 mod scale;
@@ -19,7 +23,10 @@ use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::base::units::Rate;
 use crate::observe::Fact;
-pub use roll::{How, Order, Rolling, Rule, Step};
+pub use bound::Bound;
+pub use evacuate::Budget;
+pub use order::{Order, Rule};
+pub use roll::{How, Rolling, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
@@ -33,8 +40,8 @@ pub trait Steps: Debug + Send + Sync {
     fn aim(&self) -> Option<&Aim> {
         None
     }
-    /// Whose turn comes first, if it takes turns.
-    fn order(&self) -> Option<&Order> {
+    /// Whose turn comes first, if it takes turns, and the key that says so.
+    fn order(&self) -> Option<(&'static str, &Order)> {
         None
     }
     /// How many nodes it adds to a cluster of `nodes`, at most.
@@ -44,6 +51,10 @@ pub trait Steps: Debug + Send + Sync {
     /// At which rate it asks those to leave who are on nodes that it drains; they are left alone unless given.
     fn evicts(&self) -> Option<Rate> {
         None
+    }
+    /// Whether it never ends where the disruption budget lets nobody go.
+    fn needs_budget(&self) -> bool {
+        false
     }
     /// What is wrong with the parameters: (key, message, how to mend it).
     fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
@@ -80,6 +91,10 @@ pub struct Written {
     pub scale_out: Option<scale::Out>,
     /// Nodes are taken away for good.
     pub scale_in: Option<scale::In>,
+    /// As many new nodes are started, and everybody new is switched to them.
+    pub blue_green: Option<blue_green::Params>,
+    /// Hosts are emptied, and what ran there starts anew elsewhere.
+    pub evacuate: Option<evacuate::Params>,
     /// Balancers begin anew, knowing nothing; old connections drain through the old processes.
     pub reload: Option<reload::Params>,
 }
@@ -94,6 +109,8 @@ impl Written {
             self.weight.map(steps),
             self.scale_out.map(steps),
             self.scale_in.map(steps),
+            self.blue_green.map(steps),
+            self.evacuate.map(steps),
             self.reload.map(steps),
         ];
         kinds.into_iter().flatten().collect()
@@ -113,6 +130,8 @@ impl Alternatives for Written {
         ("weight", weight::MEANING),
         ("scale_out", scale::OUT),
         ("scale_in", scale::IN),
+        ("blue_green", blue_green::MEANING),
+        ("evacuate", evacuate::MEANING),
         ("reload", reload::MEANING),
     ];
 }
@@ -167,7 +186,7 @@ impl Sim<'_> {
     }
 
     /// A node takes nobody new from now on; those who are there are asked to leave, if there is a rate for that.
-    fn begin_drain(&mut self, now: Instant, node: NodeId, evict: Option<Rate>) {
+    pub(super) fn begin_drain(&mut self, now: Instant, node: NodeId, evict: Option<Rate>) {
         self.set_admin(now, node, Admin::Drain);
         if let Some(rate) = evict {
             self.evict_all(now, node, rate);
@@ -175,7 +194,7 @@ impl Sim<'_> {
     }
 
     /// Whether a drain is over, since nobody is left or its time is up.
-    fn ends_drain(&mut self, now: Instant, node: NodeId, until: Instant) -> bool {
+    pub(super) fn ends_drain(&mut self, now: Instant, node: NodeId, until: Instant) -> bool {
         let is_over = until <= now || self.is_empty(node);
         if is_over {
             self.stop_evicting(node);
@@ -184,7 +203,8 @@ impl Sim<'_> {
     }
 
     /// A node has left for good: its process stops, and the balancer forgets it.
-    fn take_away(&mut self, now: Instant, node: NodeId, cause: Cause) {
+    pub(super) fn take_away(&mut self, now: Instant, node: NodeId, cause: Cause) {
+        self.awaited.retain(|&awaited| awaited != node);
         self.set_admin(now, node, Admin::Removed);
         self.take_down(now, node, cause);
         self.lose_host(now, node, cause);

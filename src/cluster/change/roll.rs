@@ -11,20 +11,16 @@
 //! them are done (Ansible's `serial`, the rolling deployments of AWS Elastic Beanstalk).
 
 use super::reload::Reloading;
-use super::{LOOKS_EVERY, Steps, no_rate};
+use super::{LOOKS_EVERY, Order, Steps, no_rate};
 use crate::base::cause::Cause;
-use crate::base::draw::Stream;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::base::units::Rate;
 use crate::cluster::Sim;
 use crate::cluster::balancer::view::Admin;
-use rand::Rng;
 use schemars::JsonSchema;
-use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use std::fmt;
 
 /// One line for `stickysim list change`.
 pub const MEANING: &str = "every node is restarted, some at a time, in place or with surge";
@@ -93,68 +89,6 @@ pub enum How {
     Kill,
 }
 
-/// Whose turn comes first.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Order {
-    /// By a rule.
-    Rule(Rule),
-    /// These first, in this order, then the rest by number.
-    Names(Vec<String>),
-}
-
-impl Default for Order {
-    fn default() -> Order {
-        Order::Rule(Rule::Forward)
-    }
-}
-
-struct OrderVisitor;
-
-impl<'de> Visitor<'de> for OrderVisitor {
-    type Value = Order;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"forward\", \"reverse\", \"random\" or names such as [\"n3\", \"n1\"]")
-    }
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Order, E> {
-        match text {
-            "forward" => Ok(Order::Rule(Rule::Forward)),
-            "reverse" => Ok(Order::Rule(Rule::Reverse)),
-            "random" => Ok(Order::Rule(Rule::Random)),
-            other => Err(E::custom(format!(
-                "`{other}` is no order of turns\nhint: write \"forward\", \"reverse\", \"random\" or a list of names"
-            ))),
-        }
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Order, A::Error> {
-        let mut names = Vec::new();
-        while let Some(name) = items.next_element()? {
-            names.push(name);
-        }
-        Ok(Order::Names(names))
-    }
-}
-
-// By hand, since an untagged enum would hide the place and the reason of an error.
-impl<'de> Deserialize<'de> for Order {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Order, D::Error> {
-        from.deserialize_any(OrderVisitor)
-    }
-}
-
-/// A rule for whose turn comes first.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Rule {
-    /// The lowest number first.
-    Forward,
-    /// The highest number first.
-    Reverse,
-    /// Drawn anew for each seed.
-    Random,
-}
-
 /// Where a node is in its turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
@@ -181,6 +115,8 @@ pub struct Rolling {
     waiting: VecDeque<NodeId>,
     /// Nodes whose turn it is.
     pub active: Vec<(NodeId, Step)>,
+    /// Since when an eviction has been refused, and when it is asked for again.
+    pub refused: Option<(Instant, Instant)>,
     /// Balancers whose turn it was.
     pub reloading: Reloading,
 }
@@ -189,6 +125,21 @@ impl Rolling {
     /// Whether nothing has been done yet.
     pub fn is_new(&self) -> bool {
         !self.begun
+    }
+
+    /// Whether it has this node in hand.
+    pub fn holds(&self, node: NodeId) -> bool {
+        self.active.iter().any(|&(held, _)| held == node)
+    }
+
+    /// Whether some are still to come.
+    pub fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The next of those to come.
+    pub fn next_to_come(&self) -> Option<NodeId> {
+        self.waiting.front().copied()
     }
 
     /// Takes the next of those to come.
@@ -210,8 +161,8 @@ impl Steps for Params {
     fn spares(&self, nodes: usize) -> usize {
         if self.surge_max > 0 { nodes } else { 0 }
     }
-    fn order(&self) -> Option<&Order> {
-        Some(&self.order)
+    fn order(&self) -> Option<(&'static str, &Order)> {
+        Some(("order", &self.order))
     }
     fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
         let mut faults = Vec::new();
@@ -267,7 +218,10 @@ impl Sim<'_> {
             && active.len() < params.at_once()
             && let Some(node) = self.rolls[index].waiting.pop_front()
         {
-            if self.fleet.get(node).is_kept_down() && params.surge_max == 0 {
+            let target = self.fleet.get(node);
+            // Who has been taken away meanwhile has no turn, and who has yet to come comes new.
+            let is_there = self.is_wanted(node) && !target.is_new();
+            if !is_there || target.is_kept_down() && params.surge_max == 0 {
                 continue;
             }
             let mut step = self.begin_turn(now, node, params);
@@ -278,24 +232,6 @@ impl Sim<'_> {
         let next = active.iter().map(|&(node, step)| self.next_look(now, node, step)).min();
         self.rolls[index].active = active;
         if over { None } else { next }
-    }
-
-    /// The nodes that are there, in the order of their turns.
-    fn turns(&self, index: usize, order: &Order) -> Vec<NodeId> {
-        let mut nodes: Vec<NodeId> = self.fleet.ids().filter(|&node| self.is_wanted(node)).collect();
-        match order {
-            Order::Rule(Rule::Forward) => {}
-            Order::Rule(Rule::Reverse) => nodes.reverse(),
-            Order::Names(names) => nodes.sort_by_key(|node| {
-                let name = &self.plan.nodes[node.index()].name;
-                names.iter().position(|named| named == name).unwrap_or(names.len())
-            }),
-            Order::Rule(Rule::Random) => {
-                let luck = Stream::new(self.seed, "turns", &self.plan.changes[index].name);
-                nodes.sort_by_key(|node| luck.at(u64::from(node.0), 0).next_u64());
-            }
-        }
-        nodes
     }
 
     fn begin_turn(&mut self, now: Instant, node: NodeId, params: &Params) -> Step {

@@ -1,10 +1,13 @@
 //! `scale_out` and `scale_in`: more nodes, and fewer, by hand.
 
-use super::{Aim, LOOKS_EVERY, Step, Steps, no_rate};
+use super::{Aim, LOOKS_EVERY, Order, Step, Steps, no_rate};
 use crate::base::cause::Cause;
+use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::base::units::Rate;
 use crate::cluster::Sim;
+use crate::cluster::fate::aim::Part;
+use crate::observe::Fact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +37,10 @@ pub struct Out {
 pub struct In {
     /// Whom: a number of nodes, names, a share, a zone, or the fullest.
     pub nodes: Aim,
+    /// Which of them, if `nodes` is a number or a share: whose turn comes first by `newest`, `oldest`,
+    /// `fewest_sessions`, `most_sessions`, `random`, `forward`, `reverse`, or names. Who is not up goes first. Drawn by
+    /// the luck of the change unless given.
+    pub victim: Option<Order>,
     /// How long a drain waits for sessions to end; default 30 s.
     #[serde(default = "half_a_minute")]
     pub drain_timeout: Duration,
@@ -71,8 +78,14 @@ impl Steps for In {
     fn aim(&self) -> Option<&Aim> {
         Some(&self.nodes)
     }
+    fn order(&self) -> Option<(&'static str, &Order)> {
+        self.victim.as_ref().map(|order| ("victim", order))
+    }
     fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
-        no_rate(self.evict).into_iter().collect()
+        let told = self.victim.is_some() && (self.nodes.is_exact() || matches!(self.nodes, Aim::Fullest(_)));
+        let message = || "`victim` chooses among nodes, but `nodes` says which".to_owned();
+        let told = told.then(|| ("victim", message(), "write how many: nodes = 1, or leave victim out"));
+        told.into_iter().chain(no_rate(self.evict)).collect()
     }
     fn evicts(&self) -> Option<Rate> {
         self.evict
@@ -92,6 +105,7 @@ impl Sim<'_> {
                 self.want(now, fresh, true);
                 self.rolls[index].active.push((fresh, Step::Away(starts)));
             }
+            self.recorder.note(now, Fact::Scaled { out: true });
         }
         if starts > now {
             return Some(starts);
@@ -99,20 +113,37 @@ impl Sim<'_> {
         let mut active = std::mem::take(&mut self.rolls[index].active);
         for (node, step) in &mut active {
             if matches!(step, Step::Away(_)) {
-                self.begin_node(now, *node);
+                // Something else may have taken it away before it came.
+                if self.is_wanted(*node) {
+                    self.begin_node(now, *node);
+                }
                 *step = Step::Unseen;
             }
         }
-        let seen = active.iter().all(|&(node, _)| self.is_found_up(node));
+        if active.iter().all(|&(node, _)| !self.is_wanted(node) || self.is_found_up(node)) {
+            return None;
+        }
         self.rolls[index].active = active;
-        (!seen).then_some(now + LOOKS_EVERY)
+        Some(now + LOOKS_EVERY)
+    }
+
+    fn those_to_go(&self, index: usize, params: &In) -> Vec<NodeId> {
+        let Some(order) = &params.victim else { return self.aimed_by_change(index, &params.nodes) };
+        let mut nodes = self.victims(order, (&self.plan.changes[index].name, 0));
+        nodes.truncate(match params.nodes {
+            Aim::Count(count) => count as usize,
+            Aim::Part(Part::Share(share)) => (share.ratio() * nodes.len() as f64 + 0.5).max(1.0) as usize,
+            Aim::Names(_) | Aim::Part(Part::Zone(_)) | Aim::Fullest(_) => unreachable!("these choose for themselves"),
+        });
+        nodes
     }
 
     fn scale_in(&mut self, now: Instant, index: usize, params: &In) -> Option<Instant> {
         let until = self.plan.changes[index].at + params.drain_timeout;
         if self.rolls[index].is_new() {
-            let nodes = self.aimed_by_change(index, &params.nodes);
+            let nodes = self.those_to_go(index, params);
             self.rolls[index].begin([]);
+            self.recorder.note(now, Fact::Scaled { out: false });
             for node in nodes {
                 self.want(now, node, false);
                 self.begin_drain(now, node, params.evict);

@@ -9,6 +9,15 @@ pub(super) const ALL: &[Column] = &[
     more("nodes_ready_min", "", EVERYWHERE, "The fewest such nodes at any instant.", |w| {
         cluster(w, |c| Some(c.ready_min))
     }),
+    plain("nodes_wanted_mean", "", EVERYWHERE, "Nodes that the cluster should have, time average.", |w| {
+        cluster(w, |c| Some(c.wanted_mean))
+    }),
+    plain("scale_outs_total", "", EVERYWHERE, "Decisions to have more nodes, however many.", |w| {
+        cluster(w, |c| Some(c.scalings[0] as f64))
+    }),
+    plain("scale_ins_total", "", EVERYWHERE, "Decisions to have fewer nodes, however many.", |w| {
+        cluster(w, |c| Some(c.scalings[1] as f64))
+    }),
     less("node_failures_total", "", EVERYWHERE, "Times a fault struck a node, each node counted.", |w| {
         cluster(w, |c| Some(c.failures.nodes as f64))
     }),
