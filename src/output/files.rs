@@ -154,7 +154,7 @@ fn stage_json(staging: &Path, out: &Path, name: &str, text: serde_json::Result<S
 fn publish(out: &Path, files: Vec<Staged>, manifest: Staged, keeps: Keeps) -> Result<(), Failure> {
     sink::remove(&out.join(manifest::FILE))?;
     let dropped = rows::Table::ALL.into_iter().filter(|&table| !keeps.table(table)).map(rows::Table::file);
-    let mut dropped = dropped.chain((!keeps.ticks).then_some(BANDS));
+    let dropped = dropped.chain((!keeps.ticks).then_some(BANDS));
     dropped.map(|file| out.join(file)).try_for_each(|file| sink::remove(&file))?;
     files.into_iter().try_for_each(Staged::publish)?;
     manifest.publish()
