@@ -61,11 +61,12 @@ impl Visitor<'_> for BoundVisitor {
         f.write_str("a number of nodes such as 1, or a share of them such as \"25%\"")
     }
     fn visit_u64<E: de::Error>(self, count: u64) -> Result<Bound, E> {
-        let too_many = || E::custom(format!("{count} nodes are more than any cluster has"));
+        let too_many =
+            || E::custom(format!("{count} nodes are more than any cluster has\nhint: write a share such as \"25%\""));
         u32::try_from(count).map(Bound::Count).map_err(|_| too_many())
     }
     fn visit_i64<E: de::Error>(self, count: i64) -> Result<Bound, E> {
-        let negative = || E::custom(format!("{count} nodes: a number of nodes is not negative"));
+        let negative = || E::custom(format!("{count} nodes: a number of nodes is not negative\nhint: write 0 or more"));
         u64::try_from(count).map_err(|_| negative()).and_then(|count| self.visit_u64(count))
     }
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Bound, E> {
