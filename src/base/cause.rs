@@ -58,7 +58,7 @@ pub enum Cause {
     MarkedDown,
     /// The node was restarted by a change.
     Restart,
-    /// The drain timeout was over before the session was.
+    /// The drain timeout, or the grace of a process that was told to stop, was over before the session was.
     DrainTimeout,
     /// The node was put into maintenance and its sessions shut down.
     Maintenance,
@@ -109,11 +109,13 @@ pub enum Cause {
     Evicted,
     /// The node ended the connection for its age.
     MaxAge,
+    /// The node had been told to go and listened no more, and the balancer had not heard of it.
+    DeregistrationRace,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 49] = [
+    pub const ALL: [Cause; 50] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -163,6 +165,7 @@ impl Cause {
         Cause::NearCopy,
         Cause::Evicted,
         Cause::MaxAge,
+        Cause::DeregistrationRace,
     ];
 
     /// How many causes there are.
@@ -220,6 +223,7 @@ impl Cause {
             Cause::NearCopy => "near_copy",
             Cause::Evicted => "evicted",
             Cause::MaxAge => "max_age",
+            Cause::DeregistrationRace => "deregistration_race",
         }
     }
 
@@ -262,7 +266,9 @@ impl Cause {
             Cause::TcpGaveUp => "TCP gave up on bytes that were never acknowledged.",
             Cause::MarkedDown => "The balancer marked the node down and cut what it had open to it.",
             Cause::Restart => "The node was restarted by a change.",
-            Cause::DrainTimeout => "The drain timeout was over before the session was.",
+            Cause::DrainTimeout => {
+                "The drain timeout, or the grace of a process told to stop, was over before the session was."
+            }
             Cause::Maintenance => "The node was put into maintenance and its sessions shut down.",
             Cause::ScaleIn => "The node was taken away for good.",
             Cause::NotResumed => "The session did not come back within the resume window.",
@@ -292,6 +298,9 @@ impl Cause {
             Cause::NearCopy => "The node's near cache had it as it was before a write through another node.",
             Cause::Evicted => "The node asked it to leave: it was being emptied, or had too many connections.",
             Cause::MaxAge => "The node ended the connection for its age.",
+            Cause::DeregistrationRace => {
+                "The node had been told to go and listened no more, and the balancer had not heard of it."
+            }
         }
     }
 }

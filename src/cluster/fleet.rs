@@ -32,6 +32,8 @@ pub struct Node {
     pub ills: Ills,
     // Places in the plan of the faults behind those.
     pub(super) suffers: Vec<u16>,
+    /// Its process has been told to stop and takes no new connections.
+    pub(super) closes: bool,
     /// Faults in force that have taken its host away: nothing is answered, nothing is reset.
     pub hosts_lost: u32,
     // Faults and changes that keep its process from running.
@@ -72,7 +74,7 @@ impl Node {
     /// Whether a connection to it is accepted.
     #[inline]
     pub fn listens(&self) -> bool {
-        self.phase == Phase::Up && !self.ills.refuses
+        self.phase == Phase::Up && !(self.ills.refuses | self.closes)
     }
 
     /// Whether there is a process, listening or not.
@@ -116,6 +118,7 @@ impl Fleet {
                 warm: Instant::START,
                 ills: Ills::default(),
                 suffers: Vec::new(),
+                closes: false,
                 hosts_lost: 0,
                 kept_down: 0,
                 backs_off: false,
@@ -246,6 +249,7 @@ impl Sim<'_> {
         if before == Phase::Down {
             return false;
         }
+        node.closes = false;
         node.life.clear();
         node.work.empty();
         node.accept.empty();

@@ -207,8 +207,8 @@ impl<'p> Sim<'p> {
             let visits = p.state.rebuild_at.is_some();
             let (stateful, copies, stores) = (p.state.is_stateful(), p.state.has_copies(), p.state.store.is_some());
             let (replicas, near) = (p.state.replicas.is_some(), p.state.is_near());
-            let (ages, evicts) = (plan.ages(p), plan.evicts());
-            Traits { binds, stateful, visits, splits: p.splits(), copies, stores, replicas, near, ages, evicts }
+            let (ages, evicts, races) = (plan.ages(p), plan.evicts(), plan.races());
+            Traits { binds, stateful, visits, splits: p.splits(), copies, stores, replicas, near, ages, evicts, races }
         };
         Setup {
             warmup: plan.warmup,

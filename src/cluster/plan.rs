@@ -261,6 +261,16 @@ impl Plan {
         self.rebalance.is_some() || self.changes.iter().any(|change| change.kind.evicts().is_some())
     }
 
+    /// Whether processes may be told to stop.
+    pub fn stops(&self) -> bool {
+        self.changes.iter().any(|change| change.kind.stops())
+    }
+
+    /// Whether a node may be told to go before balancers hear of it.
+    pub fn races(&self) -> bool {
+        self.propagation.is_some() && !self.changes.is_empty()
+    }
+
     /// Whether something binds a population's sessions to nodes.
     pub fn binds(&self, population: &Population) -> bool {
         self.hangs(population) || population.affinity.binds() || self.balancer.balance.0.binds()

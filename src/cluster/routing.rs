@@ -10,6 +10,7 @@ use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId};
 use crate::base::time::{Duration, Instant};
+use crate::observe::Fact;
 
 impl Sim<'_> {
     /// Asks the balancer where an attempt goes.
@@ -53,7 +54,11 @@ impl Sim<'_> {
             return attempt.timer.set(gives_up, event::attempt(id), &mut self.queue);
         }
         if !target.listens() {
-            return self.on_refused(now, id, Cause::Refused);
+            let cause = self.why_refused(self.attempts[id].via, node);
+            if cause == Cause::DeregistrationRace {
+                self.recorder.note(now, Fact::Raced { population: self.attempts[id].population });
+            }
+            return self.on_refused(now, id, cause);
         }
         let Attempt { population, entry, kind, .. } = self.attempts[id];
         let (connects, links) = (entry != Entry::Known, self.links(population));

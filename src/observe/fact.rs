@@ -39,6 +39,8 @@ pub enum Fact {
     Dropped { population: PopulationId, session: SessionId, cause: Cause },
     /// A node said goodbye to a connection for its age.
     Aged { population: PopulationId },
+    /// A node that had been told to go refused an attempt of a balancer that had not heard of it.
+    Raced { population: PopulationId },
     /// A node asked a session to leave.
     Evicted { population: PopulationId },
     /// A session that was cut off is back.
@@ -104,6 +106,8 @@ pub enum Fact {
     Wanted { node: NodeId, wanted: bool },
     /// A change is complete.
     Completed { index: u16 },
+    /// A change was given up, since nothing got on.
+    GivenUp { index: u16 },
     /// A fault struck so many nodes at once.
     NodesFail { nodes: u32 },
     /// A fault struck a store.

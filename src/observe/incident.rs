@@ -33,6 +33,8 @@ pub struct Shock {
     pub recovery: Option<Eventually>,
     /// Until a change was complete; `None` for a fault.
     pub rollout: Option<Eventually>,
+    /// Whether a change was given up, since nothing got on.
+    pub is_given_up: bool,
     /// Until the load was even again; `None` without anything to compare with.
     pub rebalance: Option<Eventually>,
 }
@@ -93,6 +95,8 @@ pub struct OpenIncident {
     pub cleared: Instant,
     /// When its change was complete.
     pub completed: Option<Instant>,
+    /// Whether its change was given up.
+    pub is_given_up: bool,
     /// Sessions live just before.
     pub live_before: u64,
     /// Totals just before.

@@ -4,6 +4,7 @@
 //! area. Closing a tick is one pass over the nodes.
 
 mod bill;
+mod lately;
 mod of_state;
 mod setup;
 
@@ -151,6 +152,7 @@ impl Recorder {
             }
             Fact::Connecting { population } => self.count_connect(now, population),
             Fact::Aged { population } => self.count(population, Counter::Aged, 1),
+            Fact::Raced { population } => self.count(population, Counter::Raced, 1),
             Fact::Evicted { population } => self.count(population, Counter::Evicted, 1),
             Fact::Withdrawn { population } => self.count(population, Counter::Withdrawn, 1),
             Fact::Dropped { population, session, cause } => self.drop_session(now, left, population, session, cause),
@@ -183,6 +185,7 @@ impl Recorder {
                     (incident.cleared, incident.completed) = (now, Some(now));
                 }
             }
+            Fact::GivenUp { index } => self.open_incidents(index).for_each(|incident| incident.is_given_up = true),
             Fact::Cleared { index, at } => self.open_incidents(index).for_each(|incident| incident.cleared = at),
             Fact::Incident { index, cleared } => self.open_incident(now, left, index, cleared),
             of_nodes => self.note_of_nodes(left, of_nodes),
@@ -336,6 +339,7 @@ impl Recorder {
                 from: now,
                 cleared,
                 completed: None,
+                is_given_up: false,
                 live_before: before.live(),
                 before,
                 response: ResponseTimes::default(),
@@ -421,7 +425,7 @@ impl Recorder {
         for i in 0..=all {
             let Some(open) = self.books[i].incident.take() else { continue };
             let totals = &self.totals_at(i, left) - &open.before;
-            let rollout = open.rollout();
+            let (rollout, is_given_up) = (open.rollout(), open.is_given_up);
             let mut response = open.response;
             let mut partial = self.tick_response_of(i);
             partial.subtract(&open.not_ours);
@@ -441,6 +445,7 @@ impl Recorder {
                 connects_peak: open.connects.max(),
                 reconnect: open.distinct.reconnect(open.from),
                 rollout,
+                is_given_up,
                 recovery: recovery(&self.books[i].verdicts, warmup, open.from, now, self.setup.limits, hold),
                 rebalance: if i == all { rebalance() } else { None },
             });

@@ -69,6 +69,8 @@ pub enum Counter {
     Aged,
     /// Sessions that a node asked to leave.
     Evicted,
+    /// Attempts refused since the node had been told to go and the balancer had not heard of it.
+    Raced,
     /// Sessions dropped for the first time in their life.
     DroppedOnce,
     /// Sessions moved for the first time.

@@ -62,6 +62,8 @@ pub struct Traits {
     pub ages: bool,
     /// Whether sessions may be asked to leave.
     pub evicts: bool,
+    /// Whether a node may be told to go before balancers hear of it.
+    pub races: bool,
 }
 
 impl Traits {
@@ -78,6 +80,7 @@ impl Traits {
             near: self.near | other.near,
             ages: self.ages | other.ages,
             evicts: self.evicts | other.evicts,
+            races: self.races | other.races,
         }
     }
 }

@@ -10,6 +10,7 @@ mod clients;
 mod core_model;
 mod costs;
 mod cut;
+mod deploys;
 mod docs;
 mod door;
 mod farewell;

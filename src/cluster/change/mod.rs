@@ -4,6 +4,10 @@
 //! file here, then its lines below.
 
 mod admin;
+mod bound;
+mod gate;
+mod leave;
+mod order;
 mod reload;
 mod roll;
 mod scale;
@@ -19,7 +23,8 @@ use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::base::units::Rate;
 use crate::observe::Fact;
-pub use roll::{How, Order, Rolling, Rule, Step};
+pub use order::Order;
+pub use roll::{Rolling, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
@@ -44,6 +49,10 @@ pub trait Steps: Debug + Send + Sync {
     /// At which rate it asks those to leave who are on nodes that it drains; they are left alone unless given.
     fn evicts(&self) -> Option<Rate> {
         None
+    }
+    /// Whether it tells processes to stop, so that they say goodbye to those who are connected.
+    fn stops(&self) -> bool {
+        false
     }
     /// What is wrong with the parameters: (key, message, how to mend it).
     fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
@@ -150,17 +159,22 @@ impl Sim<'_> {
         let plan = self.plan;
         let change = &plan.changes[index];
         if change.at == now && self.rolls[index].is_new() {
-            let incident = (plan.faults.len() + index) as u16;
-            self.recorder.note(now, Fact::Incident { index: incident, cleared: Instant::NEVER });
+            self.recorder.note(now, Fact::Incident { index: self.incident_of(index), cleared: Instant::NEVER });
         }
         match change.kind.go_on(self, now, index) {
             Some(next) => self.queue.at(next, event::change(index)),
-            None => self.recorder.note(now, Fact::Completed { index: (plan.faults.len() + index) as u16 }),
+            None if self.rolls[index].is_given_up => {}
+            None => self.recorder.note(now, Fact::Completed { index: self.incident_of(index) }),
         }
     }
 }
 
 impl Sim<'_> {
+    /// The incident that is the change at this place in the plan: faults come first.
+    fn incident_of(&self, index: usize) -> u16 {
+        (self.plan.faults.len() + index) as u16
+    }
+
     /// The nodes that a change is aimed at: any that belong to the cluster, up or not.
     fn aimed_by_change(&self, index: usize, aim: &Aim) -> Vec<NodeId> {
         self.aimed((&self.plan.changes[index].name, 0), Among::All, aim, Sim::is_wanted)
