@@ -109,11 +109,17 @@ pub enum Cause {
     Evicted,
     /// The node ended the connection for its age.
     MaxAge,
+    /// The version that runs on the node answered with an error.
+    BadVersion,
+    /// A canary release sent it to the other version.
+    OtherVersion,
+    /// Its state was in the form of another version, which the node's cannot read.
+    Incompatible,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 49] = [
+    pub const ALL: [Cause; 52] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -163,6 +169,9 @@ impl Cause {
         Cause::NearCopy,
         Cause::Evicted,
         Cause::MaxAge,
+        Cause::BadVersion,
+        Cause::OtherVersion,
+        Cause::Incompatible,
     ];
 
     /// How many causes there are.
@@ -220,12 +229,15 @@ impl Cause {
             Cause::NearCopy => "near_copy",
             Cause::Evicted => "evicted",
             Cause::MaxAge => "max_age",
+            Cause::BadVersion => "bad_version",
+            Cause::OtherVersion => "other_version",
+            Cause::Incompatible => "incompatible",
         }
     }
 
     /// Whether it is an answer of the node's, which the balancer passes on to the client.
     pub const fn is_answer(self) -> bool {
-        matches!(self, Cause::SessionUnknown | Cause::BadAnswer)
+        matches!(self, Cause::SessionUnknown | Cause::BadAnswer | Cause::BadVersion)
     }
 
     /// Whether a node says it to somebody whom it has no room or time for.
@@ -292,6 +304,9 @@ impl Cause {
             Cause::NearCopy => "The node's near cache had it as it was before a write through another node.",
             Cause::Evicted => "The node asked it to leave: it was being emptied, or had too many connections.",
             Cause::MaxAge => "The node ended the connection for its age.",
+            Cause::BadVersion => "The version that runs on the node answered with an error (`error_ratio`).",
+            Cause::OtherVersion => "A canary release sent the request to the other version.",
+            Cause::Incompatible => "The state was in the form of another version, which the node's cannot read.",
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct Window {
     pub disconnected: u64,
     /// Requests under way at its end.
     pub in_flight: u64,
+    /// Sessions at its end whose last answer came from a version other than the first.
+    pub on_new: u64,
     /// Quantiles of the response times of the requests answered within it.
     pub response: Option<Quantiles>,
     /// Which figures apply.
@@ -62,6 +64,8 @@ pub struct Traits {
     pub ages: bool,
     /// Whether sessions may be asked to leave.
     pub evicts: bool,
+    /// Whether any change installs a version.
+    pub installs: bool,
 }
 
 impl Traits {
@@ -78,6 +82,7 @@ impl Traits {
             near: self.near | other.near,
             ages: self.ages | other.ages,
             evicts: self.evicts | other.evicts,
+            installs: self.installs | other.installs,
         }
     }
 }

@@ -42,4 +42,5 @@ mod stores;
 mod tidy;
 mod together;
 mod trouble;
+mod versions;
 mod view;

@@ -145,7 +145,7 @@ impl Failing {
                 Some(Failing::Reset)
             }
             Cause::NoAnswer => Some(Failing::Timeout),
-            Cause::BadAnswer | Cause::QueueFull | Cause::AcceptFull | Cause::StoreFull | Cause::RebuildFull => {
+            Cause::BadAnswer | Cause::BadVersion | Cause::QueueFull | Cause::AcceptFull | Cause::StoreFull | Cause::RebuildFull => {
                 Some(Failing::Error)
             }
             Cause::StoreDown | Cause::StoreTimeout | Cause::StoreMemory => Some(Failing::Error),

@@ -4,8 +4,10 @@
 //! file here, then its lines below.
 
 mod admin;
+pub mod canary;
 mod reload;
 mod roll;
+pub mod rollback;
 mod scale;
 mod weight;
 
@@ -45,6 +47,18 @@ pub trait Steps: Debug + Send + Sync {
     fn evicts(&self) -> Option<Rate> {
         None
     }
+    /// The name of the version that it installs, if it installs one.
+    fn version(&self) -> Option<&str> {
+        None
+    }
+    /// Whether it splits the traffic between two versions.
+    fn is_canary(&self) -> bool {
+        false
+    }
+    /// Whether sessions are held to the old version before it begins.
+    fn holds_before(&self) -> bool {
+        false
+    }
     /// What is wrong with the parameters: (key, message, how to mend it).
     fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
         Vec::new()
@@ -59,6 +73,14 @@ pub trait Steps: Debug + Send + Sync {
     }
     /// Begins the change at this place in the plan, or goes on with it; when to go on, or `None` when it is complete.
     fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant>;
+    /// Whether it can be rolled back.
+    fn can_roll_back(&self) -> bool {
+        false
+    }
+    /// Turns round: from now on it goes on until nobody runs its version; `false` when it is too late for that.
+    fn roll_back(&self, _sim: &mut Sim, _now: Instant, _index: usize) -> bool {
+        false
+    }
 }
 
 /// A change as written: when, and exactly one of the kinds.
@@ -82,6 +104,10 @@ pub struct Written {
     pub scale_in: Option<scale::In>,
     /// Balancers begin anew, knowing nothing; old connections drain through the old processes.
     pub reload: Option<reload::Params>,
+    /// New nodes with a new version get a growing share of the traffic.
+    pub canary: Option<canary::Params>,
+    /// When the change is undone, if it installs a version; never unless given.
+    pub rollback: Option<rollback::Criterion>,
 }
 
 impl Written {
@@ -95,6 +121,7 @@ impl Written {
             self.scale_out.map(steps),
             self.scale_in.map(steps),
             self.reload.map(steps),
+            self.canary.map(steps),
         ];
         kinds.into_iter().flatten().collect()
     }
@@ -114,6 +141,7 @@ impl Alternatives for Written {
         ("scale_out", scale::OUT),
         ("scale_in", scale::IN),
         ("reload", reload::MEANING),
+        ("canary", canary::MEANING),
     ];
 }
 
@@ -126,6 +154,10 @@ pub struct Change {
     pub at: Instant,
     /// What it does.
     pub kind: Arc<dyn Steps>,
+    /// The version that it installs: its place in the plan.
+    pub version: Option<u8>,
+    /// When it is undone.
+    pub rollback: Option<rollback::Criterion>,
 }
 
 /// What is wrong with a change that is to last no time.
@@ -153,9 +185,15 @@ impl Sim<'_> {
             let incident = (plan.faults.len() + index) as u16;
             self.recorder.note(now, Fact::Incident { index: incident, cleared: Instant::NEVER });
         }
-        match change.kind.go_on(self, now, index) {
-            Some(next) => self.queue.at(next, event::change(index)),
-            None => self.recorder.note(now, Fact::Completed { index: (plan.faults.len() + index) as u16 }),
+        let looks = self.judge_change(now, index);
+        let is_complete = self.exposure.trials[index].completed.is_some();
+        let next = if is_complete { None } else { change.kind.go_on(self, now, index) };
+        if next.is_none() && !is_complete {
+            self.exposure.trials[index].completed = Some(now);
+            self.recorder.note(now, Fact::Completed { index: (plan.faults.len() + index) as u16 });
+        }
+        if let Some(next) = next.into_iter().chain(looks).min() {
+            self.queue.at(next, event::change(index));
         }
     }
 }

@@ -54,6 +54,8 @@ pub struct Params {
     pub pause: Duration,
     /// Whose turn comes first: a rule, or the names of those that do; default `forward`.
     pub order: Order,
+    /// The version that nodes run from their turn on, as described in `[version.<name>]`; as before unless given.
+    pub version: Option<String>,
 }
 
 impl Default for Params {
@@ -68,6 +70,7 @@ impl Default for Params {
             restart: None,
             pause: Duration::ZERO,
             order: Order::default(),
+            version: None,
         }
     }
 }
@@ -213,6 +216,16 @@ impl Steps for Params {
     fn order(&self) -> Option<&Order> {
         Some(&self.order)
     }
+    fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+    fn can_roll_back(&self) -> bool {
+        true
+    }
+    fn roll_back(&self, sim: &mut Sim, now: Instant, index: usize) -> bool {
+        sim.undo_roll(now, index, self);
+        true
+    }
     fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
         let mut faults = Vec::new();
         let mut fault = |key, message: String, mend| faults.push((key, message, mend));
@@ -271,17 +284,22 @@ impl Sim<'_> {
                 continue;
             }
             let mut step = self.begin_turn(now, node, params);
+            self.install_version(index, node, step);
             self.advance_roll(now, node, &mut step, params.batch.is_none(), params);
             active.push((node, step));
         }
         let over = active.is_empty();
         let next = active.iter().map(|&(node, step)| self.next_look(now, node, step)).min();
         self.rolls[index].active = active;
-        if over { None } else { next }
+        if over {
+            self.note_rolled(index);
+            return None;
+        }
+        next
     }
 
     /// The nodes that are there, in the order of their turns.
-    fn turns(&self, index: usize, order: &Order) -> Vec<NodeId> {
+    pub(super) fn turns(&self, index: usize, order: &Order) -> Vec<NodeId> {
         let mut nodes: Vec<NodeId> = self.fleet.ids().filter(|&node| self.is_wanted(node)).collect();
         match order {
             Order::Rule(Rule::Forward) => {}
@@ -307,7 +325,7 @@ impl Sim<'_> {
         self.begin_leaving(now, node, params)
     }
 
-    fn begin_leaving(&mut self, now: Instant, node: NodeId, params: &Params) -> Step {
+    pub(super) fn begin_leaving(&mut self, now: Instant, node: NodeId, params: &Params) -> Step {
         match params.how {
             How::Drain => {
                 self.begin_drain(now, node, params.evict);
