@@ -215,7 +215,19 @@ impl<'p> Sim<'p> {
             let (stateful, copies, stores) = (p.state.is_stateful(), p.state.has_copies(), p.state.store.is_some());
             let (replicas, near) = (p.state.replicas.is_some(), p.state.is_near());
             let (ages, evicts, installs) = (plan.ages(p), plan.evicts(), plan.installs());
-            Traits { installs, binds, stateful, visits, splits: p.splits(), copies, stores, replicas, near, ages, evicts }
+            Traits {
+                installs,
+                binds,
+                stateful,
+                visits,
+                splits: p.splits(),
+                copies,
+                stores,
+                replicas,
+                near,
+                ages,
+                evicts,
+            }
         };
         Setup {
             warmup: plan.warmup,

@@ -157,11 +157,7 @@ impl Reading<'_> {
         }
     }
 
-    pub(super) fn each_change(
-        &mut self,
-        nodes: Option<(&[Node], &[String])>,
-        versions: &Versions,
-    ) -> Vec<Change> {
+    pub(super) fn each_change(&mut self, nodes: Option<(&[Node], &[String])>, versions: &Versions) -> Vec<Change> {
         let Some(node) = self.table.get("change") else { return Vec::new() };
         let written: Vec<(String, change::Written)> = read_each(node, self.problems, "change");
         let mut changes = Vec::new();

@@ -9,8 +9,8 @@ mod handover;
 pub mod instances;
 pub mod line;
 mod passage;
-mod pools;
 pub mod persist;
+mod pools;
 pub mod retry;
 pub mod view;
 

@@ -369,7 +369,17 @@ mod tests {
             ("connect", &[Cause::Refused, Cause::ConnectTimeout, Cause::ConnectionLimit] as &[Cause]),
             ("reset", &[Cause::Reset, Cause::OutOfMemory, Cause::Restart, Cause::DrainTimeout, Cause::ScaleIn]),
             ("timeout", &[Cause::NoAnswer]),
-            ("error", &[Cause::BadAnswer, Cause::BadVersion, Cause::QueueFull, Cause::AcceptFull, Cause::StoreFull, Cause::RebuildFull]),
+            (
+                "error",
+                &[
+                    Cause::BadAnswer,
+                    Cause::BadVersion,
+                    Cause::QueueFull,
+                    Cause::AcceptFull,
+                    Cause::StoreFull,
+                    Cause::RebuildFull,
+                ],
+            ),
             ("error", &[Cause::StoreDown, Cause::StoreTimeout, Cause::StoreMemory]),
         ] {
             let keys = format!("retry_on = [\"{what}\"]");

@@ -24,6 +24,9 @@ pub(super) const ALL: &[Column] = &[
         "Share of live sessions whose last answer came from a version other than the first, time average.",
         |w| ratio(w.totals.on_new_time as f64, w.totals.live_time as f64).filter(|_| w.traits.installs),
     ),
+    plain("canary_sessions_ratio_last", "", LONG, "The same at its end.", |w| {
+        ratio(w.on_new as f64, w.live as f64).filter(|_| w.traits.installs)
+    }),
     plain(
         "canary_sessions_last",
         "",
