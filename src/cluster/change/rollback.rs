@@ -135,6 +135,8 @@ pub struct Trial {
     pub(super) completed: Option<Instant>,
     // Whether it has been rolled back.
     is_undone: bool,
+    // What ran when it began.
+    before: u8,
 }
 
 impl Trial {
@@ -153,6 +155,7 @@ impl Sim<'_> {
     pub(super) fn judge_change(&mut self, now: Instant, index: usize) -> Option<Instant> {
         let change = &self.plan.changes[index];
         let criterion = change.rollback.as_ref()?;
+        let current = self.exposure.current;
         let trial = &mut self.exposure.trials[index];
         if trial.is_undone || trial.completed.is_some_and(|at| at + criterion.watch <= now) {
             return None;
@@ -160,6 +163,7 @@ impl Sim<'_> {
         let sample = |recorder: &crate::observe::Recorder| recorder.sample(criterion.p99.is_some());
         let Some(&(last, _)) = trial.samples.back() else {
             trial.samples.push_back((now, sample(&self.recorder)));
+            trial.before = current;
             return Some(now + criterion.every);
         };
         if last + criterion.every > now {
@@ -185,9 +189,9 @@ impl Sim<'_> {
     /// The node of a turn that begins gets the version of its change, or the one before when that is rolled back.
     pub(super) fn install_version(&mut self, index: usize, node: NodeId, step: Step) {
         let Some(version) = self.plan.changes[index].version else { return };
-        let is_undone = self.exposure.trials[index].is_undone;
+        let Trial { is_undone, before, .. } = self.exposure.trials[index];
         let target = if let Step::Replacing(fresh, _) = step { fresh } else { node };
-        self.fleet.node(target).next_version = if is_undone { self.exposure.current } else { version };
+        self.fleet.node(target).next_version = if is_undone { before } else { version };
     }
 
     /// A version is what the cluster runs from now on: nodes that are added run it, too.
@@ -209,8 +213,10 @@ impl Sim<'_> {
 
     /// A roll turns round: those who run its version are rolled again, and what was about to be started is not.
     pub(super) fn undo_roll(&mut self, now: Instant, index: usize, params: &roll::Params) {
-        let (bad, before) = (self.plan.changes[index].version, self.exposure.current);
+        let (bad, before) = (self.plan.changes[index].version, self.exposure.trials[index].before);
         self.exposure.trials[index].is_undone = true;
+        // A roll that was complete had settled on its version.
+        self.settle_on(before);
         let mut active = std::mem::take(&mut self.rolls[index].active);
         for (node, step) in &mut active {
             *step = match *step {
