@@ -111,11 +111,17 @@ pub enum Cause {
     MaxAge,
     /// The node had been told to go and listened no more, and the balancer had not heard of it.
     DeregistrationRace,
+    /// The version that runs on the node answered with an error.
+    BadVersion,
+    /// A canary release sent it to the other version.
+    OtherVersion,
+    /// Its state was in the form of another version, which the node's cannot read.
+    Incompatible,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 50] = [
+    pub const ALL: [Cause; 53] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -166,6 +172,9 @@ impl Cause {
         Cause::Evicted,
         Cause::MaxAge,
         Cause::DeregistrationRace,
+        Cause::BadVersion,
+        Cause::OtherVersion,
+        Cause::Incompatible,
     ];
 
     /// How many causes there are.
@@ -224,12 +233,15 @@ impl Cause {
             Cause::Evicted => "evicted",
             Cause::MaxAge => "max_age",
             Cause::DeregistrationRace => "deregistration_race",
+            Cause::BadVersion => "bad_version",
+            Cause::OtherVersion => "other_version",
+            Cause::Incompatible => "incompatible",
         }
     }
 
     /// Whether it is an answer of the node's, which the balancer passes on to the client.
     pub const fn is_answer(self) -> bool {
-        matches!(self, Cause::SessionUnknown | Cause::BadAnswer)
+        matches!(self, Cause::SessionUnknown | Cause::BadAnswer | Cause::BadVersion)
     }
 
     /// Whether a node says it to somebody whom it has no room or time for.
@@ -301,6 +313,9 @@ impl Cause {
             Cause::DeregistrationRace => {
                 "The node had been told to go and listened no more, and the balancer had not heard of it."
             }
+            Cause::BadVersion => "The version that runs on the node answered with an error (`error_ratio`).",
+            Cause::OtherVersion => "A canary release sent the request to the other version.",
+            Cause::Incompatible => "The state was in the form of another version, which the node's cannot read.",
         }
     }
 }

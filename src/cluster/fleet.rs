@@ -4,6 +4,7 @@ use super::fate::Ills;
 use super::plan;
 use super::request::Stage;
 use super::station::Station;
+use super::version::BASE;
 use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, SessionId};
@@ -54,6 +55,12 @@ pub struct Node {
     pub(super) life: Timer,
     // When its process will crash of itself.
     pub(super) dies_at: Instant,
+    /// The version that its process runs, or ran last: its place in the plan.
+    pub version: u8,
+    /// The version that its next process will run.
+    pub next_version: u8,
+    /// How many requests its process has worked on, where a version leaks.
+    pub worked: u64,
     /// What its process takes in memory, where that is modelled (bytes).
     pub memory: u64,
     /// Its request slots and queue.
@@ -130,6 +137,9 @@ impl Fleet {
                 held: Vec::new(),
                 life: Timer::new(),
                 dies_at: Instant::NEVER,
+                version: BASE,
+                next_version: BASE,
+                worked: 0,
                 memory: 0,
                 work: Station::new(spec.concurrency, spec.queue.max, spec.discipline).in_order(spec.queue.order),
                 accept: Station::new(1, spec.accept.max, Default::default()).in_order(spec.accept.order),

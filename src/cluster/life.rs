@@ -97,6 +97,7 @@ impl Sim<'_> {
         (node.phase, node.lives, node.launched) = (Phase::Starting, nth + 1, now);
         node.incarnation = node.incarnation.wrapping_add(1);
         node.stale = self.linked.count(id) as u32;
+        (node.version, node.worked) = (node.next_version, 0);
         self.recorder.note(now, Fact::NodeStarted { node: id, again: nth > 0 });
         self.weigh(now, id);
         let planned = &self.plan.nodes[id.index()];
@@ -117,7 +118,8 @@ impl Sim<'_> {
         let node = self.fleet.node(id);
         (node.phase, node.warm) = (Phase::Up, warm);
         node.dies_at = Instant::NEVER;
-        let dies_after = node.ills.dies_after;
+        let of_version = self.plan.versions[usize::from(node.version)].differs.dies_after;
+        let dies_after = node.ills.dies_after.into_iter().chain(of_version).min();
         self.recorder.note(now, Fact::NodeListens { node: id, warm });
         self.offer_room(now, id);
         self.announce_listening(now, id);

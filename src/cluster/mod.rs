@@ -13,6 +13,7 @@ pub mod client;
 mod connection;
 pub mod door;
 pub mod event;
+mod exposure;
 pub mod farewell;
 pub mod fate;
 pub mod fleet;
@@ -33,6 +34,7 @@ mod silence;
 pub mod state;
 pub mod station;
 pub mod store;
+pub mod version;
 mod visiting;
 mod waiting;
 pub mod warm_up;
@@ -51,6 +53,7 @@ use client::Streams;
 use client::allowance::Allowance;
 use client::closed::Away;
 use client::jar::Jar;
+use exposure::Exposure;
 use farewell::Farewells;
 use fleet::Fleet;
 use patience::Line;
@@ -125,6 +128,8 @@ pub struct Sim<'p> {
     spares: VecDeque<NodeId>,
     // By change:
     rolls: Vec<Rolling>,
+    // Who is on which version.
+    exposure: Exposure,
     // What faults befall.
     targets: Vec<fate::Target>,
     scratch: Vec<u32>,
@@ -181,7 +186,8 @@ impl<'p> Sim<'p> {
             binds,
             tallies: weighs || people.iter().any(|p| p.state.replicas.is_some()),
             weighs,
-            warms: plan.nodes.iter().any(|node| node.spec.warm_up.is_some()),
+            warms: plan.nodes.iter().any(|node| node.spec.warm_up.is_some())
+                || plan.versions.iter().any(|version| version.differs.slowdown != 1.0),
             checks: vec![Checker::default(); plan.nodes.len() * usize::from(plan.balancer.instances)],
             probes: Probes::default(),
             agents: Sim::agents(plan),
@@ -194,6 +200,7 @@ impl<'p> Sim<'p> {
             awaited: Vec::new(),
             spares: (plan.desired()..plan.nodes.len()).map(|i| NodeId(i as u32)).collect(),
             rolls: plan.changes.iter().map(|_| Rolling::default()).collect(),
+            exposure: Exposure::new(plan),
             targets: fate::targets(plan),
             scratch: Vec::new(),
             events: 0,
@@ -207,8 +214,22 @@ impl<'p> Sim<'p> {
             let visits = p.state.rebuild_at.is_some();
             let (stateful, copies, stores) = (p.state.is_stateful(), p.state.has_copies(), p.state.store.is_some());
             let (replicas, near) = (p.state.replicas.is_some(), p.state.is_near());
-            let (ages, evicts, races) = (plan.ages(p), plan.evicts(), plan.races());
-            Traits { binds, stateful, visits, splits: p.splits(), copies, stores, replicas, near, ages, evicts, races }
+            let (ages, evicts) = (plan.ages(p), plan.evicts());
+            let (races, installs) = (plan.races(), plan.installs());
+            Traits {
+                installs,
+                binds,
+                stateful,
+                visits,
+                splits: p.splits(),
+                copies,
+                stores,
+                replicas,
+                near,
+                ages,
+                evicts,
+                races,
+            }
         };
         Setup {
             warmup: plan.warmup,
@@ -220,6 +241,8 @@ impl<'p> Sim<'p> {
             stores: plan.services[plan.rebuilders()..].iter().map(state::Service::slots).collect(),
             tariff: plan.tariff(),
             has_lines: plan.balancer.in_flight_max.is_some(),
+            judged: plan.judged(),
+            times_versions: plan.changes.iter().any(|change| change.rollback.as_ref().is_some_and(|c| c.p99.is_some())),
             limits_stores: plan.limits_stores(),
             has_stores: plan.services.iter().any(|service| service.rules.is_some()),
             limits: plan.limits,

@@ -115,6 +115,15 @@ pub enum Fact {
     /// A fault that does not come at random, or a change, began; the index is its place in the plan. It is over at `cleared`, or is its own
     /// beginning where it has no end.
     Incident { index: u16, cleared: Instant },
+    /// A node answered an attempt of somebody who waited for it, or failed it; `is_new` when it ran a version other
+    /// than the first.
+    Served { population: PopulationId, is_new: bool, failed: bool, response: Duration },
+    /// A session had its first answer from a version other than the first.
+    Exposed { population: PopulationId },
+    /// The number of sessions changed whose last answer came from a version other than the first.
+    OnNew { population: PopulationId, by: i8 },
+    /// A change is rolled back.
+    RolledBack { index: u16 },
     /// What that fault did is over only at `at`: the processes that it stopped are still starting.
     Cleared { index: u16, at: Instant },
 }

@@ -6,6 +6,7 @@
 mod bill;
 mod lately;
 mod of_state;
+mod of_versions;
 mod setup;
 
 use super::books::Books;
@@ -57,7 +58,9 @@ pub struct Recorder {
     tick_from: Instant,
     tick_end: Instant,
     // One per population, then all.
-    books: Vec<Books>,
+    pub(super) books: Vec<Books>,
+    // Response times of the first version, and of all others, where a criterion looks at them.
+    pub(super) times_of_versions: Option<Box<[ResponseTimes; 2]>>,
     marks: Vec<Marks>,
     incident: u16,
     nodes: NodeBooks,
@@ -72,11 +75,13 @@ impl Recorder {
         let books = (0..=setup.populations.len()).map(|_| Books::default()).collect();
         let nodes = NodeBooks::new(&setup);
         let tick_end = Instant::START + setup.tick;
+        let times_of_versions = setup.times_versions.then(Box::default);
         Recorder {
             setup,
             tick_from: Instant::START,
             tick_end,
             books,
+            times_of_versions,
             marks: Vec::new(),
             incident: 0,
             nodes,
@@ -129,6 +134,9 @@ impl Recorder {
             Fact::Waiting { by } => self.nodes.lines.change(i64::from(by), left),
             Fact::Linked { node, by } => self.nodes.change(node, Load::Connections, i64::from(by), left),
             Fact::Bound { node, by } => self.nodes.change(node, Load::Sessions, i64::from(by), left),
+            of_versions @ (Fact::Served { .. } | Fact::Exposed { .. } | Fact::OnNew { .. }) => {
+                self.note_of_versions(left, of_versions);
+            }
             rare => self.note_rare(now, left, rare),
         }
     }
@@ -186,6 +194,12 @@ impl Recorder {
                 }
             }
             Fact::GivenUp { index } => self.open_incidents(index).for_each(|incident| incident.is_given_up = true),
+            Fact::RolledBack { index } => {
+                for incident in self.open_incidents(index) {
+                    (incident.completed, incident.rolled_back) = (None, Some(now));
+                    incident.cleared = Instant::NEVER;
+                }
+            }
             Fact::Cleared { index, at } => self.open_incidents(index).for_each(|incident| incident.cleared = at),
             Fact::Incident { index, cleared } => self.open_incident(now, left, index, cleared),
             of_nodes => self.note_of_nodes(left, of_nodes),
@@ -317,11 +331,12 @@ impl Recorder {
     fn sum_up(&mut self, left: Duration) {
         let (all, each) = self.books.split_last_mut().expect("the books of all are always there");
         all.totals = Totals::default();
-        (all.live.value, all.disconnected.value) = (0, 0);
+        (all.live.value, all.disconnected.value, all.on_new.value) = (0, 0, 0);
         for books in each {
             all.totals += &books.totals_at(left);
             all.live.value += books.live.value;
             all.disconnected.value += books.disconnected.value;
+            all.on_new.value += books.on_new.value;
         }
     }
 
@@ -340,6 +355,8 @@ impl Recorder {
                 cleared,
                 completed: None,
                 is_given_up: false,
+                is_judged: self.setup.judged.contains(&index),
+                rolled_back: None,
                 live_before: before.live(),
                 before,
                 response: ResponseTimes::default(),
@@ -409,6 +426,7 @@ impl Recorder {
             live: books.totals.live(),
             disconnected: books.disconnected.value as u64,
             in_flight: books.totals.in_flight(),
+            on_new: books.on_new.value as u64,
             response,
             traits,
             cluster,
@@ -425,7 +443,7 @@ impl Recorder {
         for i in 0..=all {
             let Some(open) = self.books[i].incident.take() else { continue };
             let totals = &self.totals_at(i, left) - &open.before;
-            let (rollout, is_given_up) = (open.rollout(), open.is_given_up);
+            let (rollout, rollback, is_given_up) = (open.rollout(), open.rollback(), open.is_given_up);
             let mut response = open.response;
             let mut partial = self.tick_response_of(i);
             partial.subtract(&open.not_ours);
@@ -446,6 +464,7 @@ impl Recorder {
                 reconnect: open.distinct.reconnect(open.from),
                 rollout,
                 is_given_up,
+                rollback,
                 recovery: recovery(&self.books[i].verdicts, warmup, open.from, now, self.setup.limits, hold),
                 rebalance: if i == all { rebalance() } else { None },
             });

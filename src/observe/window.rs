@@ -27,6 +27,8 @@ pub struct Window {
     pub disconnected: u64,
     /// Requests under way at its end.
     pub in_flight: u64,
+    /// Sessions at its end whose last answer came from a version other than the first.
+    pub on_new: u64,
     /// Quantiles of the response times of the requests answered within it.
     pub response: Option<Quantiles>,
     /// Which figures apply.
@@ -64,6 +66,8 @@ pub struct Traits {
     pub evicts: bool,
     /// Whether a node may be told to go before balancers hear of it.
     pub races: bool,
+    /// Whether any change installs a version.
+    pub installs: bool,
 }
 
 impl Traits {
@@ -81,6 +85,7 @@ impl Traits {
             ages: self.ages | other.ages,
             evicts: self.evicts | other.evicts,
             races: self.races | other.races,
+            installs: self.installs | other.installs,
         }
     }
 }

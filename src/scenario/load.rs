@@ -80,7 +80,7 @@ pub const CHOICES: &[(&str, &[&str])] = &[
     ("fault.*", &["at", "after", "random"]),
     ("fault.*.random.up", &[]),
     ("fault.*.random.down", &[]),
-    ("change.*", &["at"]),
+    ("change.*", &["at", "rollback"]),
     ("change.*.*.nodes", &[]),
     ("fault.*.*.nodes", &[]),
 ];

@@ -28,6 +28,7 @@ mod reloads;
 pub mod slo;
 pub mod source;
 mod stores;
+mod versions;
 mod view;
 mod whens;
 mod words;

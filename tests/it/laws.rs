@@ -117,6 +117,15 @@ const RELOADS: Lines = &[
     "[change.r]\nat = \"5s\"\nreload = { instances = 1, hard_stop_after = \"0s\" }",
     "[change.r]\nat = \"4s\"\nreload = { hard_stop_after = \"700ms\", times = 9, every = \"600ms\", pause = \"200ms\" }",
     "[change.r]\nat = \"6s\"\nreload = { pause = \"500ms\", state_file = true }",
+    "[version.v2]\nincompatible = true\n[change.v]\nat = \"2500ms\"\nrolling = { version = \"v2\", restart = \"300ms\", surge_max = 1 }",
+    "[version.v2]\nerror_ratio = \"30%\"\nslowdown = 2.0\n[change.v]\nat = \"3s\"\n\
+     rolling = { version = \"v2\", restart = \"300ms\", drain_timeout = \"400ms\" }\n\
+     rollback = { error_ratio = \"10%\", every = \"500ms\", window = \"1s\" }",
+    "[version.v2]\nerror_ratio = \"9%\"\n[change.v]\nat = \"2s\"\ncanary = { version = \"v2\", nodes = 2, \
+     steps = [\"20%\", \"60%\"], hold = \"2s\", cookie = \"one_sided\", drain_timeout = \"1s\" }",
+    "[version.v2]\nincompatible = true\ndies_after = \"900ms\"\n[change.v]\nat = \"2s\"\ncanary = { version = \"v2\", \
+     steps = [\"40%\"], hold = \"3s\", cookie = \"two_sided\", then = \"abort\", drain_timeout = \"2s\" }\n\
+     rollback = { p99 = \"100ms\", drops = \"9/s\", every = \"700ms\" }",
 ];
 const RETRIES: Lines = &[
     "",
@@ -427,6 +436,13 @@ pub fn imbalance(sum: &Totals, window: &Window, has_streams: bool) -> Option<Str
         ("thin ≤ live", window.totals.thin_time <= window.totals.live_time),
         ("nothing is stale or lost without copies", window.traits.copies || stale == 0),
         ("gave up ≤ dropped", sum[GaveUp] <= dropped),
+        ("what a version serves is served", sum[ServedByNew] <= sum[Served]),
+        ("what fails at a version is served", sum[FailedAtNode] <= sum[Served]),
+        ("what fails at a new version is both", sum[FailedByNew] <= sum[FailedAtNode].min(sum[ServedByNew])),
+        ("on a new version ≤ live", window.on_new <= window.live),
+        ("on a new version ≤ exposed", window.on_new <= sum[Exposed]),
+        ("exposed ≤ seen", sum[Exposed] <= sum[Initial] + sum[Started]),
+        ("nothing is new without a version", window.traits.installs || sum[Served] + sum[Exposed] == 0),
     ];
     laws.into_iter().find(|(_, holds)| !holds).map(|(law, _)| format!("{law} does not hold: {sum:?} {window:?}"))
 }

@@ -44,4 +44,5 @@ mod storms;
 mod tidy;
 mod together;
 mod trouble;
+mod versions;
 mod view;

@@ -147,9 +147,12 @@ impl Failing {
                 Some(Failing::Reset)
             }
             Cause::NoAnswer => Some(Failing::Timeout),
-            Cause::BadAnswer | Cause::QueueFull | Cause::AcceptFull | Cause::StoreFull | Cause::RebuildFull => {
-                Some(Failing::Error)
-            }
+            Cause::BadAnswer
+            | Cause::BadVersion
+            | Cause::QueueFull
+            | Cause::AcceptFull
+            | Cause::StoreFull
+            | Cause::RebuildFull => Some(Failing::Error),
             Cause::StoreDown | Cause::StoreTimeout | Cause::StoreMemory => Some(Failing::Error),
             _ => None,
         }

@@ -5,12 +5,15 @@
 
 mod admin;
 mod bound;
+pub mod canary;
 mod gate;
 mod leave;
 mod order;
 mod reload;
 mod roll;
+pub mod rollback;
 mod scale;
+mod step;
 mod weight;
 
 use super::balancer::view::{Admin, Word};
@@ -24,11 +27,12 @@ use crate::base::time::{Duration, Instant};
 use crate::base::units::Rate;
 use crate::observe::Fact;
 pub use order::Order;
-pub use roll::{Rolling, Step};
+pub use roll::Rolling;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::Arc;
+pub use step::Step;
 
 /// A kind of change: what it does, step by step.
 pub trait Steps: Debug + Send + Sync {
@@ -54,6 +58,18 @@ pub trait Steps: Debug + Send + Sync {
     fn stops(&self) -> bool {
         false
     }
+    /// The name of the version that it installs, if it installs one.
+    fn version(&self) -> Option<&str> {
+        None
+    }
+    /// Whether it splits the traffic between two versions.
+    fn is_canary(&self) -> bool {
+        false
+    }
+    /// Whether sessions are held to the old version before it begins.
+    fn holds_before(&self) -> bool {
+        false
+    }
     /// What is wrong with the parameters: (key, message, how to mend it).
     fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
         Vec::new()
@@ -68,6 +84,14 @@ pub trait Steps: Debug + Send + Sync {
     }
     /// Begins the change at this place in the plan, or goes on with it; when to go on, or `None` when it is complete.
     fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant>;
+    /// Whether it can be rolled back.
+    fn can_roll_back(&self) -> bool {
+        false
+    }
+    /// Turns round: from now on it goes on until nobody runs its version; `false` when it is too late for that.
+    fn roll_back(&self, _sim: &mut Sim, _now: Instant, _index: usize) -> bool {
+        false
+    }
 }
 
 /// A change as written: when, and exactly one of the kinds.
@@ -91,6 +115,10 @@ pub struct Written {
     pub scale_in: Option<scale::In>,
     /// Balancers begin anew, knowing nothing; old connections drain through the old processes.
     pub reload: Option<reload::Params>,
+    /// New nodes with a new version get a growing share of the traffic.
+    pub canary: Option<canary::Params>,
+    /// When the change is undone, if it installs a version; never unless given.
+    pub rollback: Option<rollback::Criterion>,
 }
 
 impl Written {
@@ -104,6 +132,7 @@ impl Written {
             self.scale_out.map(steps),
             self.scale_in.map(steps),
             self.reload.map(steps),
+            self.canary.map(steps),
         ];
         kinds.into_iter().flatten().collect()
     }
@@ -123,6 +152,7 @@ impl Alternatives for Written {
         ("scale_out", scale::OUT),
         ("scale_in", scale::IN),
         ("reload", reload::MEANING),
+        ("canary", canary::MEANING),
     ];
 }
 
@@ -135,6 +165,10 @@ pub struct Change {
     pub at: Instant,
     /// What it does.
     pub kind: Arc<dyn Steps>,
+    /// The version that it installs: its place in the plan.
+    pub version: Option<u8>,
+    /// When it is undone.
+    pub rollback: Option<rollback::Criterion>,
 }
 
 /// What is wrong with a change that is to last no time.
@@ -161,10 +195,15 @@ impl Sim<'_> {
         if change.at == now && self.rolls[index].is_new() {
             self.recorder.note(now, Fact::Incident { index: self.incident_of(index), cleared: Instant::NEVER });
         }
-        match change.kind.go_on(self, now, index) {
-            Some(next) => self.queue.at(next, event::change(index)),
-            None if self.rolls[index].is_given_up => {}
-            None => self.recorder.note(now, Fact::Completed { index: self.incident_of(index) }),
+        let looks = self.judge_change(now, index);
+        let is_complete = self.exposure.trials[index].completed.is_some();
+        let next = if is_complete { None } else { change.kind.go_on(self, now, index) };
+        if next.is_none() && !is_complete && !self.rolls[index].is_given_up {
+            self.exposure.trials[index].completed = Some(now);
+            self.recorder.note(now, Fact::Completed { index: self.incident_of(index) });
+        }
+        if let Some(next) = next.into_iter().chain(looks).min() {
+            self.queue.at(next, event::change(index));
         }
     }
 }

@@ -18,6 +18,7 @@ use super::gate::Gate;
 use super::leave::Stop;
 use super::order::Order;
 use super::reload::Reloading;
+use super::step::Step;
 use super::{LOOKS_EVERY, Steps, no_rate};
 use crate::base::cause::Cause;
 use crate::base::id::NodeId;
@@ -67,6 +68,8 @@ pub struct Params {
     pub progress_deadline: Option<Duration>,
     /// Whose turn comes first: a rule, or the names of those that do; default `forward`.
     pub order: Order,
+    /// The version that nodes run from their turn on, as described in `[version.<name>]`; as before unless given.
+    pub version: Option<String>,
 }
 
 impl Default for Params {
@@ -85,6 +88,7 @@ impl Default for Params {
             gate: None,
             progress_deadline: None,
             order: Order::default(),
+            version: None,
         }
     }
 }
@@ -97,7 +101,8 @@ impl Params {
         (if surge == 0 { unavailable.max(1) } else { unavailable }, surge)
     }
 
-    fn surges(&self) -> bool {
+    /// Whether new nodes replace the old ones.
+    pub(super) fn surges(&self) -> bool {
         !self.surge_max.is_nothing()
     }
 }
@@ -113,46 +118,6 @@ pub enum How {
     Maint,
     /// It just stops; the balancer finds out by its checks.
     Kill,
-}
-
-/// Where a node is in its turn.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Step {
-    /// It is new, and its process is started then.
-    Ordered(Instant),
-    /// It is new, its process has been started, and does not listen yet.
-    Joining,
-    /// It is drained until then at most.
-    Draining(Instant),
-    /// Its process has been told to stop: when it gets its SIGTERM, and when it is killed.
-    Hooked(Instant, Instant),
-    /// Its process has got its SIGTERM, and is killed then.
-    Ending(Instant),
-    /// Its process ends at once.
-    Cut,
-    /// Its process is away until then.
-    Away(Instant),
-    /// Its process may run again, and does not listen yet.
-    Starting,
-    /// It is up, and the balancer does not know yet.
-    Unseen,
-    /// It is eligible, and done if it is still then.
-    Settling(Instant),
-    /// It is done; its place may be used again then.
-    Done(Instant),
-}
-
-impl Step {
-    /// Whether a node that was here, and is there now, is further than it ever was.
-    fn gets_on_to(self, now: Step) -> bool {
-        let comes_and_goes = |step| matches!(step, Step::Unseen | Step::Settling(_));
-        self != now && !(comes_and_goes(self) && comes_and_goes(now))
-    }
-
-    /// Whether its node is to be available, and is not yet.
-    fn is_coming(self) -> bool {
-        !matches!(self, Step::Draining(_) | Step::Hooked(..) | Step::Ending(_) | Step::Cut | Step::Done(_))
-    }
 }
 
 /// A rolling change, or any other with steps, under way.
@@ -184,6 +149,16 @@ impl Rolling {
         self.waiting.pop_front()
     }
 
+    /// From now on the nodes to come are `again`, and those that are as they shall be are `still`; `active` go on.
+    pub fn turn_round(&mut self, now: Instant, again: Vec<NodeId>, still: Vec<NodeId>, active: Vec<(NodeId, Step)>) {
+        let is_complete = self.waiting.is_empty() && self.active.is_empty();
+        if is_complete {
+            self.size = again.len() + still.len();
+        }
+        (self.waiting, self.ordered, self.active) = (again.into(), still, active);
+        (self.moved, self.is_given_up) = (now, false);
+    }
+
     /// Notes that it has begun, with these nodes to come.
     pub fn begin(&mut self, nodes: impl IntoIterator<Item = NodeId>) {
         self.begun = true;
@@ -201,6 +176,16 @@ impl Steps for Params {
     }
     fn order(&self) -> Option<&Order> {
         Some(&self.order)
+    }
+    fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+    fn can_roll_back(&self) -> bool {
+        true
+    }
+    fn roll_back(&self, sim: &mut Sim, now: Instant, index: usize) -> bool {
+        sim.undo_roll(now, index, self);
+        true
     }
     fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
         let mut faults = self.faults_of_numbers();
@@ -281,12 +266,17 @@ impl Sim<'_> {
         active.retain(|(_, step)| !matches!(step, Step::Done(after) if *after <= now));
         self.rolls[index].active = active;
         self.begin_turns(now, index, params);
-        self.next_look(now, index, params)
+        let next = self.next_look(now, index, params);
+        if next.is_none() && !self.rolls[index].is_given_up {
+            self.note_rolled(index);
+        }
+        next
     }
 
     /// Begins the turns that can begin now.
     fn begin_turns(&mut self, now: Instant, index: usize, params: &Params) {
-        if params.gate.as_ref().is_some_and(|gate| !self.passes(gate)) {
+        // A gate that the new version has shut must not keep the old one out.
+        if !self.is_undone(index) && params.gate.as_ref().is_some_and(|gate| !self.passes(gate)) {
             return;
         }
         if params.surges() {
@@ -317,8 +307,9 @@ impl Sim<'_> {
                 (size + surge).saturating_sub(waiting.len() + ordered.len() + paused)
             }
         };
-        for _ in 0..room.min(size - ordered.len()) {
+        for _ in 0..room.min(size.saturating_sub(ordered.len())) {
             let Some(fresh) = self.spares.pop_front() else { break };
+            self.install_version(index, fresh);
             let mut step = Step::Ordered(now + self.gap(fresh, params));
             self.advance_roll(now, fresh, &mut step, params);
             let roll = &mut self.rolls[index];
@@ -349,7 +340,7 @@ impl Sim<'_> {
 
     /// The next nodes that may be restarted in place now. Whoever is kept down already comes back new.
     fn next_in_place(&mut self, index: usize, params: &Params) -> Vec<NodeId> {
-        let roll = &mut self.rolls[index];
+        let roll = &self.rolls[index];
         let (unavailable, _) = params.fenceposts(roll.size);
         let count = match params.batch {
             Some(batch) if roll.active.is_empty() => batch as usize,
@@ -358,8 +349,9 @@ impl Sim<'_> {
         };
         let mut next = Vec::new();
         while next.len() < count
-            && let Some(node) = roll.waiting.pop_front()
+            && let Some(node) = self.rolls[index].waiting.pop_front()
         {
+            self.install_version(index, node);
             if !self.fleet.get(node).is_kept_down() {
                 next.push(node);
             }
@@ -376,7 +368,7 @@ impl Sim<'_> {
         }
     }
 
-    fn begin_leaving(&mut self, now: Instant, node: NodeId, params: &Params) -> Step {
+    pub(super) fn begin_leaving(&mut self, now: Instant, node: NodeId, params: &Params) -> Step {
         match (&params.stop, params.how) {
             (Some(stop), _) => self.begin_stopping(now, node, stop),
             (None, How::Drain) => {
@@ -464,18 +456,5 @@ impl Sim<'_> {
         let waits = looks && !roll.waiting.is_empty() && first.is_none_or(|first| first > look);
         let next = if waits { Some(look) } else { first }?;
         Some(if roll.is_given_up { next } else { next.min(given_up) })
-    }
-
-    /// When a step can go on: at a known time, or at the next look.
-    pub(super) fn look_at(&self, now: Instant, node: NodeId, step: Step) -> Instant {
-        let look = now + LOOKS_EVERY;
-        match step {
-            Step::Away(until) | Step::Done(until) => until.max(now + Duration::from_nanos(1)),
-            Step::Ordered(start) => start,
-            Step::Joining | Step::Starting => self.fleet.get(node).back_at().unwrap_or(look),
-            Step::Hooked(term, _) => term,
-            Step::Draining(until) | Step::Ending(until) | Step::Settling(until) => until.min(look),
-            Step::Unseen | Step::Cut => look,
-        }
     }
 }
