@@ -8,7 +8,7 @@ use super::change::rollback::Trial;
 use super::request::Kind;
 use super::version::{BASE, Defects, Writer};
 use crate::base::id::{AttemptId, NodeId, SessionId};
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::cluster::plan::Plan;
 use crate::observe::Fact;
 
@@ -31,6 +31,7 @@ struct Mark {
     // Any of its answers has.
     is_exposed: bool,
     pin: Pin,
+    pinned: Instant,
     writer: Writer,
 }
 
@@ -44,10 +45,13 @@ pub struct Exposure {
     pub(super) current: u8,
     /// The canary release under way.
     pub(super) canary: Option<Canary>,
-    // Whether sessions are held to the old version before a canary release begins.
+    // Whether sessions are held to the old version before a canary release begins, and how long they are held.
     pub(super) holds_before: bool,
+    holds_for: Option<Duration>,
     marks: Vec<Mark>,
-    /// How many sessions are held to the new version.
+    /// Whether processes of more than one version run.
+    is_mixed: bool,
+    /// How many sessions are held to the new version, those included whose time is over and who have not asked since.
     pub(super) held: u64,
     /// By change: how its version is judged.
     pub(super) trials: Vec<Trial>,
@@ -62,7 +66,9 @@ impl Exposure {
             current: BASE,
             canary: None,
             holds_before: plan.changes.iter().any(|change| change.kind.holds_before()),
+            holds_for: plan.changes.iter().find_map(|change| change.kind.holds_for()),
             marks: Vec::new(),
+            is_mixed: false,
             held: 0,
             trials: plan.changes.iter().map(|_| Trial::default()).collect(),
         }
@@ -80,13 +86,26 @@ impl Exposure {
     }
 
     /// What a session is held to.
-    pub(super) fn pin(&self, session: SessionId) -> Pin {
-        self.seen(session).pin
+    pub(super) fn pin(&self, now: Instant, session: SessionId) -> Pin {
+        let mark = self.seen(session);
+        if self.has_expired(now, &mark) { Pin::None } else { mark.pin }
+    }
+
+    fn has_expired(&self, now: Instant, mark: &Mark) -> bool {
+        self.holds_for.is_some_and(|life| mark.pinned + life <= now)
+    }
+
+    /// Whether any session is held to the new version.
+    pub(super) fn holds_anybody(&self, now: Instant) -> bool {
+        let holds = |mark: &Mark| mark.pin == Pin::Canary && !self.has_expired(now, mark);
+        self.held > 0 && (self.holds_for.is_none() || self.marks.iter().any(holds))
     }
 
     /// A session is held to this from now on.
-    pub(super) fn set_pin(&mut self, session: SessionId, pin: Pin) {
-        let before = std::mem::replace(&mut self.mark(session).pin, pin);
+    pub(super) fn set_pin(&mut self, now: Instant, session: SessionId, pin: Pin) {
+        let mark = self.mark(session);
+        mark.pinned = now;
+        let before = std::mem::replace(&mut mark.pin, pin);
         self.held = self.held + u64::from(pin == Pin::Canary) - u64::from(before == Pin::Canary);
     }
 
@@ -112,16 +131,16 @@ impl Exposure {
 }
 
 impl Sim<'_> {
-    /// A session has had an answer, good or bad, from `node`.
+    /// A session has had an answer, good or bad, from `node` to what it `sent` then.
     #[inline]
-    pub(super) fn note_version(&mut self, now: Instant, id: SessionId, node: NodeId) {
+    pub(super) fn note_version(&mut self, now: Instant, sent: Instant, id: SessionId, node: NodeId) {
         if self.exposure.is_used {
-            self.note_version_of(now, id, node);
+            self.note_version_of(now, sent, id, node);
         }
     }
 
     #[inline(never)]
-    fn note_version_of(&mut self, now: Instant, id: SessionId, node: NodeId) {
+    fn note_version_of(&mut self, now: Instant, sent: Instant, id: SessionId, node: NodeId) {
         let population = self.sessions[id].population;
         let is_new = self.fleet.get(node).version != BASE;
         let mark = self.exposure.mark(id);
@@ -132,7 +151,20 @@ impl Sim<'_> {
         if was_new != is_new {
             self.recorder.note(now, Fact::OnNew { population, by: if is_new { 1 } else { -1 } });
         }
-        self.pin_to(id, node);
+        self.pin_to(now, sent, id, node);
+    }
+
+    /// A process has begun or ended: whether there is more than one version now.
+    pub(super) fn note_mixture(&mut self, now: Instant) {
+        if !self.exposure.is_used {
+            return;
+        }
+        let mut running = self.fleet.ids().map(|id| self.fleet.get(id)).filter(|node| node.has_process());
+        let first = running.next().map(|node| node.version);
+        let is_mixed = running.any(|node| Some(node.version) != first);
+        if is_mixed != std::mem::replace(&mut self.exposure.is_mixed, is_mixed) {
+            self.recorder.note(now, Fact::Mixed { is_mixed });
+        }
     }
 
     /// A session is no more, and its slot will be another's.
@@ -140,7 +172,7 @@ impl Sim<'_> {
         if !self.exposure.is_used {
             return;
         }
-        self.exposure.set_pin(id, Pin::None);
+        self.exposure.set_pin(now, id, Pin::None);
         let mark = std::mem::take(self.exposure.mark(id));
         if mark.is_on_new {
             let population = self.sessions[id].population;

@@ -268,6 +268,7 @@ impl Sim<'_> {
         self.lose_probes(id);
         self.outlive(id);
         self.recorder.note(now, Fact::NodeDown { node: id });
+        self.note_mixture(now);
         self.recorder.note(now, Fact::Busy { node: id, slots: 0 });
         if before == Phase::Up {
             self.lose_memory(now, id, lost);

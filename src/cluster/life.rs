@@ -99,6 +99,7 @@ impl Sim<'_> {
         node.stale = self.linked.count(id) as u32;
         (node.version, node.worked) = (node.next_version, 0);
         self.recorder.note(now, Fact::NodeStarted { node: id, again: nth > 0 });
+        self.note_mixture(now);
         self.weigh(now, id);
         let planned = &self.plan.nodes[id.index()];
         let takes = |law: &Sampler| {

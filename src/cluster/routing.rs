@@ -23,7 +23,7 @@ impl Sim<'_> {
         let via = self.balancers.met_by(who, nth, self.plan.populations[population.index()].instance);
         self.attempts[id].via = via;
         let presented = self.presented(now, session);
-        let is_canary = self.exposure.canary.is_some() && self.goes_to_canary(session, nth);
+        let is_canary = self.exposure.canary.is_some() && self.goes_to_canary(now, session, nth);
         self.attempts[id].is_canary = is_canary;
         let people = &self.plan.populations[population.index()];
         let caller = Caller::new(&self.plan.populations, &self.streams, &self.sessions[session]);

@@ -207,7 +207,7 @@ impl Sim<'_> {
             self.balancers[via].done(node);
         }
         self.bind(Instant::START, id, node, Cause::Membership);
-        self.note_version(Instant::START, id, node);
+        self.note_version(Instant::START, Instant::START, id, node);
         let visit =
             Visit { now: Instant::START, session: id, who: self.sessions[id].who, node, writes: false, made: true };
         self.keep_state(population, &visit);

@@ -122,6 +122,8 @@ pub enum Fact {
     Exposed { population: PopulationId },
     /// The number of sessions changed whose last answer came from a version other than the first.
     OnNew { population: PopulationId, by: i8 },
+    /// Processes of more than one version run from now on, or no longer.
+    Mixed { is_mixed: bool },
     /// A change is rolled back.
     RolledBack { index: u16 },
     /// What that fault did is over only at `at`: the processes that it stopped are still starting.

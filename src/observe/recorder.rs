@@ -218,6 +218,7 @@ impl Recorder {
             }
             Fact::OutOfMemory { .. } => self.nodes.count_oom_kill(),
             Fact::Wanted { node, wanted } => self.nodes.set_wanted(node, wanted, left),
+            Fact::Mixed { is_mixed } => self.nodes.set_mixed(is_mixed, left),
             Fact::NodesFail { nodes } => self.nodes.failures.nodes += u64::from(nodes),
             Fact::StoreFails => self.nodes.failures.store(),
             of_state => self.note_of_state(left, of_state),

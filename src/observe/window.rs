@@ -131,6 +131,8 @@ pub struct ClusterFigures {
     pub store_times: Option<Quantiles>,
     /// Time of nodes that are paid for, summed (ns).
     pub node_time: u128,
+    /// That part of it in which processes of more than one version ran (ns).
+    pub mixed_time: u128,
     /// Bytes in the stores whose memory is limited, time average; `None` when there is none.
     pub store_memory: Option<f64>,
 }

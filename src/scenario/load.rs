@@ -11,7 +11,7 @@ use std::path::Path;
 use toml::de::DeValue;
 
 /// Where naming another alternative replaces the first instead of adding to it.
-pub const CHOICES: &[(&str, &[&str])] = &[
+pub const CHOICES: &[(&str, &[&[&str]])] = &[
     ("state", &[]),
     ("balancer.balance", &[]),
     ("balancer.affinity", &[]),
@@ -23,7 +23,7 @@ pub const CHOICES: &[(&str, &[&str])] = &[
     ("balancer.retry_backoff", &[]),
     ("balancer.queue", &[]),
     ("clients.*.affinity", &[]),
-    ("clients.*.arrivals.open", &["flash"]),
+    ("clients.*.arrivals.open", &[&["flash"]]),
     ("clients.*.arrivals.closed.gap", &[]),
     ("clients.*.activity", &[]),
     ("clients.*.addresses", &[]),
@@ -77,10 +77,10 @@ pub const CHOICES: &[(&str, &[&str])] = &[
     ("clients.*.state.replicated.rebalance", &[]),
     ("fault.*.*.inside", &[]),
     ("fault.*.*.stubborn", &[]),
-    ("fault.*", &["at", "after", "random"]),
+    ("fault.*", &[&["at", "after", "random"]]),
     ("fault.*.random.up", &[]),
     ("fault.*.random.down", &[]),
-    ("change.*", &["at", "rollback"]),
+    ("change.*", &[&["at"], &["rollback"]]),
     ("change.*.*.nodes", &[]),
     ("fault.*.*.nodes", &[]),
 ];

@@ -322,3 +322,145 @@ fn hops_are_moves_per_session() {
     assert_eq!(figure(window, "session_hops_mean"), figure(window, "sessions_moved_total"));
     assert_eq!(figure(window, "session_hops_mean"), 2.0, "to n2, and home when n2 goes");
 }
+
+/// What a drain of one node after another cuts, counted session by session without any of the simulator: of the sessions
+/// on each node when its turn comes, the share that is still there `drain` later. Sessions come at random times to nodes
+/// at random that are not being drained, in equilibrium; who is cut goes on elsewhere for the rest of its life.
+fn cut_by_count(
+    nodes: usize,
+    live: usize,
+    drain: f64,
+    seed: u64,
+    life: &mut dyn FnMut(&mut Chance) -> f64,
+) -> Vec<f64> {
+    let mut chance = Chance(seed);
+    let mean = (0..20_000).map(|_| life(&mut chance)).sum::<f64>() / 20_000.0;
+    let rate = live as f64 / mean;
+    // (when it ends, where it is): those who came within the last twenty times the mean life and more.
+    let mut sessions: Vec<(f64, usize)> = Vec::new();
+    let mut begin = -60.0 * mean;
+    let elsewhere = |chance: &mut Chance, gone: usize| (gone + 1 + chance.below(nodes - 1)) % nodes;
+    while begin < 0.0 {
+        let end = begin + life(&mut chance);
+        if end > 0.0 {
+            sessions.push((end, chance.below(nodes)));
+        }
+        begin -= (1.0 - chance.share()).ln() / rate;
+    }
+    let mut cut = Vec::new();
+    for node in 0..nodes {
+        let opens = node as f64 * drain;
+        let held = sessions.iter().filter(|&&(end, at)| at == node && end > opens).count();
+        while begin < opens + drain {
+            let end = begin + life(&mut chance);
+            sessions.push((end, elsewhere(&mut chance, node)));
+            begin -= (1.0 - chance.share()).ln() / rate;
+        }
+        let mut left = 0.0;
+        for session in sessions.iter_mut().filter(|&&mut (end, at)| at == node && end > opens + drain) {
+            left += 1.0;
+            session.1 = elsewhere(&mut chance, node);
+        }
+        cut.push(left / held as f64);
+    }
+    cut
+}
+
+/// Numbers at random of a kind that the simulator does not use (xorshift64*).
+struct Chance(u64);
+
+impl Chance {
+    fn share(&mut self) -> f64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.share() * n as f64) as usize
+    }
+
+    /// Standard normal (Box and Muller).
+    fn normal(&mut self) -> f64 {
+        let (a, b) = (1.0 - self.share(), self.share());
+        (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
+    }
+}
+
+#[test]
+fn a_drain_of_one_node_after_another_cuts_the_older_the_more() {
+    // Minutes, eight nodes with 500 sessions each; the first node's share has a closed form, later ones hold more of
+    // those who have been displaced, and these are older.
+    const SEEDS: u64 = 6;
+    let (mu, sigma) = (8.0_f64.ln(), 1.2);
+    let lognormal = |chance: &mut Chance| (mu + sigma * chance.normal()).exp();
+    let exponential = |chance: &mut Chance| -20.0 * (1.0 - chance.share()).ln();
+    type Law<'a> = &'a dyn Fn(&mut Chance) -> f64;
+    let cases: [(&str, f64, Law, f64, f64); 4] = [
+        ("{ exponential = { mean = \"20m\" } }", 20.0, &exponential, 5.0, 0.78),
+        ("{ exponential = { mean = \"20m\" } }", 20.0, &exponential, 30.0, 0.22),
+        ("{ lognormal = { median = \"8m\", sigma = 1.2 } }", 16.4, &lognormal, 5.0, 0.746),
+        ("{ lognormal = { median = \"8m\", sigma = 1.2 } }", 16.4, &lognormal, 30.0, 0.292),
+    ];
+    for (length, mean, life, drain, first) in cases {
+        let count = |seed| cut_by_count(8, 4_000, drain, seed, &mut |chance| life(chance));
+        let counts: Vec<Vec<f64>> = (1..=20).map(count).collect();
+        let counted = |node: usize| counts.iter().map(|count| count[node]).sum::<f64>() / 20.0;
+        let minutes = 8.0 * drain + 10.0;
+        let plan = plan(&format!(
+            "duration = \"{minutes}m\"\ntick = \"1m\"\nrecovery_hold = \"1m\"\n[cluster]\nnodes = 8\n[clients.s]\n\
+             arrivals.open.rate = \"{}/m\"\nlength = {length}\nprotocol = \"stream\"\nreconnect_at_once = true\n\
+             [balancer]\nbalance = {{ random = {{ draws = 1 }} }}\nredispatch = true\nhealth.check = \"none\"\n\
+             [change.roll]\nat = \"2m\"\nrolling = {{ drain_timeout = \"{drain}m\", restart = \"0s\" }}\n",
+            4_000.0 / mean
+        ));
+        // The minutes just before each node's turn, and those in which it is cut.
+        let runs = (1..=SEEDS).map(|seed| Sim::new(&plan, seed, true).run(|| false).unwrap().recording);
+        let (mut held, mut cut) = (vec![0.0; 8], vec![0.0; 8]);
+        for recording in runs {
+            let windows: Vec<&Window> = recording.ticks.iter().skip(1).step_by(2).collect();
+            for node in 0..8 {
+                let turn = 2 + node * drain as usize;
+                held[node] += recording.nodes[(turn - 1) * 8 + node].connections;
+                let ends = turn + drain as usize;
+                let dropped = |tick: usize| windows[tick].totals.of(Harm::Dropped, Cause::DrainTimeout) as f64;
+                cut[node] += dropped(ends - 1) + dropped(ends);
+            }
+        }
+        for node in 0..8 {
+            let (found, counted) = (cut[node] / held[node], counted(node));
+            // Some 3,000 sessions each, and as many by count: four deviations, and what the minute before differs by.
+            assert!(
+                (found - counted).abs() < 0.045,
+                "{length}, {drain} min, n{}: {found:.3}, not {counted:.3}",
+                node + 1
+            );
+        }
+        assert!((counted(0) - first).abs() < 0.015, "{length}, {drain} min: {:.3}, not {first}", counted(0));
+        assert!((cut[0] / held[0] - first).abs() < 0.03, "{length}, {drain} min: {:.3}", cut[0] / held[0]);
+    }
+}
+
+#[test]
+fn sessions_pile_up_on_new_nodes_in_a_surge_as_the_closed_form_says() {
+    // One node of ten after another is replaced by a new one, which is there before the old one goes.
+    let text = "duration = \"3m\"\ntick = \"1s\"\nrecovery_hold = \"1s\"\n[cluster]\nnodes = 10\n[clients.s]\n\
+                arrivals.initial = 10000\nlength = \"forever\"\nprotocol = \"stream\"\nreconnect_at_once = true\n\
+                [balancer]\nbalance = { random = { draws = 1 } }\nredispatch = true\nhealth.check = \"none\"\n\
+                [change.roll]\nat = \"10s\"\nrolling = { surge_max = 1, how = \"maint\", restart = \"5s\", pause = \"5s\" }\n";
+    let plan = plan(text);
+    let n = plan.nodes.len();
+    let mut found = vec![0.0; n];
+    for seed in 1..=8 {
+        let recording = Sim::new(&plan, seed, true).run(|| false).unwrap().recording;
+        let last = &recording.nodes[recording.nodes.len() - n..];
+        found.iter_mut().zip(last).for_each(|(sum, node)| *sum += node.connections / 8_000.0);
+    }
+    assert!(found[..10].iter().all(|&left| left == 0.0), "the old ones are gone: {found:?}");
+    for (j, found) in found[10..].iter().enumerate() {
+        // The new node j is there when the old ones j … 10 leave: each deals its sessions out to the ten others.
+        let exact = libm::pow(1.1, 10.0) - libm::pow(1.1, j as f64);
+        assert!((found - exact).abs() < 0.03, "new node {}: {found:.3}, not {exact:.3}", j + 1);
+    }
+}

@@ -93,7 +93,7 @@ fn with_cookies_on_both_sides_the_share_of_sessions_is_that_of_the_young() {
         ("{ uniform = { min = \"0s\", max = \"1h\" } }", &uniform),
     ];
     for (length, young) in cases {
-        for (stops, affinity) in [(60.0, "none"), (15.0, "none"), (15.0, "cookie")] {
+        for (stops, affinity) in [(60.0, "none"), (15.0, "none"), (30.0, "none"), (15.0, "cookie")] {
             let plan = streaming(length, &format!("{stops}m"), affinity);
             let runs: Vec<Recording> = (1..=3).into_par_iter().map(|seed| run(&plan, seed)).collect();
             for minutes in [5.0, 15.0, 30.0, 45.0, 60.0_f64] {
@@ -363,10 +363,85 @@ fn a_gate_that_the_new_version_shuts_does_not_keep_the_old_one_out() {
 fn a_criterion_can_be_varied_beside_its_change() {
     let text = "duration = \"2m\"\n[cluster]\nnodes = 2\n[clients.web]\narrivals.initial = 10\nlength = \"forever\"\n\
                 think = \"1s\"\nservice = \"1ms\"\n[version.v2]\nerror_ratio = \"50%\"\n[change.new]\nat = \"10s\"\n\
-                rolling = { version = \"v2\", restart = \"1s\", pause = \"20s\" }\n\
+                rolling = { version = \"v2\", restart = \"1s\", pause = \"1m\" }\n\
                 [sweep]\n\"change.new.rollback.error_ratio\" = [\"10%\", \"90%\"]\n";
     let cells = cells(text, &[]);
     let triggered: Vec<f64> =
         cells.iter().map(|cell| figure(incident(&run(&cell.plan, 1)), "rollback_triggered")).collect();
     assert_eq!(triggered, [1.0, 0.0]);
+}
+
+#[test]
+fn the_shares_that_operators_ask_for_come_out() {
+    // Of sessions that last 5, 30 and 120 min, a weight of 10 % has these shares (%) after 5, 15 and 60 min.
+    for (mean, shares) in [(5, [6.3, 9.5, 10.0]), (30, [1.5, 3.9, 8.7]), (120, [0.4, 1.2, 3.9])] {
+        let plan = streaming(&format!("{{ exponential = {{ mean = \"{mean}m\" }} }}"), "60m", "cookie");
+        let runs: Vec<Recording> = (1..=4).into_par_iter().map(|seed| run(&plan, seed)).collect();
+        for (minutes, share) in [5, 15, 60].into_iter().zip(shares) {
+            let at = |recording: &Recording| ticks(recording)[1 + minutes].clone();
+            let (new, live) = runs.iter().map(at).fold((0, 0), |(n, l), w| (n + w.on_new, l + w.live));
+            let found = 100.0 * new as f64 / live as f64;
+            // The shares are given to the first decimal; four deviations of a count.
+            let sigma = 100.0 * (share / 100.0 / live as f64).sqrt();
+            assert!((found - share).abs() < 0.06 + 4.0 * sigma, "{mean} min: {found:.2} after {minutes}, not {share}");
+        }
+    }
+}
+
+#[test]
+fn a_cookie_that_expires_lets_go_of_the_aborted_version() {
+    // Cookies hold for 20 min, sessions last 30 min: those held at the abort have one of the age a with a density as
+    // exp(−a/30), since all began after 0 min and the abort, at 60 min, is a multiple of 20 later. After 10 min
+    // exp(−1/3)/(1 + exp(−1/3)) = 41.7 % of them are still there, and held.
+    let share = |life: &str| {
+        let plan = plan(&format!(
+            "duration = \"71m\"\ntick = \"1m\"\n[cluster]\nnodes = 4\nnode.concurrency = 1000\n[clients.web]\n\
+             arrivals = {{ open = {{ rate = \"2/s\" }}, initial = 0 }}\n\
+             length = {{ exponential = {{ mean = \"30m\" }} }}\npace = \"30s\"\n\
+             service = \"1ms\"\n[balancer]\nhealth.check = \"none\"\n[version.v2]\n[change.new]\nat = \"30m\"\n\
+             canary = {{ version = \"v2\", steps = [\"10%\"], hold = \"30m\", cookie = \"two_sided\", then = \"abort\", \
+             drain_timeout = \"5h\"{life} }}\n"
+        ));
+        let runs: Vec<Recording> = (1..=6).into_par_iter().map(|seed| run(&plan, seed)).collect();
+        let new = |tick: usize| runs.iter().map(|run| ticks(run)[tick].on_new as f64).sum::<f64>();
+        (new(69) / new(59), new(59))
+    };
+    // The answer of the other version comes up to half a minute after a cookie's end, a quarter on average.
+    let ((kept, held), (without, _)) = (share(", cookie_life = \"20m\""), share(""));
+    let (exact, forever) = (0.4174, (-1.0_f64 / 3.0).exp());
+    let sigma = |exact: f64| (exact * (1.0 - exact) / held).sqrt();
+    assert!((kept - exact).abs() < 0.012 + 4.0 * sigma(exact), "{kept:.3} of {held}, not {exact}");
+    assert!((without - forever).abs() < 4.0 * sigma(forever), "{without:.3}, not {forever:.3}");
+}
+
+#[test]
+fn a_release_whose_nodes_never_come_up_says_so_and_is_taken_back() {
+    let outcome = |deadline: &str| {
+        let change = format!("canary = {{ version = \"bad\", nodes = 2, steps = [\"10%\"], hold = \"1m\"{deadline} }}");
+        let recording = run(&busy("dies_after = \"100ms\"", &change), 1);
+        let last = *ticks(&recording).last().unwrap();
+        let window = incident(&recording);
+        assert_eq!(figure(window, "completed_ratio"), 0.0);
+        assert_eq!(figure(window, "sessions_exposed_total"), 0.0);
+        assert_eq!(figure(last, "requests_failed_total"), 0.0);
+        (figure(window, "stalled_ratio"), figure(last, "node_restarts_total"))
+    };
+    let (stalled, restarts) = outcome(", progress_deadline = \"40s\"");
+    assert_eq!((stalled, restarts), (1.0, 0.0));
+    assert_eq!(outcome("").0, 0.0, "it goes on trying");
+}
+
+#[test]
+fn hours_of_nodes_count_as_mixed_while_two_versions_run() {
+    let mixed = |change: &str| figure(incident(&run(&busy("", change), 1)), "node_hours_mixed") * 3600.0;
+    // n1 is new at 1 s, n2 at 31 s, n3 at 61 s; n4 stops at 90 s, and all that run are alike. Four nodes all the time.
+    let roll = "rolling = { version = \"bad\", how = \"kill\", restart = \"1s\", pause = \"29s\" }";
+    let found = mixed(roll);
+    assert!((found - 4.0 * 89.0).abs() < 4.0 * 3.0, "{found} s");
+    assert_eq!(mixed("rolling = { version = \"bad\", how = \"kill\", batch = 4 }"), 0.0);
+    assert_eq!(mixed("rolling = { version = \"v1\", how = \"kill\" }"), 0.0);
+    // Five nodes from the order of the new one to its end.
+    let canary = "canary = { version = \"bad\", steps = [\"50%\"], hold = \"1m\", then = \"abort\" }";
+    let found = mixed(canary);
+    assert!((found - 5.0 * 60.0).abs() < 5.0 * 1.5, "{found} s");
 }

@@ -14,7 +14,7 @@
 //! | `none` | nobody: every request is drawn anew by the weight, whatever node remembers its session | ingress-nginx `affinity-canary-behavior: legacy`; Istio and Argo without a consistent hash |
 //! | `one_sided` | whoever has been served by the new version; all others are drawn anew with every request | Flagger `sessionAffinity` before `primaryCookieName` (fluxcd/flagger#1532, #1655) |
 //! | `two_sided` | whoever has been served, also before the release began: only new sessions are drawn | ingress-nginx `affinity-canary-behavior: sticky` with `affinity: cookie` |
-//! | `version` | whoever has been served since the release began: those who were there before are drawn once | Flagger with `primaryCookieName` |
+//! | `version` | whoever has been served since the first step began: those who were there before are drawn once | Flagger with `primaryCookieName` |
 //!
 //! On its side, affinity proposes and `balance` decides as always; a proposal of the other side's node is not heeded.
 //! With the share w, a session that nothing holds to the old version is on the new one after k requests with the
@@ -28,6 +28,7 @@ use crate::base::units::Share;
 use crate::cluster::Sim;
 use crate::cluster::client::happens;
 use crate::cluster::exposure::{Exposure, Pin};
+use crate::observe::Fact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,12 +54,17 @@ pub struct Params {
     /// What holds a session to its version; default `none`.
     #[serde(default)]
     pub cookie: Cookie,
+    /// How long that holds, counted from when it was set; forever unless given.
+    pub cookie_life: Option<Duration>,
     /// What follows the last step; default `promote`.
     #[serde(default)]
     pub then: Then,
     /// How long nodes that get nobody new wait for those who are held to them; default 30 s (Argo Rollouts).
     #[serde(default = "half_a_minute")]
     pub drain_timeout: Duration,
+    /// When new nodes have not been seen up for so long, the release is given up and aborted. Never unless given (Argo
+    /// Rollouts reports it after 10 min, and aborts with `progressDeadlineAbort`).
+    pub progress_deadline: Option<Duration>,
 }
 
 fn one() -> u32 {
@@ -81,7 +87,7 @@ pub enum Cookie {
     OneSided,
     /// Whoever has been served by either version stays there, also who was there before.
     TwoSided,
-    /// Whoever has been served since the release began stays there.
+    /// Whoever has been served since the first step began stays there.
     Version,
 }
 
@@ -121,6 +127,8 @@ pub struct Canary {
     stage: Stage,
     weight: f64,
     cookie: Cookie,
+    // Since when it has been waiting for its nodes, if it is.
+    waits_since: Instant,
     nodes: Vec<NodeId>,
     old: Vec<NodeId>,
 }
@@ -150,6 +158,9 @@ impl Steps for Params {
     fn holds_before(&self) -> bool {
         self.cookie == Cookie::TwoSided
     }
+    fn holds_for(&self) -> Option<Duration> {
+        self.cookie_life
+    }
     fn spares(&self, nodes: usize) -> usize {
         let at_first = self.nodes as usize;
         if self.then == Then::Promote { nodes.max(at_first) } else { at_first }
@@ -163,6 +174,15 @@ impl Steps for Params {
         if self.steps.is_empty() || self.steps.iter().any(|share| share.ratio() == 0.0) {
             let message = "a step gives the new version nothing".to_owned();
             faults.push(("steps", message, "write shares above 0%, such as [\"5%\", \"25%\", \"50%\"]"));
+        }
+        for (key, span) in [("cookie_life", self.cookie_life), ("progress_deadline", self.progress_deadline)] {
+            if span.is_some_and(Duration::is_zero) {
+                faults.push((key, format!("{key} is zero"), "write a time such as \"10m\", or leave it out"));
+            }
+        }
+        if self.cookie_life.is_some() && self.cookie == Cookie::None {
+            let message = "cookie_life says how long a cookie holds, but there is none".to_owned();
+            faults.push(("cookie_life", message, "add cookie = \"two_sided\", or leave it out"));
         }
         if self.hold.is_zero() {
             let message = "hold is zero: no step would last any time".to_owned();
@@ -194,7 +214,7 @@ impl Sim<'_> {
     fn begin_canary(&mut self, now: Instant, index: usize, params: &Params) {
         let old = self.fleet.ids().filter(|&node| self.is_wanted(node)).collect();
         let (stage, weight, cookie) = (Stage::Starting, 0.0, params.cookie);
-        self.exposure.canary = Some(Canary { stage, weight, cookie, nodes: Vec::new(), old });
+        self.exposure.canary = Some(Canary { stage, weight, cookie, waits_since: now, nodes: Vec::new(), old });
         self.add_to_canary(now, index, params.nodes as usize);
     }
 
@@ -221,7 +241,16 @@ impl Sim<'_> {
     ) -> Result<(), Option<Instant>> {
         let look = now + LOOKS_EVERY;
         match stage {
-            Stage::Starting | Stage::Promoting if !self.have_joined(now) => return Err(Some(look)),
+            Stage::Starting | Stage::Promoting if !self.have_joined(now) => {
+                let waits_since = self.exposure.canary.as_ref().map_or(now, |canary| canary.waits_since);
+                let given_up = params.progress_deadline.map_or(Instant::NEVER, |deadline| waits_since + deadline);
+                if now < given_up {
+                    return Err(Some(look.min(given_up)));
+                }
+                self.rolls[index].is_given_up = true;
+                self.recorder.note(now, Fact::GivenUp { index: self.incident_of(index) });
+                self.abort_canary(now, params.drain_timeout);
+            }
             Stage::Starting => self.begin_step(now, 0, params),
             Stage::Promoting => self.retire_old(now, params.drain_timeout),
             Stage::Step(_, until) if until > now => return Err(Some(until)),
@@ -239,7 +268,7 @@ impl Sim<'_> {
                 }
                 self.end_canary();
             }
-            Stage::Aborting(until) if until > now && self.is_anybody_held() => return Err(Some(until.min(look))),
+            Stage::Aborting(until) if until > now && self.is_anybody_held(now) => return Err(Some(until.min(look))),
             Stage::Aborting(until) => {
                 let cause = if until <= now { Cause::DrainTimeout } else { Cause::ScaleIn };
                 for node in self.canary_nodes() {
@@ -281,6 +310,7 @@ impl Sim<'_> {
     /// The new version is to take everything, as soon as it has as many nodes as the old one.
     fn begin_promotion(&mut self, now: Instant, index: usize) {
         self.set_stage(Stage::Promoting);
+        self.exposure.canary.iter_mut().for_each(|canary| canary.waits_since = now);
         let missing = |canary: &Canary| canary.old.len().saturating_sub(canary.nodes.len());
         let missing = self.exposure.canary.as_ref().map_or(0, missing);
         self.add_to_canary(now, index, missing);
@@ -322,8 +352,8 @@ impl Sim<'_> {
     }
 
     /// Whether anybody is left on the new version's side, or will come back to it.
-    fn is_anybody_held(&self) -> bool {
-        self.exposure.held > 0 || self.canary_nodes().iter().any(|&node| !self.is_empty(node))
+    fn is_anybody_held(&self, now: Instant) -> bool {
+        self.exposure.holds_anybody(now) || self.canary_nodes().iter().any(|&node| !self.is_empty(node))
     }
 
     /// There are no sides any more.
@@ -336,9 +366,9 @@ impl Sim<'_> {
 
     /// Whether the router sends a session's `nth` request to the new version.
     #[inline(never)]
-    pub(in crate::cluster) fn goes_to_canary(&self, id: SessionId, nth: u32) -> bool {
+    pub(in crate::cluster) fn goes_to_canary(&self, now: Instant, id: SessionId, nth: u32) -> bool {
         let Some(canary) = &self.exposure.canary else { return false };
-        let (session, pin) = (&self.sessions[id], self.exposure.pin(id));
+        let (session, pin) = (&self.sessions[id], self.exposure.pin(now, id));
         let side = self.streams[session.population.index()].side;
         match (canary.cookie, pin) {
             _ if canary.takes_all() => true,
@@ -349,22 +379,23 @@ impl Sim<'_> {
         }
     }
 
-    /// A session that a node has served is held to its side, as far as the cookie goes.
-    pub(in crate::cluster) fn pin_to(&mut self, id: SessionId, node: NodeId) {
-        let Some(canary) = &self.exposure.canary else {
-            if self.exposure.holds_before {
-                self.exposure.set_pin(id, Pin::Stable);
-            }
-            return;
+    /// A session that a node has served is held to its side, as far as the cookie goes, unless what it `sent` then showed
+    /// that it is held already.
+    pub(in crate::cluster) fn pin_to(&mut self, now: Instant, sent: Instant, id: SessionId, node: NodeId) {
+        let served = match &self.exposure.canary {
+            Some(canary) if canary.has(node) => Pin::Canary,
+            _ => Pin::Stable,
         };
-        let served = if canary.has(node) { Pin::Canary } else { Pin::Stable };
-        let holds = match canary.cookie {
-            Cookie::None => false,
-            Cookie::OneSided => served == Pin::Canary,
-            Cookie::TwoSided | Cookie::Version => self.exposure.pin(id) == Pin::None,
+        let holds = match self.exposure.canary.as_ref().map(|canary| canary.cookie) {
+            None => self.exposure.holds_before,
+            Some(Cookie::None) => false,
+            Some(Cookie::OneSided) => served == Pin::Canary,
+            Some(Cookie::TwoSided) => true,
+            // The router knows of no version until there are two.
+            Some(Cookie::Version) => self.exposure.canary.as_ref().is_some_and(|canary| canary.stage != Stage::Starting),
         };
-        if holds {
-            self.exposure.set_pin(id, served);
+        if holds && self.exposure.pin(sent, id) == Pin::None {
+            self.exposure.set_pin(now, id, served);
         }
     }
 }

@@ -70,6 +70,10 @@ pub trait Steps: Debug + Send + Sync {
     fn holds_before(&self) -> bool {
         false
     }
+    /// How long a session is held to a version; for good unless given.
+    fn holds_for(&self) -> Option<Duration> {
+        None
+    }
     /// What is wrong with the parameters: (key, message, how to mend it).
     fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
         Vec::new()

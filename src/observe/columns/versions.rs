@@ -41,6 +41,13 @@ pub(super) const ALL: &[Column] = &[
         "Distinct sessions that had their first answer from a version other than the first.",
         |w| count(w, Exposed).filter(|_| w.traits.installs),
     ),
+    less(
+        "node_hours_mixed",
+        "h",
+        LONG,
+        "Hours of nodes that belong to the cluster or still run, while processes of more than one version did.",
+        |w| w.cluster.map(|c| c.mixed_time as f64 / 3.6e12).filter(|_| w.traits.installs),
+    ),
     plain(
         "rollback_triggered",
         "",
