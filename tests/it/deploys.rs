@@ -441,26 +441,3 @@ fn a_drain_of_one_node_after_another_cuts_the_older_the_more() {
         assert!((cut[0] / held[0] - first).abs() < 0.03, "{length}, {drain} min: {:.3}", cut[0] / held[0]);
     }
 }
-
-#[test]
-fn sessions_pile_up_on_new_nodes_in_a_surge_as_the_closed_form_says() {
-    // One node of ten after another is replaced by a new one, which is there before the old one goes.
-    let text = "duration = \"3m\"\ntick = \"1s\"\nrecovery_hold = \"1s\"\n[cluster]\nnodes = 10\n[clients.s]\n\
-                arrivals.initial = 10000\nlength = \"forever\"\nprotocol = \"stream\"\nreconnect_at_once = true\n\
-                [balancer]\nbalance = { random = { draws = 1 } }\nredispatch = true\nhealth.check = \"none\"\n\
-                [change.roll]\nat = \"10s\"\nrolling = { surge_max = 1, how = \"maint\", restart = \"5s\", pause = \"5s\" }\n";
-    let plan = plan(text);
-    let n = plan.nodes.len();
-    let mut found = vec![0.0; n];
-    for seed in 1..=8 {
-        let recording = Sim::new(&plan, seed, true).run(|| false).unwrap().recording;
-        let last = &recording.nodes[recording.nodes.len() - n..];
-        found.iter_mut().zip(last).for_each(|(sum, node)| *sum += node.connections / 8_000.0);
-    }
-    assert!(found[..10].iter().all(|&left| left == 0.0), "the old ones are gone: {found:?}");
-    for (j, found) in found[10..].iter().enumerate() {
-        // The new node j is there when the old ones j … 10 leave: each deals its sessions out to the ten others.
-        let exact = libm::pow(1.1, 10.0) - libm::pow(1.1, j as f64);
-        assert!((found - exact).abs() < 0.03, "new node {}: {found:.3}, not {exact:.3}", j + 1);
-    }
-}
