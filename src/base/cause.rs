@@ -81,6 +81,8 @@ pub enum Cause {
     Expired,
     /// What remembered the session named another node than the one that served it last.
     Recalled,
+    /// Nothing binds the session, whose connection was opened anew.
+    Unbound,
     /// The balancer process that the connection went through was stopped.
     BalancerStopped,
     /// The store did not answer: its primary was down, cut off or being replaced.
@@ -121,7 +123,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 53] = [
+    pub const ALL: [Cause; 54] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -157,6 +159,7 @@ impl Cause {
         Cause::QueueTimeout,
         Cause::Expired,
         Cause::Recalled,
+        Cause::Unbound,
         Cause::BalancerStopped,
         Cause::StoreDown,
         Cause::StoreTimeout,
@@ -218,6 +221,7 @@ impl Cause {
             Cause::QueueTimeout => "queue_timeout",
             Cause::Expired => "expired",
             Cause::Recalled => "recalled",
+            Cause::Unbound => "unbound",
             Cause::BalancerStopped => "balancer_stopped",
             Cause::StoreDown => "store_down",
             Cause::StoreTimeout => "store_timeout",
@@ -294,7 +298,10 @@ impl Cause {
             }
             Cause::Expired => "The cookie that named the session's node had expired.",
             Cause::Recalled => {
-                "Affinity named another node than the last: a cookie that was not rewritten, or another instance's table."
+                "Affinity named another node than the last: a cookie that was not rewritten, another instance's table, or a connection that is still open."
+            }
+            Cause::Unbound => {
+                "Nothing binds it: a connection that hangs on its node was opened anew, at whichever the balancing led to."
             }
             Cause::BalancerStopped => "The balancer process that the connection went through was stopped.",
             Cause::StoreDown => "The store did not answer: its primary was down, cut off or being replaced.",

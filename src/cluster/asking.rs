@@ -2,6 +2,7 @@
 
 use super::Sim;
 use super::client::{INITIAL_BIT, Protocol};
+use super::connection::Try;
 use super::patience::Entry;
 use super::request::{Attempt, Kind, Stage};
 use crate::base::cause::Cause;
@@ -130,12 +131,12 @@ impl Sim<'_> {
     pub(super) fn attempt_failed(&mut self, now: Instant, id: AttemptId, cause: Cause) {
         let attempt = self.attempts[id];
         let (population, session, tries) = (attempt.population, attempt.session, u32::from(attempt.tries));
+        let told = self.told_to_wait(&attempt, cause);
         if attempt.kind == Kind::Connect {
             self.part(id);
             self.attempts.free(id);
-            return self.open_failed(now, session, attempt.sent, cause);
+            return self.open_failed(now, session, Try { begun: attempt.sent, cause, told });
         }
-        let told = self.told_to_wait(&attempt, cause);
         let people = &self.plan.populations[population.index()];
         match &people.retry {
             Some(retry)
@@ -189,7 +190,7 @@ impl Sim<'_> {
     }
 
     /// How long the node that turned an attempt away has told its client to stay away, if it heeds that.
-    fn told_to_wait(&self, attempt: &Attempt, cause: Cause) -> Duration {
+    pub(super) fn told_to_wait(&self, attempt: &Attempt, cause: Cause) -> Duration {
         if !cause.turns_away() || !self.plan.populations[attempt.population.index()].heeds_retry_after {
             return Duration::ZERO;
         }

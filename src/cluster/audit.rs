@@ -37,7 +37,9 @@ impl Sim<'_> {
                 entering += usize::from(attempt.stage == Stage::Handshake);
                 waiting += usize::from(match attempt.stage {
                     Stage::Wait | Stage::Work => true,
-                    stage if stage.is_at_service() || stage == Stage::Written => holds_slot && self.fleet.is_up(node),
+                    stage if stage.is_at_service() || matches!(stage, Stage::Written | Stage::Forsaken) => {
+                        holds_slot && self.fleet.is_up(node)
+                    }
                     _ => false,
                 });
             }

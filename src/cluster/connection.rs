@@ -17,6 +17,17 @@ use crate::observe::Fact;
 use crate::observe::fact::Ending;
 use crate::observe::trace::Happening;
 
+/// A try to open a stream that has failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Try {
+    /// When it began.
+    pub begun: Instant,
+    /// Why it failed.
+    pub cause: Cause,
+    /// How long its client has been told to stay away, if it heeds that.
+    pub told: Duration,
+}
+
 impl Sim<'_> {
     /// Whether a population's connections hang on nodes.
     pub(super) fn links(&self, population: PopulationId) -> bool {
@@ -33,8 +44,8 @@ impl Sim<'_> {
         self.route(now, attempt);
     }
 
-    /// A try to open a stream, which began at `begun`, has failed.
-    pub(super) fn open_failed(&mut self, now: Instant, id: SessionId, begun: Instant, cause: Cause) {
+    /// A try to open a stream has failed.
+    pub(super) fn open_failed(&mut self, now: Instant, id: SessionId, Try { begun, cause, told }: Try) {
         let session = &mut self.sessions[id];
         let population = session.population;
         session.failures = session.failures.saturating_add(1);
@@ -51,11 +62,12 @@ impl Sim<'_> {
         }
         // One that was cut off has waited already, unless it tries at once.
         let has_waited = self.sessions[id].was_admitted() && !people.reconnect_at_once;
-        self.wait_to_come_back(now, id, failures + u32::from(has_waited), begun);
+        self.wait_to_come_back(now, id, failures + u32::from(has_waited), begun, told);
     }
 
-    /// Sets the timer to the `k`-th wait since the session was cut off; what went before began at `begun`.
-    fn wait_to_come_back(&mut self, now: Instant, id: SessionId, k: u32, begun: Instant) {
+    /// Sets the timer to the `k`-th wait since the session was cut off; what went before began at `begun`, and whoever
+    /// was `told` to stay away comes no sooner than that.
+    fn wait_to_come_back(&mut self, now: Instant, id: SessionId, k: u32, begun: Instant, told: Duration) {
         let session = &mut self.sessions[id];
         let (population, who) = (session.population, session.who);
         // Every wait of a session's life has an ordinal of its own.
@@ -65,7 +77,7 @@ impl Sim<'_> {
         let draws = |back: u32| stream.at(who, u64::from(nth.wrapping_sub(back as u16)));
         let wait = people.reconnect.wait(k.max(1), draws);
         let waited = if people.reconnect_from == From::Begin { now.since(begun) } else { Duration::ZERO };
-        self.wake(now, id, wait - waited);
+        self.wake(now, id, (wait - waited).max(told));
     }
 
     /// A node has let a client in whose connection hangs on it.
@@ -104,7 +116,8 @@ impl Sim<'_> {
         self.attempts.free(id);
         if !self.find_state(now, session, node) {
             self.unlink(now, session);
-            return self.open_failed(now, session, attempt.sent, Cause::RebuildFull);
+            let (cause, told) = (Cause::RebuildFull, self.told_to_wait(&attempt, Cause::RebuildFull));
+            return self.open_failed(now, session, Try { begun: attempt.sent, cause, told });
         }
         let record = &mut self.sessions[session];
         let population = record.population;
@@ -229,8 +242,12 @@ impl Sim<'_> {
         if self.unlink(now, id).is_none() {
             return false;
         }
+        let population = self.sessions[id].population;
+        if !self.is_stream(population) {
+            // Whoever has a request under way is cut off if that fails for good; an idle client opens another unawares.
+            return true;
+        }
         let session = &mut self.sessions[id];
-        let population = session.population;
         let was_connected = session.set_connected(false);
         session.failures = 0;
         if was_connected {
@@ -249,7 +266,7 @@ impl Sim<'_> {
         if self.plan.populations[population.index()].reconnect_at_once {
             return self.wake(now, id, Duration::ZERO);
         }
-        self.wait_to_come_back(now, id, 1, now);
+        self.wait_to_come_back(now, id, 1, now, Duration::ZERO);
     }
 
     /// State that hangs on the connection is kept for a while after it.

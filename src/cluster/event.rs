@@ -15,7 +15,7 @@ pub const FAULT: u8 = 1;
 pub const CHANGE: u8 = 12;
 /// The view of a balancer changes by itself.
 pub const VIEW: u8 = 13;
-/// A store gets another primary.
+/// A store gets another primary, or is given up by those who wait for it.
 pub const STORE: u8 = 14;
 /// Something happens to session state by itself.
 pub const KEEP: u8 = 15;
@@ -118,6 +118,14 @@ pub const fn view(process: ProcessId) -> Event {
 pub const fn store(index: usize) -> Event {
     Event::new(STORE, index as u32)
 }
+
+/// Operations that a store leaves unanswered, which their nodes give up.
+pub const fn store_timeout(index: usize) -> Event {
+    Event::new(STORE, index as u32 | STORE_TIMEOUT)
+}
+
+/// Tells them from failovers.
+pub const STORE_TIMEOUT: u32 = 1 << 16;
 
 /// What happens to a population's state by itself.
 pub const fn keep(population: PopulationId) -> Event {

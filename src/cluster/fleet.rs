@@ -5,6 +5,7 @@ use super::plan;
 use super::request::Stage;
 use super::station::Station;
 use super::version::BASE;
+use super::visiting::Held;
 use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, SessionId};
@@ -50,7 +51,7 @@ pub struct Node {
     /// How many connections that others believe to be open are to an earlier life.
     pub stale: u32,
     /// What its process does when it goes on after a freeze.
-    pub held: Vec<AttemptId>,
+    pub held: Vec<Held>,
     // Listening, dying of itself, or being started again: whatever its phase waits for.
     pub(super) life: Timer,
     // When its process will crash of itself.

@@ -78,6 +78,8 @@ pub struct Sim<'p> {
     attempts: Attempts,
     // By attempt: the nodes that have failed it, where a retry must know.
     tried: BTreeMap<AttemptId, Vec<NodeId>>,
+    // Whose state is dealt with aside; entries outlive their attempts.
+    asides: BTreeMap<AttemptId, SessionId>,
     // Whether attempts may have to wait in line at the balancer.
     has_lines: bool,
     // Which attempts are at which node.
@@ -164,6 +166,7 @@ impl<'p> Sim<'p> {
             sessions: Sessions::default(),
             attempts: Attempts::default(),
             tried: BTreeMap::new(),
+            asides: BTreeMap::new(),
             has_lines: plan.balancer.in_flight_max.is_some(),
             at_node: Residents::default(),
             linked: Residents::default(),
@@ -338,7 +341,7 @@ impl<'p> Sim<'p> {
             event::CHANGE if index & event::REBALANCE != 0 => self.on_rebalance(now),
             event::CHANGE if index & event::EVICT != 0 => self.on_turn(now, NodeId(index & !event::EVICT)),
             event::CHANGE => self.on_change(now, index as usize),
-            event::STORE => self.on_store(now, index as usize),
+            event::STORE => self.on_store(now, index),
             event::KEEP => self.on_keep(now, PopulationId(index as u16)),
             kind => unreachable!("an event of kind {kind}"),
         }

@@ -33,21 +33,23 @@ impl Sim<'_> {
         hit
     }
 
-    /// The store has answered an attempt, and its node has heard it: the node keeps what it has read or written.
+    /// The store has answered an attempt, and its node has heard it: the node keeps what it has read or written, which
+    /// may be behind the last write already.
     #[inline]
-    pub(super) fn keep_near(&mut self, now: Instant, id: AttemptId) {
+    pub(super) fn keep_near(&mut self, now: Instant, id: AttemptId, is_behind: bool) {
         let Attempt { population, session, node, stage, .. } = self.attempts[id];
         if self.plan.populations[population.index()].state.is_near()
             && matches!(stage, Stage::StoreRead | Stage::StoreWrite)
             && let Some(session) = session.some()
             && !self.fleet.get(node).is_silent()
         {
-            self.fill_near(now, population, session, node);
+            self.fill_near(now, (population, session), node, is_behind);
         }
     }
 
     #[inline(never)]
-    pub(super) fn fill_near(&mut self, now: Instant, population: PopulationId, session: SessionId, node: NodeId) {
-        self.change_state(now, population, session, |keeper| keeper.fill_near(now, session, node));
+    pub(super) fn fill_near(&mut self, now: Instant, whose: (PopulationId, SessionId), node: NodeId, is_behind: bool) {
+        let (population, session) = whose;
+        self.change_state(now, population, session, |keeper| keeper.fill_near(now, session, node, is_behind));
     }
 }

@@ -85,8 +85,14 @@ impl Sim<'_> {
         let found = self.keepers[population.index()].look(&visit);
         let look = self.made_out(now, population, session, node, found);
         visit.made = self.take_in(now, population, session, look);
-        if visit.made && !self.rebuild_aside(now, session, node) {
-            return false;
+        if visit.made {
+            let id = self.set_aside(now, session, node);
+            if !self.rebuild_aside(now, id, node) {
+                return false;
+            }
+        } else if look == Look::New && self.plan.populations[population.index()].state.store.is_some() {
+            let id = self.set_aside(now, session, node);
+            self.write_aside(now, id);
         }
         if look == Look::Fetch {
             let bytes = self.plan.populations[population.index()].state.size;
@@ -96,19 +102,37 @@ impl Sim<'_> {
         true
     }
 
-    /// A node makes the state of a stream anew, as work that no request waits for; `false` when the rebuild
-    /// service has no room.
-    ///
-    /// No slot is held while the service is busy with it, whatever `holds_slot` says of requests.
-    fn rebuild_aside(&mut self, now: Instant, session: SessionId, node: NodeId) -> bool {
-        let id = self.new_attempt(now, session, Kind::Rebuild);
+    /// A node has something to do for a stream's state that no request waits for.
+    fn set_aside(&mut self, now: Instant, session: SessionId, node: NodeId) -> AttemptId {
+        let id = self.new_attempt(now, session, Kind::Aside);
         self.part(id);
+        self.asides.insert(id, session);
         let attempt = &mut self.attempts[id];
         (attempt.node, attempt.writes) = (node, false);
         // Keys its draws: so many times has the session waited to come back.
         attempt.request = u32::from(self.sessions[session].counted);
-        let population = attempt.population;
         self.reach(now, id, node);
+        id
+    }
+
+    /// The session whose state an attempt is about, if it still lives: that which waits, or that of what is done aside.
+    pub(super) fn whose(&self, id: AttemptId) -> SessionId {
+        let Attempt { kind, session, who, population, .. } = self.attempts[id];
+        if kind != Kind::Aside {
+            return session;
+        }
+        let is_it = |&&session: &&SessionId| {
+            let record = &self.sessions[session];
+            record.is_live() && record.who == who && record.population == population
+        };
+        self.asides.get(&id).filter(is_it).copied().unwrap_or(SessionId::NONE)
+    }
+
+    /// A node makes the state of a stream anew; `false` when the rebuild service has no room.
+    ///
+    /// No slot is held while the service is busy with it, whatever `holds_slot` says of requests.
+    fn rebuild_aside(&mut self, now: Instant, id: AttemptId, node: NodeId) -> bool {
+        let population = self.attempts[id].population;
         match self.plan.populations[population.index()].state.rebuild_at {
             Some(service) => self.visit(now, id, service, Stage::Rebuild),
             None => {
@@ -118,11 +142,19 @@ impl Sim<'_> {
         }
     }
 
+    /// What was made aside is written to the store, if there is one; until that has acknowledged it, it is not there.
+    pub(super) fn write_aside(&mut self, now: Instant, id: AttemptId) {
+        match self.store_of(id) {
+            Some(store) => _ = self.visit(now, id, store, Stage::StoreWrite),
+            None => self.dismiss(now, id),
+        }
+    }
+
     /// The node's own part of a rebuild that no request waits for.
     pub(super) fn work_aside(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         let demand = self.rebuild_demand(now, id);
         if demand.is_zero() {
-            return self.dismiss(now, id);
+            return self.write_aside(now, id);
         }
         self.attempts[id].demand = demand;
         self.take_slot(now, id, node);

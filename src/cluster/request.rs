@@ -26,8 +26,8 @@ pub enum Kind {
     Request,
     /// To open a stream.
     Connect,
-    /// Nobody's: work that makes the state of a stream anew.
-    Rebuild,
+    /// Nobody's: the state of a stream is made, and written to its store.
+    Aside,
 }
 
 /// Where an attempt is.
@@ -59,6 +59,8 @@ pub enum Stage {
     Entering,
     /// The store has written, and a frozen process has the reply.
     Written,
+    /// The store has failed it, and a frozen process has yet to see that.
+    Forsaken,
     /// Its host fell silent: no answer will come.
     Silent,
     /// Nowhere: its record has been given back.
@@ -231,7 +233,8 @@ impl Sim<'_> {
             stage: Stage::Route,
             tries: 0,
             refusals: 0,
-            moved_by: Cause::Membership,
+            // On a connection that is open nothing is routed.
+            moved_by: Cause::Recalled,
             entry: Entry::Known,
             is_canary: false,
             placed: false,
@@ -312,7 +315,7 @@ impl Sim<'_> {
             self.work_on_probe(now, id.0, node);
             return true;
         }
-        if self.attempts[id].kind == Kind::Rebuild {
+        if self.attempts[id].kind == Kind::Aside {
             return self.rebuild_taken(now, id, node);
         }
         match self.store_of(id) {
@@ -384,10 +387,10 @@ impl Sim<'_> {
             return self.probe_worked(now, id.0, node);
         }
         let Attempt { who, population, session, demand: spent, writes, missed, refused, .. } = self.attempts[id];
-        if self.attempts[id].kind == Kind::Rebuild {
+        if self.attempts[id].kind == Kind::Aside {
             self.recorder.note(now, Fact::Worked { population, spent, wasted: false });
             self.release_slot(now, node);
-            return self.dismiss(now, id);
+            return self.write_aside(now, id);
         }
         let wasted = session.some().is_none();
         self.recorder.note(now, Fact::Worked { population, spent, wasted });

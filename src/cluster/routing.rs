@@ -38,7 +38,9 @@ impl Sim<'_> {
             Some(node) if route == Route::To(node) => Cause::Recalled,
             _ if self.exposure.crosses(self.sessions[session].bound, is_canary) => Cause::OtherVersion,
             Some(_) => Cause::Unavailable,
-            None => self.moved_by_farewell(session).unwrap_or_else(|| people.affinity.oblivion()),
+            None => self
+                .moved_by_farewell(session)
+                .unwrap_or_else(|| people.affinity.oblivion(self.plan.balancer.balance.0.binds())),
         };
         let is_bound = affinity.is_some_and(|node| route == Route::To(node) || route == Route::Wait(node));
         self.attempts[id].is_bound = is_bound;
@@ -233,10 +235,6 @@ impl Sim<'_> {
         if !attempt.timer.fires(now, event::attempt(id), &mut self.queue) {
             return;
         }
-        if (attempt.stage.is_at_service() || attempt.stage == Stage::Orphaned) && self.store_times_out(now, id) {
-            return;
-        }
-        let attempt = &mut self.attempts[id];
         match attempt.stage {
             Stage::BackingOff => self.send(now, id),
             Stage::Pause if attempt.placed => {

@@ -6,6 +6,7 @@
 use super::balancer::Route;
 use super::balancer::retry::{Failure, Next};
 use super::client::{Caller, INITIAL_BIT, Length, Protocol};
+use super::connection::Try;
 use super::request::Kind;
 use super::state::Visit;
 use super::{Sim, event};
@@ -161,7 +162,8 @@ impl Sim<'_> {
             if self.has_lines {
                 return self.open(Instant::START, id);
             }
-            return self.open_failed(Instant::START, id, Instant::START, Cause::ConnectionLimit);
+            let (begun, cause, told) = (Instant::START, Cause::ConnectionLimit, Duration::ZERO);
+            return self.open_failed(Instant::START, id, Try { begun, cause, told });
         }
         // The pause under way at a random instant: its rest.
         if self.sessions[id].is_connected()

@@ -12,6 +12,14 @@ use crate::base::id::{AttemptId, NodeId};
 use crate::base::time::Instant;
 use crate::observe::Fact;
 
+/// What a frozen process does when it goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    id: AttemptId,
+    // What the store was asked that has failed it, which, and why.
+    failed: Option<(Stage, usize, Cause)>,
+}
+
 impl Sim<'_> {
     /// Asks a service; `false` when nothing came of that and the attempt does not need its slot any more.
     pub(super) fn visit(&mut self, now: Instant, id: AttemptId, service: usize, stage: Stage) -> bool {
@@ -91,21 +99,24 @@ impl Sim<'_> {
         if bytes > 0 && matches!(self.plan.services[service].does, Does::Store { .. }) {
             self.recorder.note(now, Fact::Carried { population, bytes });
         }
-        match (stage, self.attempts[id].session.some()) {
+        let is_behind = match (stage, self.attempts[id].session.some()) {
             (Stage::StoreWrite, _) if !self.takes_in(now, id, service) => {
                 return self.store_has_failed(now, id, service, Cause::StoreMemory);
             }
-            (Stage::StoreWrite, _) => self.acknowledge(now, id, service),
+            (Stage::StoreWrite, _) => {
+                self.acknowledge(now, id, service);
+                false
+            }
             (Stage::StoreRead, Some(session)) => self.has_read(now, session, service),
-            _ => {}
-        }
-        self.keep_near(now, id);
+            _ => false,
+        };
+        self.keep_near(now, id, is_behind);
         match stage {
             _ if !stage.is_at_service() => self.attempts.free(id),
             _ if self.fleet.get(node).is_silent() => self.hear_nothing(now, id),
             Stage::StoreWrite if self.fleet.get(node).ills.is_frozen => self.hold(id, node, Stage::Written),
             Stage::StoreWrite => self.written(now, id, service),
-            _ if kind == Kind::Rebuild => self.work_aside(now, id, node),
+            _ if kind == Kind::Aside => self.work_aside(now, id, node),
             _ if kind == Kind::Connect => self.opens(now, id, node),
             _ if self.is_cancelled(id) => {
                 self.give_slot_back(now, service, kind, node);
@@ -140,20 +151,41 @@ impl Sim<'_> {
     fn written(&mut self, now: Instant, id: AttemptId, store: usize) {
         let Attempt { kind, node, .. } = self.attempts[id];
         self.give_slot_back(now, store, kind, node);
-        self.reply(now, id);
+        self.done_writing(now, id);
+    }
+
+    /// What follows a write, done or not.
+    pub(super) fn done_writing(&mut self, now: Instant, id: AttemptId) {
+        match self.attempts[id].kind {
+            Kind::Aside => self.dismiss(now, id),
+            _ => self.reply(now, id),
+        }
     }
 
     /// A frozen process will see to an attempt when it goes on.
     pub(super) fn hold(&mut self, id: AttemptId, node: NodeId, stage: Stage) {
         self.attempts[id].stage = stage;
-        self.fleet.node(node).held.push(id);
+        self.fleet.node(node).held.push(Held { id, failed: None });
+    }
+
+    /// The same of one that the store has failed.
+    pub(super) fn hold_failure(&mut self, id: AttemptId, node: NodeId, service: usize, cause: Cause) {
+        let asked = std::mem::replace(&mut self.attempts[id].stage, Stage::Forsaken);
+        self.fleet.node(node).held.push(Held { id, failed: Some((asked, service, cause)) });
     }
 
     /// A process goes on after a freeze, with what has come in meanwhile.
     pub(super) fn take_up_held(&mut self, now: Instant, node: NodeId) {
-        for id in std::mem::take(&mut self.fleet.node(node).held) {
+        for Held { id, failed } in std::mem::take(&mut self.fleet.node(node).held) {
             // One whose client left may be gone, and its record another's.
             let is_there = self.at_node.node(id.0) == Some(node);
+            if let Some((asked, service, cause)) = failed {
+                if is_there && self.attempts[id].stage == Stage::Forsaken {
+                    self.attempts[id].stage = asked;
+                    self.store_has_failed(now, id, service, cause);
+                }
+                continue;
+            }
             match (self.attempts[id].stage, self.store_of(id)) {
                 (Stage::Written, Some(store)) if is_there => self.written(now, id, store),
                 (Stage::Entering, _) if is_there && self.is_cancelled(id) => self.dismiss(now, id),
@@ -168,8 +200,8 @@ impl Sim<'_> {
 
     /// With blocking I/O, an attempt that leaves a service for good gives its node's slot back.
     pub(super) fn give_slot_back(&mut self, now: Instant, service: usize, kind: Kind, node: NodeId) {
-        // To open a stream takes none.
-        if self.plan.services[service].holds_slot && kind != Kind::Connect {
+        // To open a stream takes none, nor does what is done for it aside.
+        if self.plan.services[service].holds_slot && kind == Kind::Request {
             self.release_slot(now, node);
             self.touch(now, node);
         }

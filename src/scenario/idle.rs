@@ -3,14 +3,18 @@
 //! Where a preset stands, its keys hold whether or not they matter, so nothing is said of the balancer.
 
 use super::compile::Reading;
+use super::file;
 use crate::cluster::balancer::affinity::Affinity;
-use crate::cluster::client::{Layer, Population};
-use crate::cluster::plan::{Node, Plan};
+use crate::cluster::client::{Layer, Population, Protocol};
+use crate::cluster::door::Waiting;
+use crate::cluster::plan::{Node, NodeSpec, Plan};
 
 impl Reading<'_> {
     /// Notes keys that change nothing in this plan.
     pub(super) fn warn_of_idle_keys(&mut self, plan: &Plan) {
         self.warn_of_idle_retry_after(plan);
+        self.warn_of_idle_door(plan);
+        self.warn_of_streams_that_retry(plan);
         self.warn_of_idle_copies(plan);
         self.warn_of_idle_cuts(plan);
         if plan.balancer.preset.is_none() {
@@ -27,6 +31,38 @@ impl Reading<'_> {
             let message = "retry_after has no effect: nobody is turned away";
             let hint = "add queue_max = 100, queue_deadline, accept_deadline or accept_rate, or leave it out";
             self.warning(&["cluster", "node", "retry_after"], message, hint);
+        }
+    }
+
+    fn warn_of_idle_door(&mut self, plan: &Plan) {
+        let usual = file::Node::default();
+        let waits = |spec: &NodeSpec| {
+            let Waiting { max, order, deadline } = spec.accept;
+            let keys = [("accept_max", max != usual.accept_max), ("accept_order", order != usual.accept_order)];
+            keys.into_iter().chain([("accept_deadline", deadline.is_some())]).find(|&(_, is_set)| is_set)
+        };
+        let idle =
+            plan.nodes.iter().find_map(|node| Some((node, waits(&node.spec).filter(|_| !node.spec.has_door())?)));
+        let Some((node, (key, _))) = idle else { return };
+        let message = format!("{key} has no effect: whoever comes is let in at once");
+        let hint = "add handshake = \"5ms\" or accept_rate, or leave it out";
+        match &node.group {
+            Some(group) => self.warning(&["cluster", "group", group], message, hint),
+            None => self.warning(&["cluster", "node", key], message, hint),
+        }
+    }
+
+    fn warn_of_streams_that_retry(&mut self, plan: &Plan) {
+        let retries = |people: &&Population| people.retry.is_some() && matches!(people.protocol, Protocol::Stream(_));
+        let clients = self.table.get("clients").and_then(|node| node.get_ref().as_table());
+        let writes_retry = |people: &&Population| {
+            let keys = clients.and_then(|all| all.get(people.name.as_str())?.get_ref().as_table());
+            keys.is_some_and(|keys| keys.contains_key("retry"))
+        };
+        if let Some(people) = plan.populations.iter().filter(retries).find(writes_retry) {
+            let message = "retry has no effect: what is sent on a stream is not sent again";
+            let hint = "to come back after a cut is said by reconnect; or leave retry out";
+            self.warning(&["clients", &people.name, "retry"], message, hint);
         }
     }
 

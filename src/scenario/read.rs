@@ -1,8 +1,7 @@
 //! How does a table become a typed section, and what if it does not?
 //!
 //! serde stops at the first error; a person wants all of them. So an unknown key is noted, mended or
-//! taken out of a copy, and the copy is read again. Of the errors of another kind a section reports
-//! its first; sections are read one by one, so each reports its own.
+//! taken out of a copy, and so is a wrong value, and the copy is read again.
 //!
 //! A type that parses itself may add how to mend its value: "what is wrong\nhint: how to mend it".
 
@@ -46,17 +45,23 @@ pub fn read_node<T: DeserializeOwned>(node: &Node, problems: &mut Problems, path
         if mend_unknown_keys(&mut copy, &error, problems) {
             continue;
         }
-        // Only the first: with its value gone, later ones may be mere consequences.
-        if is_sound {
+        // With the value of the first gone, what lacks it is a mere consequence.
+        if is_sound || !is_lack(error.message()) {
             problems.push(explain(&error, &copy, path));
         }
         is_sound = false;
-        // Unknown keys that serde has not come to are still worth finding.
+        // What serde has not come to is still worth finding.
         if !error.span().is_some_and(|span| take_out(&mut copy, &span)) {
             return None;
         }
     }
     None
+}
+
+/// Whether an error says that something is not there.
+fn is_lack(message: &str) -> bool {
+    let starts = ["missing field `", "wanted exactly 1 element"];
+    starts.iter().any(|start| message.starts_with(start)) || message.ends_with(", expected enum")
 }
 
 /// Takes the value at `span`, or that of the key at `span`, out of `node`; false if it is not inside.

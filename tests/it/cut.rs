@@ -95,3 +95,30 @@ fn what_was_under_way_on_a_cut_connection_fails_with_it() {
     assert_eq!(causes(&whole(&run).totals, Harm::Failed), [(Cause::Reset, 10)]);
     assert_eq!(causes(&whole(&run).totals, Harm::Dropped), [(Cause::Reset, 10)]);
 }
+
+#[test]
+fn who_is_idle_on_a_kept_connection_is_not_dropped_with_it() {
+    // Half of two hundred wait for an answer when all connections are cut.
+    let run = simulate(
+        "duration = \"60s\"\nrecovery_hold = \"1s\"\n[cluster]\nnodes = 2\nnode.concurrency = 100\n\
+         [balancer]\nlayer = \"l4\"\n\
+         [clients.idle]\narrivals = { initial = 100 }\nlength = \"forever\"\nprotocol = \"keepalive\"\nthink = \"20s\"\n\
+         service = \"1ms\"\nreconnect = { fixed = { delay = \"1s\" } }\n\
+         [clients.busy]\narrivals = { initial = 100 }\nlength = \"forever\"\nprotocol = \"keepalive\"\nthink = \"1ms\"\n\
+         service = \"20s\"\nreconnect = { fixed = { delay = \"1s\" } }\n\
+         [fault.blip]\nat = \"10s\"\ncut = { share = \"100%\" }\n",
+    );
+    let dropped = |row: usize| causes(&run.runs[row].1.totals, Harm::Dropped);
+    assert_eq!(dropped(1), [], "an idle client opens another connection for its next request");
+    assert_eq!(dropped(0), [(Cause::Reset, 100)], "named in the order of the alphabet");
+}
+
+#[test]
+fn who_comes_back_to_another_node_unbound_has_moved_for_that() {
+    let moved = |lines: &str| {
+        let run = simulate(&blip("{ share = \"100%\" }").replace("balance = \"roundrobin\"", lines));
+        causes(&whole(&run).totals, Harm::Moved).into_iter().map(|(cause, _)| cause).collect::<Vec<_>>()
+    };
+    assert_eq!(moved("balance = \"random\""), [Cause::Unbound]);
+    assert_eq!(moved("balance = \"random\"\naffinity = \"cookie\""), []);
+}

@@ -345,7 +345,7 @@ fn cut_by_count(
         if end > 0.0 {
             sessions.push((end, chance.below(nodes)));
         }
-        begin -= (1.0 - chance.share()).ln() / rate;
+        begin -= libm::log(1.0 - chance.share()) / rate;
     }
     let mut cut = Vec::new();
     for node in 0..nodes {
@@ -354,7 +354,7 @@ fn cut_by_count(
         while begin < opens + drain {
             let end = begin + life(&mut chance);
             sessions.push((end, elsewhere(&mut chance, node)));
-            begin -= (1.0 - chance.share()).ln() / rate;
+            begin -= libm::log(1.0 - chance.share()) / rate;
         }
         let mut left = 0.0;
         for session in sessions.iter_mut().filter(|&&mut (end, at)| at == node && end > opens + drain) {
@@ -384,7 +384,7 @@ impl Chance {
     /// Standard normal (Box and Muller).
     fn normal(&mut self) -> f64 {
         let (a, b) = (1.0 - self.share(), self.share());
-        (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
+        libm::sqrt(-2.0 * libm::log(a)) * libm::cos(std::f64::consts::TAU * b)
     }
 }
 
@@ -393,9 +393,9 @@ fn a_drain_of_one_node_after_another_cuts_the_older_the_more() {
     // Minutes, eight nodes with 500 sessions each; the first node's share has a closed form, later ones hold more of
     // those who have been displaced, and these are older.
     const SEEDS: u64 = 6;
-    let (mu, sigma) = (8.0_f64.ln(), 1.2);
-    let lognormal = |chance: &mut Chance| (mu + sigma * chance.normal()).exp();
-    let exponential = |chance: &mut Chance| -20.0 * (1.0 - chance.share()).ln();
+    let (mu, sigma) = (libm::log(8.0), 1.2);
+    let lognormal = |chance: &mut Chance| libm::exp(mu + sigma * chance.normal());
+    let exponential = |chance: &mut Chance| -20.0 * libm::log(1.0 - chance.share());
     type Law<'a> = &'a dyn Fn(&mut Chance) -> f64;
     let cases: [(&str, f64, Law, f64, f64); 4] = [
         ("{ exponential = { mean = \"20m\" } }", 20.0, &exponential, 5.0, 0.78),

@@ -39,6 +39,7 @@ mod scenarios;
 mod schema;
 mod state;
 mod state_places;
+mod store_troubles;
 mod stores;
 mod storms;
 mod tidy;

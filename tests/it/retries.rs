@@ -212,3 +212,20 @@ fn what_a_retry_waits_for_is_part_of_the_response_time() {
     assert!((waited / (5_000.0 * 5.5) - 1.0).abs() < 0.04, "{waited} s");
     assert_eq!(total(&run, Succeeded), total(&run, Issued));
 }
+
+#[test]
+fn a_stream_that_is_told_to_stay_away_does_so_or_does_not() {
+    // One that comes every minute is let in; nobody else is.
+    let tries = |keys: &str| {
+        let run = simulate(&format!(
+            "duration = '60s'\n[cluster]\nnodes = 1\n\
+             node = {{ accept_rate = '1/h', accept_burst = 1, handshake = '1ms', retry_after = '5s' }}\n\
+             [clients.b]\narrivals = {{ initial = 0, open.profile = [{{ at = '0s', rate = '2/s' }}, {{ at = '1s', rate = '2/s' }}, \
+             {{ at = '1s', rate = '0/s' }}] }}\nlength = 'forever'\nprotocol = 'stream'\nreconnect.fixed.delay = '1s'\n{keys}\n\
+             [balancer]\nretries = 0\nhealth.interval = '1h'\n"
+        ));
+        figure(whole(&run), "connects_total") / figure(whole(&run), "sessions_started_total")
+    };
+    let (heeds, heeds_not) = (tries(""), tries("heeds_retry_after = false"));
+    assert!(heeds < 13.0 && heeds_not > 4.0 * heeds, "every 5 s: {heeds}, every second: {heeds_not}");
+}

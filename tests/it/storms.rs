@@ -91,3 +91,18 @@ fn a_deadline_a_rate_and_the_last_first_bring_everybody_back_too() {
         }
     }
 }
+
+#[test]
+fn waits_that_just_suffice_bring_everybody_back_late() {
+    // 8,000 ÷ (10 s of patience + 30 s of wait in the mean) come in a second, as many as are let in.
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/reconnect-storm-metastable.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let waits = "clients.app.reconnect={ full_jitter = { base = \"10s\", cap = \"60s\" } }";
+    let sets = [waits, "clients.app.reconnect_at_once=false", "duration=31m"].map(str::to_owned);
+    let cells = cells_at(&path, &text, &sets);
+    let plain = cells.iter().find(|cell| cell.variant == "full jitter, cap 30 s").expect("the plain variant");
+    let back = |seed: u64| time_back(incident(&run(&plain.plan, seed))).expect("it suffices");
+    let minutes: Vec<f64> = (1..=4).into_par_iter().map(|seed| back(seed) / 60.0).collect();
+    let mean = minutes.iter().sum::<f64>() / 4.0;
+    assert!((10.0..=16.0).contains(&mean) && minutes.iter().all(|&m| m > 5.0), "{minutes:?}");
+}

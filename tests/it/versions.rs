@@ -85,7 +85,7 @@ fn streaming(length: &str, hold: &str, affinity: &str) -> Plan {
 
 #[test]
 fn with_cookies_on_both_sides_the_share_of_sessions_is_that_of_the_young() {
-    let exponential = |minutes: f64| 1.0 - (-minutes / 30.0).exp();
+    let exponential = |minutes: f64| 1.0 - libm::exp(-minutes / 30.0);
     // Live sessions of a length that is uniform up to 1 h have the age t with density (1 − t/60)/30.
     let uniform = |minutes: f64| minutes / 30.0 - minutes * minutes / 3600.0;
     let cases: [(&str, &dyn Fn(f64) -> f64); 2] = [
@@ -222,7 +222,7 @@ fn state_in_the_form_of_another_version_is_lost_once_for_each_crossing() {
 
 /// P(X > most) for X of n with probability p each.
 fn tail(n: u32, p: f64, most: u32) -> f64 {
-    let mut term = (f64::from(n) * (1.0 - p).ln()).exp();
+    let mut term = libm::exp(f64::from(n) * libm::log(1.0 - p));
     let mut below = term;
     for k in 0..most {
         term *= f64::from(n - k) / f64::from(k + 1) * p / (1.0 - p);
@@ -256,8 +256,8 @@ fn how_often_and_how_soon_a_criterion_strikes_is_a_matter_of_binomial_tails() {
         let found = looks(ratio, failures, SEEDS);
         let strikes = tail(1_000, ratio, 10);
         let survives = |looks: i32| {
-            let none = (1.0 - strikes).powi(looks);
-            let one = f64::from(looks) * strikes * (1.0 - strikes).powi(looks - 1);
+            let none = libm::pow(1.0 - strikes, f64::from(looks));
+            let one = f64::from(looks) * strikes * libm::pow(1.0 - strikes, f64::from(looks - 1));
             if failures == 1 { none } else { none + one }
         };
         for within in [1, 2, 4, 12, 24] {
@@ -408,7 +408,7 @@ fn a_cookie_that_expires_lets_go_of_the_aborted_version() {
     };
     // The answer of the other version comes up to half a minute after a cookie's end, a quarter on average.
     let ((kept, held), (without, _)) = (share(", cookie_life = \"20m\""), share(""));
-    let (exact, forever) = (0.4174, (-1.0_f64 / 3.0).exp());
+    let (exact, forever) = (0.4174, libm::exp(-1.0 / 3.0));
     let sigma = |exact: f64| (exact * (1.0 - exact) / held).sqrt();
     assert!((kept - exact).abs() < 0.012 + 4.0 * sigma(exact), "{kept:.3} of {held}, not {exact}");
     assert!((without - forever).abs() < 4.0 * sigma(forever), "{without:.3}, not {forever:.3}");

@@ -392,7 +392,9 @@ impl Sim<'_> {
             Some(Cookie::OneSided) => served == Pin::Canary,
             Some(Cookie::TwoSided) => true,
             // The router knows of no version until there are two.
-            Some(Cookie::Version) => self.exposure.canary.as_ref().is_some_and(|canary| canary.stage != Stage::Starting),
+            Some(Cookie::Version) => {
+                self.exposure.canary.as_ref().is_some_and(|canary| canary.stage != Stage::Starting)
+            }
         };
         if holds && self.exposure.pin(sent, id) == Pin::None {
             self.exposure.set_pin(now, id, served);

@@ -396,8 +396,9 @@ pub trait Keep: Send {
     fn look_near(&mut self, _visit: &Visit) -> Nearby {
         Nearby::Missing
     }
-    /// The node has just read the session's state from the store, or written it there.
-    fn fill_near(&mut self, _now: Instant, _session: SessionId, _node: NodeId) {}
+    /// The node has just read the session's state from the store, or written it there; `_is_behind` when what it has read
+    /// was not as last written.
+    fn fill_near(&mut self, _now: Instant, _session: SessionId, _node: NodeId, _is_behind: bool) {}
     /// Whether a store holds the session's state.
     fn has(&self, _session: SessionId) -> bool {
         false

@@ -62,9 +62,10 @@ impl Keep for Near {
         }
     }
 
-    fn fill_near(&mut self, now: Instant, session: SessionId, node: NodeId) {
+    fn fill_near(&mut self, now: Instant, session: SessionId, node: NodeId, is_behind: bool) {
         if self.table.has(session) {
-            let version = self.version(session);
+            // One version older is as stale as many.
+            let version = self.version(session).saturating_sub(u32::from(is_behind));
             self.shelves.fill(now, node, session, version);
         }
     }
@@ -129,16 +130,19 @@ mod tests {
     fn what_another_node_has_written_since_makes_an_entry_stale_until_it_is_filled_anew() {
         let mut near = Near::new(Limits { capacity: 2, ttl: Duration::MAX });
         let found = |near: &mut Near| [0, 1].map(|node| near.look_near(&visit(3, node)));
-        near.fill_near(Instant::START, ALICE, NodeId(0));
+        near.fill_near(Instant::START, ALICE, NodeId(0), false);
         assert_eq!(found(&mut near), [Nearby::Missing; 2], "nothing is in the store yet");
         near.written(Instant::START, ALICE);
-        near.fill_near(Instant::START, ALICE, NodeId(0));
+        near.fill_near(Instant::START, ALICE, NodeId(0), false);
         assert_eq!(found(&mut near), [Nearby::Here, Nearby::Missing]);
         near.written(Instant::START, ALICE);
-        near.fill_near(Instant::START, ALICE, NodeId(1));
+        near.fill_near(Instant::START, ALICE, NodeId(1), false);
         assert_eq!(found(&mut near), [Nearby::Stale, Nearby::Here]);
-        near.fill_near(Instant::START, ALICE, NodeId(0));
+        near.fill_near(Instant::START, ALICE, NodeId(0), false);
         assert_eq!(found(&mut near), [Nearby::Here; 2]);
+        near.fill_near(Instant::START, ALICE, NodeId(1), true);
+        assert_eq!(found(&mut near), [Nearby::Here, Nearby::Stale], "what a replica has said was old already");
+        near.fill_near(Instant::START, ALICE, NodeId(1), false);
         near.forget_node(Instant::START, NodeId(1), Gone::Process, &mut Toll::default());
         assert_eq!((found(&mut near), near.copies(NodeId(0))), ([Nearby::Here, Nearby::Missing], 1));
         near.end(ALICE);

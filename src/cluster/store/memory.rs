@@ -12,7 +12,6 @@ use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
 use crate::base::time::Instant;
 use crate::cluster::Sim;
-use crate::cluster::request::Attempt;
 use crate::cluster::state::Lru;
 use crate::observe::Fact;
 use schemars::JsonSchema;
@@ -52,8 +51,8 @@ impl Sim<'_> {
         if self.stores[store].held.is_none() {
             return true;
         }
-        let Attempt { population, session, .. } = self.attempts[id];
-        session.some().is_none_or(|session| self.makes_room(now, population, session, store))
+        let population = self.attempts[id].population;
+        self.whose(id).some().is_none_or(|session| self.makes_room(now, population, session, store))
     }
 
     #[inline(never)]
@@ -87,7 +86,7 @@ impl Sim<'_> {
         if !fits {
             self.keepers[population.index()].expire(session);
         } else if self.plan.populations[population.index()].state.is_near() {
-            self.fill_near(Instant::START, population, session, node);
+            self.fill_near(Instant::START, (population, session), node, false);
         }
     }
 

@@ -62,6 +62,31 @@ struct Outage {
     is_over: bool,
 }
 
+/// Operations that wait for an answer in vain.
+#[derive(Debug, Default)]
+pub struct Unanswered {
+    /// In the order in which they are given up, which is that in which they came: all wait equally long.
+    pub for_a_while: VecDeque<(Instant, AttemptId)>,
+    /// Those of nodes that never give up.
+    pub for_ever: Vec<AttemptId>,
+    /// Wakes the first to be given up.
+    pub timer: Timer,
+}
+
+impl Unanswered {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.for_a_while.len() + self.for_ever.len()
+    }
+
+    /// All of them: nobody waits any more.
+    pub fn take(&mut self) -> impl Iterator<Item = AttemptId> + use<> {
+        self.timer.clear();
+        let patient = std::mem::take(&mut self.for_a_while).into_iter().map(|(_, id)| id);
+        patient.chain(std::mem::take(&mut self.for_ever))
+    }
+}
+
 /// What a store is up to.
 #[derive(Debug, Default)]
 pub struct State {
@@ -79,7 +104,7 @@ pub struct State {
     // What was written there.
     strayed: Vec<Acked>,
     /// Operations that wait for an answer in vain.
-    pub unanswered: VecDeque<AttemptId>,
+    pub unanswered: Unanswered,
     /// What it holds, where that is limited.
     pub held: Option<Lru<()>>,
 }

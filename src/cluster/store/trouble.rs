@@ -37,24 +37,32 @@ impl Sim<'_> {
 
     /// An attempt waits for a store that will not answer.
     fn await_in_vain(&mut self, now: Instant, id: AttemptId, service: usize) {
-        let node = self.attempts[id].node;
-        self.stores[service].unanswered.push_back(id);
-        if let Some(rules) = &self.plan.services[service].rules
-            && !self.stores[service].is_inside(node)
-        {
-            let gives_up = now + rules.timeout;
-            self.attempts[id].timer.set(gives_up, event::attempt(id), &mut self.queue);
+        let Some(rules) = &self.plan.services[service].rules else { return };
+        let store = &mut self.stores[service];
+        if store.is_inside(self.attempts[id].node) {
+            return store.unanswered.for_ever.push(id);
         }
+        let gives_up = now + rules.timeout;
+        if store.unanswered.for_a_while.is_empty() {
+            store.unanswered.timer.set(gives_up, event::store_timeout(service), &mut self.queue);
+        }
+        store.unanswered.for_a_while.push_back((gives_up, id));
     }
 
-    /// An attempt has waited for a store in vain; `false` when it did not wait for one.
-    pub(in crate::cluster) fn store_times_out(&mut self, now: Instant, id: AttemptId) -> bool {
-        let waits = |state: &super::State| state.unanswered.iter().position(|&other| other == id);
-        let found = self.stores.iter().enumerate().find_map(|(service, state)| Some((service, waits(state)?)));
-        let Some((service, place)) = found else { return false };
-        self.stores[service].unanswered.remove(place);
-        self.store_has_failed(now, id, service, Cause::StoreTimeout);
-        true
+    /// Those who have waited for a store long enough wait no longer.
+    fn on_store_timeout(&mut self, now: Instant, service: usize) {
+        let event = event::store_timeout(service);
+        if !self.stores[service].unanswered.timer.fires(now, event, &mut self.queue) {
+            return;
+        }
+        // What follows from giving one up may be that others wait anew, behind all who wait already.
+        while let Some(&(due, id)) = self.stores[service].unanswered.for_a_while.front() {
+            if due > now {
+                return self.stores[service].unanswered.timer.set(due, event, &mut self.queue);
+            }
+            self.stores[service].unanswered.for_a_while.pop_front();
+            self.store_has_failed(now, id, service, Cause::StoreTimeout);
+        }
     }
 
     /// An operation that was under way has failed.
@@ -75,18 +83,22 @@ impl Sim<'_> {
     /// The application does without the store, or fails; whether it needs the slot that it has.
     pub(in crate::cluster) fn do_without(&mut self, now: Instant, id: AttemptId, service: usize, cause: Cause) -> bool {
         let Attempt { stage, population, node, kind, .. } = self.attempts[id];
+        if self.fleet.get(node).ills.is_frozen {
+            self.hold_failure(id, node, service, cause);
+            return true;
+        }
         self.recorder.note(now, Fact::StoreFailed { population });
         if stage != Stage::StoreWrite && self.is_cancelled(id) {
             self.dismiss(now, id);
             return false;
         }
-        if self.plan.populations[population.index()].state.on_failure == OnFailure::Error {
+        if self.plan.populations[population.index()].state.on_failure == OnFailure::Error && kind != Kind::Aside {
             self.fail_at_node(now, id, cause);
             return false;
         }
         if stage == Stage::StoreWrite {
             self.recorder.note(now, Fact::WriteLost { population, cause });
-            self.reply(now, id);
+            self.done_writing(now, id);
             return false;
         }
         self.recorder.note(now, Fact::StaleRead { population, cause });
@@ -135,8 +147,7 @@ impl Sim<'_> {
         self.stores[service].timer.clear();
         let aftermath = self.stores[service].end(now, rules);
         self.suffer_loss(now, service, aftermath);
-        for id in std::mem::take(&mut self.stores[service].unanswered) {
-            self.attempts[id].timer.clear();
+        for id in self.stores[service].unanswered.take() {
             self.ask_store_again(now, id, service);
         }
         if let Some(replicas) = self.plan.services[service].reads_at {
@@ -153,8 +164,12 @@ impl Sim<'_> {
         }
     }
 
-    /// A replica takes over, or a primary that hung is told that it is none any more.
-    pub(in crate::cluster) fn on_store(&mut self, now: Instant, service: usize) {
+    /// A replica takes over, a primary that hung is told that it is none any more, or somebody has waited long enough.
+    pub(in crate::cluster) fn on_store(&mut self, now: Instant, data: u32) {
+        let service = (data & !event::STORE_TIMEOUT) as usize;
+        if data & event::STORE_TIMEOUT != 0 {
+            return self.on_store_timeout(now, service);
+        }
         if !self.stores[service].timer.fires(now, event::store(service), &mut self.queue) {
             return;
         }
@@ -187,22 +202,25 @@ impl Sim<'_> {
     /// A write was acknowledged.
     pub(in crate::cluster) fn acknowledge(&mut self, now: Instant, id: AttemptId, service: usize) {
         let Some(rules) = &self.plan.services[service].rules else { return };
-        let Attempt { population, who, session, node, .. } = self.attempts[id];
+        let Attempt { population, who, node, .. } = self.attempts[id];
+        let session = self.whose(id);
         let first = session.some().is_some_and(|session| self.keepers[population.index()].written(now, session));
         self.stores[service].acknowledge(Acked { at: now, population, who, session, first }, node, rules);
     }
 
-    /// Replicas have answered a read, and may not have had the session's last write yet.
-    pub(in crate::cluster) fn has_read(&mut self, now: Instant, session: SessionId, service: usize) {
+    /// A read has been answered; whether by replicas that have not had the session's last write yet.
+    pub(in crate::cluster) fn has_read(&mut self, now: Instant, session: SessionId, service: usize) -> bool {
         let population = self.sessions[session].population;
         if let Some(store) = self.plan.populations[population.index()].state.store {
             self.used_in_store(session, store);
         }
-        let Some(lag) = self.plan.services[service].behind else { return };
+        let Some(lag) = self.plan.services[service].behind else { return false };
         let written = self.keepers[population.index()].last_written(session);
-        if written.is_some_and(|at| at + lag > now) {
+        let is_behind = written.is_some_and(|at| at + lag > now);
+        if is_behind {
             self.recorder.note(now, Fact::StaleRead { population, cause: Cause::Lagging });
         }
+        is_behind
     }
 
     /// Writes that were acknowledged are gone, and with a first one its session's state.

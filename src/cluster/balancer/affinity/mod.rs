@@ -94,11 +94,12 @@ impl Affinity {
         }
     }
 
-    /// Why a session moves for which nothing was proposed.
+    /// Why a session moves for which nothing was proposed, and whose node a hash finds or not.
     #[inline]
-    pub fn oblivion(&self) -> Cause {
+    pub fn oblivion(&self, is_hashed: bool) -> Cause {
         match self {
-            Affinity::None(_) => Cause::Membership,
+            Affinity::None(_) if is_hashed => Cause::Membership,
+            Affinity::None(_) => Cause::Unbound,
             Affinity::Cookie(_) => Cause::Expired,
             Affinity::StickTable(_) | Affinity::ClientIp(_) => Cause::Forgotten,
         }
