@@ -115,7 +115,7 @@ impl Client {
     }
 
     fn ask(&self) -> Ask<'_> {
-        Ask { asker: self, avoid: None, room: None }
+        Ask { asker: self, avoid: None, room: None, is_canary: false }
     }
 }
 

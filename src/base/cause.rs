@@ -58,7 +58,7 @@ pub enum Cause {
     MarkedDown,
     /// The node was restarted by a change.
     Restart,
-    /// The drain timeout was over before the session was.
+    /// The drain timeout, or the grace of a process that was told to stop, was over before the session was.
     DrainTimeout,
     /// The node was put into maintenance and its sessions shut down.
     Maintenance,
@@ -111,11 +111,19 @@ pub enum Cause {
     Evicted,
     /// The node ended the connection for its age.
     MaxAge,
+    /// The node had been told to go and listened no more, and the balancer had not heard of it.
+    DeregistrationRace,
+    /// The version that runs on the node answered with an error.
+    BadVersion,
+    /// A canary release sent it to the other version.
+    OtherVersion,
+    /// Its state was in the form of another version, which the node's cannot read.
+    Incompatible,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 50] = [
+    pub const ALL: [Cause; 54] = [
         Cause::Refused,
         Cause::Reset,
         Cause::Timeout,
@@ -166,6 +174,10 @@ impl Cause {
         Cause::NearCopy,
         Cause::Evicted,
         Cause::MaxAge,
+        Cause::DeregistrationRace,
+        Cause::BadVersion,
+        Cause::OtherVersion,
+        Cause::Incompatible,
     ];
 
     /// How many causes there are.
@@ -224,12 +236,16 @@ impl Cause {
             Cause::NearCopy => "near_copy",
             Cause::Evicted => "evicted",
             Cause::MaxAge => "max_age",
+            Cause::DeregistrationRace => "deregistration_race",
+            Cause::BadVersion => "bad_version",
+            Cause::OtherVersion => "other_version",
+            Cause::Incompatible => "incompatible",
         }
     }
 
     /// Whether it is an answer of the node's, which the balancer passes on to the client.
     pub const fn is_answer(self) -> bool {
-        matches!(self, Cause::SessionUnknown | Cause::BadAnswer)
+        matches!(self, Cause::SessionUnknown | Cause::BadAnswer | Cause::BadVersion)
     }
 
     /// Whether a node says it to somebody whom it has no room or time for.
@@ -266,7 +282,9 @@ impl Cause {
             Cause::TcpGaveUp => "TCP gave up on bytes that were never acknowledged.",
             Cause::MarkedDown => "The balancer marked the node down and cut what it had open to it.",
             Cause::Restart => "The node was restarted by a change.",
-            Cause::DrainTimeout => "The drain timeout was over before the session was.",
+            Cause::DrainTimeout => {
+                "The drain timeout, or the grace of a process told to stop, was over before the session was."
+            }
             Cause::Maintenance => "The node was put into maintenance and its sessions shut down.",
             Cause::ScaleIn => "The node was taken away for good.",
             Cause::NotResumed => "The session did not come back within the resume window.",
@@ -299,6 +317,12 @@ impl Cause {
             Cause::NearCopy => "The node's near cache had it as it was before a write through another node.",
             Cause::Evicted => "The node asked it to leave: it was being emptied, or had too many connections.",
             Cause::MaxAge => "The node ended the connection for its age.",
+            Cause::DeregistrationRace => {
+                "The node had been told to go and listened no more, and the balancer had not heard of it."
+            }
+            Cause::BadVersion => "The version that runs on the node answered with an error (`error_ratio`).",
+            Cause::OtherVersion => "A canary release sent the request to the other version.",
+            Cause::Incompatible => "The state was in the form of another version, which the node's cannot read.",
         }
     }
 }

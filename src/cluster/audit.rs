@@ -16,6 +16,7 @@ impl Sim<'_> {
             .or_else(|| self.disagreement_of_services())
             .or_else(|| self.disagreement_of_sessions())
             .or_else(|| self.disagreement_of_stores())
+            .or_else(|| self.exposure.disagreement())
     }
 
     fn disagreement_at(&self, node: NodeId) -> Option<String> {

@@ -23,6 +23,7 @@ impl Sim<'_> {
     /// The session has had an answer, good or bad, from the node that the balancer had routed the attempt to.
     pub(super) fn heard_from(&mut self, now: Instant, id: SessionId, attempt: &Attempt) {
         let &Attempt { node, via, sent, moved_by, population, writes, .. } = attempt;
+        self.note_version(now, sent, id, node);
         if !writes && self.plan.populations[population.index()].splits() {
             return; // A read binds nobody, wherever it was served.
         }

@@ -4,6 +4,7 @@ use super::fate::Ills;
 use super::plan;
 use super::request::Stage;
 use super::station::Station;
+use super::version::BASE;
 use super::visiting::Held;
 use super::{Sim, event};
 use crate::base::cause::Cause;
@@ -33,6 +34,8 @@ pub struct Node {
     pub ills: Ills,
     // Places in the plan of the faults behind those.
     pub(super) suffers: Vec<u16>,
+    /// Its process has been told to stop and takes no new connections.
+    pub(super) closes: bool,
     /// Faults in force that have taken its host away: nothing is answered, nothing is reset.
     pub hosts_lost: u32,
     // Faults and changes that keep its process from running.
@@ -56,6 +59,12 @@ pub struct Node {
     pub(super) life: Timer,
     // When its process will crash of itself.
     pub(super) dies_at: Instant,
+    /// The version that its process runs, or ran last: its place in the plan.
+    pub version: u8,
+    /// The version that its next process will run.
+    pub next_version: u8,
+    /// How many requests its process has worked on, where a version leaks.
+    pub worked: u64,
     /// What its process takes in memory, where that is modelled (bytes).
     pub memory: u64,
     /// Its request slots and queue.
@@ -76,7 +85,7 @@ impl Node {
     /// Whether a connection to it is accepted.
     #[inline]
     pub fn listens(&self) -> bool {
-        self.phase == Phase::Up && !self.ills.refuses
+        self.phase == Phase::Up && !(self.ills.refuses | self.closes)
     }
 
     /// Whether there is a process, listening or not.
@@ -136,6 +145,7 @@ impl Fleet {
                 warm: Instant::START,
                 ills: Ills::default(),
                 suffers: Vec::new(),
+                closes: false,
                 hosts_lost: 0,
                 kept_down: 0,
                 backs_off: false,
@@ -149,6 +159,9 @@ impl Fleet {
                 held: Vec::new(),
                 life: Timer::new(),
                 dies_at: Instant::NEVER,
+                version: BASE,
+                next_version: BASE,
+                worked: 0,
                 memory: 0,
                 work: Station::new(spec.concurrency, spec.queue.max, spec.discipline).in_order(spec.queue.order),
                 accept: Station::new(1, spec.accept.max, Default::default()).in_order(spec.accept.order),
@@ -268,6 +281,7 @@ impl Sim<'_> {
         if before == Phase::Down {
             return false;
         }
+        node.closes = false;
         node.life.clear();
         node.work.empty();
         node.accept.empty();
@@ -276,6 +290,7 @@ impl Sim<'_> {
         self.lose_probes(id);
         self.outlive(id);
         self.recorder.note(now, Fact::NodeDown { node: id });
+        self.note_mixture(now);
         self.recorder.note(now, Fact::Busy { node: id, slots: 0 });
         if before == Phase::Up {
             self.lose_memory(now, id, lost);

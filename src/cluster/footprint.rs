@@ -75,7 +75,8 @@ impl Sim<'_> {
         match &self.plan.nodes[id.index()].spec.memory {
             Some(memory) if self.fleet.get(id).has_process() => {
                 let sessions = self.keepers.iter().map(|keeper| keeper.copies(id) as u64).sum();
-                memory.taken(sessions, self.hanging(id), self.at_node.count(id) as u64)
+                let taken = memory.taken(sessions, self.hanging(id), self.at_node.count(id) as u64);
+                taken.saturating_add(self.leaked(id))
             }
             _ => 0,
         }

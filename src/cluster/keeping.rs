@@ -110,6 +110,7 @@ impl Sim<'_> {
     /// A session's state is on a node from now on.
     #[inline]
     pub(super) fn keep_state(&mut self, population: PopulationId, visit: &Visit) {
+        self.note_writer(visit.session, visit.node, visit.writes || visit.made);
         if self.tallies {
             return self.keep_state_and_tally(population, visit);
         }

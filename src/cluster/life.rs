@@ -101,7 +101,9 @@ impl Sim<'_> {
         if !again {
             node.joined = now;
         }
+        (node.version, node.worked) = (node.next_version, 0);
         self.recorder.note(now, Fact::NodeStarted { node: id, again });
+        self.note_mixture(now);
         self.weigh(now, id);
         let planned = &self.plan.nodes[id.index()];
         let takes = |law: &Sampler| {
@@ -121,7 +123,8 @@ impl Sim<'_> {
         let node = self.fleet.node(id);
         (node.phase, node.warm) = (Phase::Up, warm);
         node.dies_at = Instant::NEVER;
-        let dies_after = node.ills.dies_after;
+        let of_version = self.plan.versions[usize::from(node.version)].differs.dies_after;
+        let dies_after = node.ills.dies_after.into_iter().chain(of_version).min();
         self.recorder.note(now, Fact::NodeListens { node: id, warm });
         self.offer_room(now, id);
         self.announce_listening(now, id);

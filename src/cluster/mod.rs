@@ -14,6 +14,7 @@ pub mod client;
 mod connection;
 pub mod door;
 pub mod event;
+mod exposure;
 pub mod farewell;
 pub mod fate;
 pub mod fleet;
@@ -34,6 +35,7 @@ mod silence;
 pub mod state;
 pub mod station;
 pub mod store;
+pub mod version;
 mod visiting;
 mod waiting;
 pub mod warm_up;
@@ -53,6 +55,7 @@ use client::Streams;
 use client::allowance::Allowance;
 use client::closed::Away;
 use client::jar::Jar;
+use exposure::Exposure;
 use farewell::Farewells;
 use fleet::Fleet;
 use patience::Line;
@@ -130,6 +133,8 @@ pub struct Sim<'p> {
     autoscaler: Autoscaler,
     // By change:
     rolls: Vec<Rolling>,
+    // Who is on which version.
+    exposure: Exposure,
     // What faults befall.
     targets: Vec<fate::Target>,
     scratch: Vec<u32>,
@@ -187,7 +192,8 @@ impl<'p> Sim<'p> {
             binds,
             tallies: weighs || people.iter().any(|p| p.state.replicas.is_some()),
             weighs,
-            warms: plan.nodes.iter().any(|node| node.spec.warm_up.is_some()),
+            warms: plan.nodes.iter().any(|node| node.spec.warm_up.is_some())
+                || plan.versions.iter().any(|version| version.differs.slowdown != 1.0),
             checks: vec![Checker::default(); plan.nodes.len() * usize::from(plan.balancer.instances)],
             probes: Probes::default(),
             agents: Sim::agents(plan),
@@ -201,6 +207,7 @@ impl<'p> Sim<'p> {
             spares: (plan.desired()..plan.nodes.len()).map(|i| NodeId(i as u32)).collect(),
             autoscaler: Autoscaler::default(),
             rolls: plan.changes.iter().map(|_| Rolling::default()).collect(),
+            exposure: Exposure::new(plan),
             targets: fate::targets(plan),
             scratch: Vec::new(),
             events: 0,
@@ -215,7 +222,21 @@ impl<'p> Sim<'p> {
             let (stateful, copies, stores) = (p.state.is_stateful(), p.state.has_copies(), p.state.store.is_some());
             let (replicas, near) = (p.state.replicas.is_some(), p.state.is_near());
             let (ages, evicts) = (plan.ages(p), plan.evicts());
-            Traits { binds, stateful, visits, splits: p.splits(), copies, stores, replicas, near, ages, evicts }
+            let (races, installs) = (plan.races(), plan.installs());
+            Traits {
+                installs,
+                binds,
+                stateful,
+                visits,
+                splits: p.splits(),
+                copies,
+                stores,
+                replicas,
+                near,
+                ages,
+                evicts,
+                races,
+            }
         };
         Setup {
             warmup: plan.warmup,
@@ -227,6 +248,8 @@ impl<'p> Sim<'p> {
             stores: plan.services[plan.rebuilders()..].iter().map(state::Service::slots).collect(),
             tariff: plan.tariff(),
             has_lines: plan.balancer.in_flight_max.is_some(),
+            judged: plan.judged(),
+            times_versions: plan.changes.iter().any(|change| change.rollback.as_ref().is_some_and(|c| c.p99.is_some())),
             limits_stores: plan.limits_stores(),
             has_stores: plan.services.iter().any(|service| service.rules.is_some()),
             limits: plan.limits,

@@ -233,6 +233,9 @@ impl Sim<'_> {
             if due > now {
                 return self.lines[index].timer.set(due, event, &mut self.queue);
             }
+            if self.at_node.node(first).is_some() {
+                self.note_served(now, AttemptId(first), true);
+            }
             if let Some(left) = self.leave_work(now, AttemptId(first)) {
                 self.leave_line(left);
                 self.hang_up(now, self.attempts[left].session);

@@ -16,6 +16,7 @@ use super::footprint::Memory;
 use super::life::Restart;
 use super::state::{Does, Service};
 use super::station::Discipline;
+use super::version::Version;
 use super::warm_up::WarmUp;
 use crate::base::dist::Sampler;
 use crate::base::draw::name_key;
@@ -57,6 +58,8 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// What we change ourselves, in the order of their names.
     pub changes: Vec<Change>,
+    /// Versions that nodes may run: the first, then the others in the order of their names.
+    pub versions: Vec<Version>,
     /// The controller that makes the nodes even again, if there is one.
     pub rebalance: Option<rebalance::Params>,
     /// The controller that adds nodes and takes them away, if there is one.
@@ -216,6 +219,12 @@ impl Plan {
         }
     }
 
+    /// The changes with a rollback criterion, as incidents.
+    pub fn judged(&self) -> Vec<u16> {
+        let judged = (self.faults.len()..).zip(&self.changes).filter(|(_, change)| change.rollback.is_some());
+        judged.map(|(incident, _)| incident as u16).collect()
+    }
+
     /// The zone that a node stands in.
     pub fn zone_of(&self, node: NodeId) -> &str {
         &self.zones[self.nodes[node.index()].zone as usize]
@@ -265,6 +274,21 @@ impl Plan {
     pub fn evicts(&self) -> bool {
         let scales = self.autoscaler.as_ref().is_some_and(|params| params.down.evict.is_some());
         self.rebalance.is_some() || scales || self.changes.iter().any(|change| change.kind.evicts().is_some())
+    }
+
+    /// Whether processes may be told to stop.
+    pub fn stops(&self) -> bool {
+        self.changes.iter().any(|change| change.kind.stops())
+    }
+
+    /// Whether a node may be told to go before balancers hear of it.
+    pub fn races(&self) -> bool {
+        self.propagation.is_some() && !self.changes.is_empty()
+    }
+
+    /// Whether any change installs a version.
+    pub fn installs(&self) -> bool {
+        self.changes.iter().any(|change| change.version.is_some())
     }
 
     /// Whether something binds a population's sessions to nodes.

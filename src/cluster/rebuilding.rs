@@ -24,7 +24,8 @@ impl Sim<'_> {
             && let Some(session) = session.some()
         {
             let visit = Visit { now, session, who, node, writes, made: false };
-            let look = self.keepers[population.index()].look(&visit);
+            let found = self.keepers[population.index()].look(&visit);
+            let look = self.made_out(now, population, session, node, found);
             let missed = self.take_in(now, population, session, look);
             self.attempts[id].missed = missed;
             self.attempts[id].fetches = look == Look::Fetch;
@@ -81,7 +82,8 @@ impl Sim<'_> {
         let Session { population, who, .. } = self.sessions[session];
         // To open a stream is to say who one is, which whoever holds the state takes note of.
         let mut visit = Visit { now, session, who, node, writes: true, made: false };
-        let look = self.keepers[population.index()].look(&visit);
+        let found = self.keepers[population.index()].look(&visit);
+        let look = self.made_out(now, population, session, node, found);
         visit.made = self.take_in(now, population, session, look);
         if visit.made {
             let id = self.set_aside(now, session, node);

@@ -119,6 +119,8 @@ pub struct Attempt {
     pub moved_by: Cause,
     /// Whether the client has to get in with it first.
     pub entry: Entry,
+    /// Whether it goes to the new version's side of a canary release.
+    pub is_canary: bool,
     /// Whether it has a place at its node, in the balancer's books.
     pub placed: bool,
     /// Whether something binds its session to the node that it was sent to.
@@ -234,6 +236,7 @@ impl Sim<'_> {
             // On a connection that is open nothing is routed.
             moved_by: Cause::Recalled,
             entry: Entry::Known,
+            is_canary: false,
             placed: false,
             is_bound: false,
             writes: people.heeds_writes() && happens(people.write_ratio, write_draw),
@@ -391,6 +394,9 @@ impl Sim<'_> {
         }
         let wasted = session.some().is_none();
         self.recorder.note(now, Fact::Worked { population, spent, wasted });
+        self.note_worked(now, node);
+        let errs = !refused && self.errs(id, node);
+        let writes = writes && !errs;
         if let Some(session) = session.some() {
             match refused {
                 true => self.keepers[population.index()].tell(session),
@@ -407,6 +413,7 @@ impl Sim<'_> {
             Some(_) if keeps_slot => self.release_slot(now, node),
             Some(_) => {}
             None if refused => self.fail_at_node(now, id, Cause::SessionUnknown),
+            None if errs => self.fail_at_node(now, id, Cause::BadVersion),
             None => self.reply(now, id),
         }
     }
@@ -417,6 +424,7 @@ impl Sim<'_> {
         if attempt.placed {
             self.saw(now, attempt.via, attempt.node, Seen::Answered);
         }
+        self.note_served(now, id, false);
         self.leave_node(now, id);
         let session = self.part(id);
         self.attempts.free(id);

@@ -1,6 +1,7 @@
 //! Which node does an attempt go to, and what if that does not take it?
 
 use super::balancer::Route;
+use super::balancer::balance::Ask;
 use super::balancer::retry::{Avoid, Failure, Next};
 use super::balancer::view::passive::Seen;
 use super::client::{Caller, Population, happens};
@@ -10,6 +11,7 @@ use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId};
 use crate::base::time::{Duration, Instant};
+use crate::observe::Fact;
 
 impl Sim<'_> {
     /// Asks the balancer where an attempt goes.
@@ -21,16 +23,20 @@ impl Sim<'_> {
         let via = self.balancers.met_by(who, nth, self.plan.populations[population.index()].instance);
         self.attempts[id].via = via;
         let presented = self.presented(now, session);
+        let is_canary = self.exposure.canary.is_some() && self.goes_to_canary(now, session, nth);
+        self.attempts[id].is_canary = is_canary;
         let people = &self.plan.populations[population.index()];
         let caller = Caller::new(&self.plan.populations, &self.streams, &self.sessions[session]);
-        let ask = caller.ask();
+        let ask = Ask { is_canary, ..caller.ask() };
         let balancer = &mut self.balancers[via];
         let is_free = !writes && people.splits();
         let is_unplaced = is_free || self.farewells.evicted_from(session).is_some();
         let affinity = if is_unplaced { None } else { balancer.propose(now, population, &ask, presented) };
+        let affinity = affinity.filter(|&node| self.exposure.heeds(node, is_canary));
         let route = balancer.route(&ask, affinity);
         self.attempts[id].moved_by = match affinity {
             Some(node) if route == Route::To(node) => Cause::Recalled,
+            _ if self.exposure.crosses(self.sessions[session].bound, is_canary) => Cause::OtherVersion,
             Some(_) => Cause::Unavailable,
             None => self
                 .moved_by_farewell(session)
@@ -55,7 +61,11 @@ impl Sim<'_> {
             return attempt.timer.set(gives_up, event::attempt(id), &mut self.queue);
         }
         if !target.listens() {
-            return self.on_refused(now, id, Cause::Refused);
+            let cause = self.why_refused(self.attempts[id].via, node);
+            if cause == Cause::DeregistrationRace {
+                self.recorder.note(now, Fact::Raced { population: self.attempts[id].population });
+            }
+            return self.on_refused(now, id, cause);
         }
         let Attempt { population, entry, kind, .. } = self.attempts[id];
         let (connects, links) = (entry != Entry::Known, self.links(population));
@@ -176,11 +186,11 @@ impl Sim<'_> {
 
     /// Picks another node for an attempt that has left its own.
     fn route_elsewhere(&mut self, now: Instant, id: AttemptId) {
-        let Attempt { node, via, moved_by, session, .. } = self.attempts[id];
+        let Attempt { node, via, moved_by, session, is_canary, .. } = self.attempts[id];
         let last = [node];
         let failed = self.tried.get(&id).map_or(&last[..], Vec::as_slice);
         let caller = Caller::new(&self.plan.populations, &self.streams, &self.sessions[session]);
-        let route = self.balancers[via].route_elsewhere(&caller.ask(), failed, moved_by);
+        let route = self.balancers[via].route_elsewhere(&Ask { is_canary, ..caller.ask() }, failed, moved_by);
         self.attempts[id].is_bound = false;
         self.follow(now, id, route);
     }

@@ -209,6 +209,7 @@ impl Sim<'_> {
             self.balancers[via].done(node);
         }
         self.bind(Instant::START, id, node, Cause::Membership);
+        self.note_version(Instant::START, Instant::START, id, node);
         let visit =
             Visit { now: Instant::START, session: id, who: self.sessions[id].who, node, writes: false, made: true };
         self.keep_state(population, &visit);
@@ -347,6 +348,7 @@ impl Sim<'_> {
         }
         self.change_state(now, population, id, |keeper| keeper.end(id));
         self.gone_from_store(now, population, id);
+        self.forget_version(now, id);
         let ending = if ending == Ending::GaveUp && never_admitted { Ending::Refused } else { ending };
         self.recorder.note(now, Fact::Ended { population, session: id, ending, connected });
         self.recorder.trace.note(now, Happening::Ended { who: self.sessions[id].name() });

@@ -45,13 +45,14 @@ impl Sim<'_> {
     /// What a balancer sees when an attempt of its fails at a node with `cause`.
     #[inline]
     pub(super) fn saw_failure(&mut self, now: Instant, id: AttemptId, cause: Cause) {
+        self.note_served(now, id, true);
         let attempt = &self.attempts[id];
         if !self.judges || !attempt.placed {
             return; // On a connection that hangs on the node a balancer sees nothing.
         }
         let seen = match cause {
             Cause::AcceptFull => Seen::NotConnected,
-            Cause::BadAnswer | Cause::StoreFull | Cause::RebuildFull => Seen::Error,
+            Cause::BadAnswer | Cause::BadVersion | Cause::StoreFull | Cause::RebuildFull => Seen::Error,
             Cause::StoreDown | Cause::StoreTimeout | Cause::StoreMemory => Seen::Error,
             Cause::QueueFull => Seen::Overloaded,
             Cause::NoAnswer => Seen::Unanswered,

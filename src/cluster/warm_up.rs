@@ -44,6 +44,10 @@ impl Sim<'_> {
     #[inline(never)]
     fn warmed_at(&mut self, now: Instant, node: NodeId, demand: Duration) -> Duration {
         let warm = self.fleet.node(node).warm;
+        let demand = match self.differs(node).slowdown {
+            1.0 => demand,
+            slowdown => Duration::from_nanos_f64(demand.as_nanos() as f64 * slowdown),
+        };
         match &self.plan.nodes[node.index()].spec.warm_up {
             Some(warm_up) if now < warm => {
                 let age = warm_up.lasts - warm.since(now);

@@ -16,6 +16,7 @@ use crate::cluster::life::Restart;
 use crate::cluster::plan::{Node, NodeSpec, Plan};
 use crate::cluster::state::{self, OnMissing, Place};
 use crate::cluster::station::{Discipline, Order};
+use crate::cluster::version::Version;
 use crate::observe::recovery::Limits;
 use serde_json::json;
 use std::path::Path;
@@ -120,6 +121,7 @@ fn plan(nodes: usize, sticky: bool) -> Plan {
             ..balancer::Spec::default()
         },
         services: Vec::new(),
+        versions: vec![Version::first()],
         faults: vec![Fault { name: "crash".into(), when: When::At(at(30)), kind: kill.kinds().remove(0) }],
         changes: Vec::new(),
         spares: 0,

@@ -22,6 +22,8 @@ pub struct Books {
     pub disconnected: Gauge,
     /// Sessions with too few copies.
     pub thin: Gauge,
+    /// Sessions whose last answer came from a version other than the first.
+    pub on_new: Gauge,
     /// The totals when the tick began.
     pub at_tick: Totals,
     /// The totals when the warm-up ended.
@@ -47,6 +49,7 @@ impl Books {
         totals.live_time += self.live.so_far(left);
         totals.disconnected_time += self.disconnected.so_far(left);
         totals.thin_time += self.thin.so_far(left);
+        totals.on_new_time += self.on_new.so_far(left);
         totals
     }
 
@@ -55,6 +58,7 @@ impl Books {
         self.totals.live_time += self.live.turn(length) as u128;
         self.totals.disconnected_time += self.disconnected.turn(length) as u128;
         self.totals.thin_time += self.thin.turn(length) as u128;
+        self.totals.on_new_time += self.on_new.turn(length) as u128;
     }
 
     /// Moves on to the tick that begins at `now`.

@@ -8,6 +8,7 @@ mod nodes;
 mod requests;
 mod sessions;
 mod state;
+mod versions;
 
 use super::imbalance::{Load, Spread};
 use super::recovery::Eventually;
@@ -112,7 +113,7 @@ const fn plain(n: &'static str, u: &'static str, f: &'static [File], m: &'static
 
 /// Every figure, in the order in which they stand.
 pub fn all() -> impl Iterator<Item = &'static Column> {
-    [sessions::ALL, requests::ALL, state::ALL, nodes::ALL, cost::ALL].into_iter().flatten()
+    [sessions::ALL, requests::ALL, state::ALL, nodes::ALL, versions::ALL, cost::ALL].into_iter().flatten()
 }
 
 /// The columns of a file, in order.

@@ -39,6 +39,8 @@ pub enum Fact {
     Dropped { population: PopulationId, session: SessionId, cause: Cause },
     /// A node said goodbye to a connection for its age.
     Aged { population: PopulationId },
+    /// A node that had been told to go refused an attempt of a balancer that had not heard of it.
+    Raced { population: PopulationId },
     /// A node asked a session to leave.
     Evicted { population: PopulationId },
     /// A session that was cut off is back.
@@ -106,6 +108,8 @@ pub enum Fact {
     Scaled { out: bool },
     /// A change is complete.
     Completed { index: u16 },
+    /// A change was given up, since nothing got on.
+    GivenUp { index: u16 },
     /// A fault struck so many nodes at once.
     NodesFail { nodes: u32 },
     /// A fault struck a store.
@@ -113,6 +117,17 @@ pub enum Fact {
     /// A fault that does not come at random, or a change, began; the index is its place in the plan. It is over at `cleared`, or is its own
     /// beginning where it has no end.
     Incident { index: u16, cleared: Instant },
+    /// A node answered an attempt of somebody who waited for it, or failed it; `is_new` when it ran a version other
+    /// than the first.
+    Served { population: PopulationId, is_new: bool, failed: bool, response: Duration },
+    /// A session had its first answer from a version other than the first.
+    Exposed { population: PopulationId },
+    /// The number of sessions changed whose last answer came from a version other than the first.
+    OnNew { population: PopulationId, by: i8 },
+    /// Processes of more than one version run from now on, or no longer.
+    Mixed { is_mixed: bool },
+    /// A change is rolled back.
+    RolledBack { index: u16 },
     /// What that fault did is over only at `at`: the processes that it stopped are still starting.
     Cleared { index: u16, at: Instant },
 }

@@ -33,6 +33,10 @@ pub struct Shock {
     pub recovery: Option<Eventually>,
     /// Until a change was complete; `None` for a fault.
     pub rollout: Option<Eventually>,
+    /// Whether a change was given up, since nothing got on.
+    pub is_given_up: bool,
+    /// Until a change was rolled back; `None` without a criterion for that.
+    pub rollback: Option<Eventually>,
     /// Until the load was even again; `None` without anything to compare with.
     pub rebalance: Option<Eventually>,
 }
@@ -93,6 +97,12 @@ pub struct OpenIncident {
     pub cleared: Instant,
     /// When its change was complete.
     pub completed: Option<Instant>,
+    /// Whether its change was given up.
+    pub is_given_up: bool,
+    /// Whether it is a change with a rollback criterion.
+    pub is_judged: bool,
+    /// When its change was rolled back.
+    pub rolled_back: Option<Instant>,
     /// Sessions live just before.
     pub live_before: u64,
     /// Totals just before.
@@ -115,6 +125,12 @@ impl OpenIncident {
         let is_under_way = self.cleared == Instant::NEVER;
         let complete = self.completed.map(|at| Eventually::After(at.since(self.from)));
         complete.or(is_under_way.then_some(Eventually::Never))
+    }
+
+    /// Until its change was rolled back; `None` without a criterion for that.
+    pub fn rollback(&self) -> Option<Eventually> {
+        let undone = self.rolled_back.map_or(Eventually::Never, |at| Eventually::After(at.since(self.from)));
+        self.is_judged.then_some(undone)
     }
 }
 

@@ -28,6 +28,7 @@ pub struct Means {
     rebuilders: Option<ServiceFigures>,
     stores: Option<ServiceFigures>,
     node_time: u128,
+    mixed_time: u128,
     // A sum.
     store_memory: Option<f64>,
 }
@@ -57,6 +58,7 @@ impl Means {
         add_services(&mut self.rebuilders, tick.rebuilders);
         add_services(&mut self.stores, tick.stores);
         self.node_time += tick.node_time;
+        self.mixed_time += tick.mixed_time;
         self.memory_ratio_max = larger(self.memory_ratio_max, tick.memory_ratio_max);
         self.store_memory = tick.store_memory.map(|bytes| self.store_memory.unwrap_or(0.0) + bytes);
         self.restarts += tick.restarts;
@@ -108,6 +110,7 @@ impl Means {
             stores: self.stores.map(|sums| self.mean_of_services(sums)),
             store_times,
             node_time: self.node_time,
+            mixed_time: self.mixed_time,
             store_memory: self.store_memory.map(|sum| sum / self.ticks),
         })
     }

@@ -20,6 +20,7 @@ pub mod services;
 pub mod slo;
 pub mod totals;
 pub mod trace;
+pub mod versions;
 pub mod window;
 
 pub use fact::Fact;

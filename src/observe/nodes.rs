@@ -170,6 +170,9 @@ pub struct NodeBooks {
     // Nodes that belong to the cluster, and nodes that are paid for.
     desired: Gauge,
     paid: Gauge,
+    // The same while processes of more than one version run, and 0 while not.
+    mixed: Gauge,
+    is_mixed: bool,
     // Whether sessions are bound to nodes at all, and whether memory is modelled.
     binds: bool,
     weighs: bool,
@@ -225,6 +228,8 @@ impl NodeBooks {
             nodes: nodes.iter().map(gauges).collect(),
             desired: paid,
             paid,
+            mixed: Gauge::default(),
+            is_mixed: false,
             binds: setup.populations.iter().any(|traits| traits.binds),
             weighs: nodes.iter().any(|node| node.weighs),
             ready: Gauge::default(),
@@ -317,6 +322,7 @@ impl NodeBooks {
         alter(node);
         let (is_ready, is_paid) = (node.is_ready(), node.is_paid());
         self.paid.change(i64::from(is_paid) - i64::from(was_paid), left);
+        self.mixed.change(if self.is_mixed { self.paid.value - self.mixed.value } else { 0 }, left);
         self.ready.change(i64::from(is_ready) - i64::from(was_ready), left);
         if was_ready {
             self.ready_min = self.ready_min.min(self.ready.value);
@@ -330,6 +336,13 @@ impl NodeBooks {
             times.incident.clear();
         }
         self.nodes.iter_mut().for_each(|node| node.incident = Carried::default());
+    }
+
+    /// Processes of more than one version run from now on, or no longer.
+    pub fn set_mixed(&mut self, is_mixed: bool, left: Duration) {
+        self.is_mixed = is_mixed;
+        let target = if is_mixed { self.paid.value } else { 0 };
+        self.mixed.change(target - self.mixed.value, left);
     }
 
     /// Closes the tick that began at `from` for every node, and measures how even the load was.
@@ -381,6 +394,7 @@ impl NodeBooks {
             stores: self.stores.turn(length),
             store_times: turn_times(&mut self.store_times, from >= warmup),
             node_time: self.paid.turn(length) as u128,
+            mixed_time: self.mixed.turn(length) as u128,
             store_memory: self.store_memory.as_mut().map(|gauge| gauge.turn(length) as f64 / span),
         };
         self.ready_min = self.ready.value;

@@ -4,7 +4,9 @@
 //! area. Closing a tick is one pass over the nodes.
 
 mod bill;
+mod lately;
 mod of_state;
+mod of_versions;
 mod setup;
 
 use super::books::Books;
@@ -56,7 +58,9 @@ pub struct Recorder {
     tick_from: Instant,
     tick_end: Instant,
     // One per population, then all.
-    books: Vec<Books>,
+    pub(super) books: Vec<Books>,
+    // Response times of the first version, and of all others, where a criterion looks at them.
+    pub(super) times_of_versions: Option<Box<[ResponseTimes; 2]>>,
     marks: Vec<Marks>,
     incident: u16,
     nodes: NodeBooks,
@@ -71,11 +75,13 @@ impl Recorder {
         let books = (0..=setup.populations.len()).map(|_| Books::default()).collect();
         let nodes = NodeBooks::new(&setup);
         let tick_end = Instant::START + setup.tick;
+        let times_of_versions = setup.times_versions.then(Box::default);
         Recorder {
             setup,
             tick_from: Instant::START,
             tick_end,
             books,
+            times_of_versions,
             marks: Vec::new(),
             incident: 0,
             nodes,
@@ -128,6 +134,9 @@ impl Recorder {
             Fact::Waiting { by } => self.nodes.lines.change(i64::from(by), left),
             Fact::Linked { node, by } => self.nodes.change(node, Load::Connections, i64::from(by), left),
             Fact::Bound { node, by } => self.nodes.change(node, Load::Sessions, i64::from(by), left),
+            of_versions @ (Fact::Served { .. } | Fact::Exposed { .. } | Fact::OnNew { .. }) => {
+                self.note_of_versions(left, of_versions);
+            }
             rare => self.note_rare(now, left, rare),
         }
     }
@@ -151,6 +160,7 @@ impl Recorder {
             }
             Fact::Connecting { population } => self.count_connect(now, population),
             Fact::Aged { population } => self.count(population, Counter::Aged, 1),
+            Fact::Raced { population } => self.count(population, Counter::Raced, 1),
             Fact::Evicted { population } => self.count(population, Counter::Evicted, 1),
             Fact::Withdrawn { population } => self.count(population, Counter::Withdrawn, 1),
             Fact::Dropped { population, session, cause } => self.drop_session(now, left, population, session, cause),
@@ -183,6 +193,13 @@ impl Recorder {
                     (incident.cleared, incident.completed) = (now, Some(now));
                 }
             }
+            Fact::GivenUp { index } => self.open_incidents(index).for_each(|incident| incident.is_given_up = true),
+            Fact::RolledBack { index } => {
+                for incident in self.open_incidents(index) {
+                    (incident.completed, incident.rolled_back) = (None, Some(now));
+                    incident.cleared = Instant::NEVER;
+                }
+            }
             Fact::Cleared { index, at } => self.open_incidents(index).for_each(|incident| incident.cleared = at),
             Fact::Incident { index, cleared } => self.open_incident(now, left, index, cleared),
             of_nodes => self.note_of_nodes(left, of_nodes),
@@ -202,6 +219,7 @@ impl Recorder {
             Fact::OutOfMemory { .. } => self.nodes.count_oom_kill(),
             Fact::Wanted { node, wanted } => self.nodes.set_wanted(node, wanted, left),
             Fact::Scaled { out } => self.nodes.count_scaling(out),
+            Fact::Mixed { is_mixed } => self.nodes.set_mixed(is_mixed, left),
             Fact::NodesFail { nodes } => self.nodes.failures.nodes += u64::from(nodes),
             Fact::StoreFails => self.nodes.failures.store(),
             of_state => self.note_of_state(left, of_state),
@@ -326,11 +344,12 @@ impl Recorder {
     fn sum_up(&mut self, left: Duration) {
         let (all, each) = self.books.split_last_mut().expect("the books of all are always there");
         all.totals = Totals::default();
-        (all.live.value, all.disconnected.value) = (0, 0);
+        (all.live.value, all.disconnected.value, all.on_new.value) = (0, 0, 0);
         for books in each {
             all.totals += &books.totals_at(left);
             all.live.value += books.live.value;
             all.disconnected.value += books.disconnected.value;
+            all.on_new.value += books.on_new.value;
         }
     }
 
@@ -348,6 +367,9 @@ impl Recorder {
                 from: now,
                 cleared,
                 completed: None,
+                is_given_up: false,
+                is_judged: self.setup.judged.contains(&index),
+                rolled_back: None,
                 live_before: before.live(),
                 before,
                 response: ResponseTimes::default(),
@@ -417,6 +439,7 @@ impl Recorder {
             live: books.totals.live(),
             disconnected: books.disconnected.value as u64,
             in_flight: books.totals.in_flight(),
+            on_new: books.on_new.value as u64,
             response,
             traits,
             cluster,
@@ -433,7 +456,7 @@ impl Recorder {
         for i in 0..=all {
             let Some(open) = self.books[i].incident.take() else { continue };
             let totals = &self.totals_at(i, left) - &open.before;
-            let rollout = open.rollout();
+            let (rollout, rollback, is_given_up) = (open.rollout(), open.rollback(), open.is_given_up);
             let mut response = open.response;
             let mut partial = self.tick_response_of(i);
             partial.subtract(&open.not_ours);
@@ -453,6 +476,8 @@ impl Recorder {
                 connects_peak: open.connects.max(),
                 reconnect: open.distinct.reconnect(open.from),
                 rollout,
+                is_given_up,
+                rollback,
                 recovery: recovery(&self.books[i].verdicts, warmup, open.from, now, self.setup.limits, hold),
                 rebalance: if i == all { rebalance() } else { None },
             });

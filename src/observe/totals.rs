@@ -69,6 +69,18 @@ pub enum Counter {
     Aged,
     /// Sessions that a node asked to leave.
     Evicted,
+    /// Attempts refused since the node had been told to go and the balancer had not heard of it.
+    Raced,
+    /// Attempts that nodes answered or failed, where versions are installed.
+    Served,
+    /// Those that met a version other than the first.
+    ServedByNew,
+    /// Those that failed.
+    FailedAtNode,
+    /// Those that failed at a version other than the first.
+    FailedByNew,
+    /// Sessions that had an answer from a version other than the first, for the first time.
+    Exposed,
     /// Sessions dropped for the first time in their life.
     DroppedOnce,
     /// Sessions moved for the first time.
@@ -91,6 +103,8 @@ pub struct Totals {
     pub disconnected_time: u128,
     /// Time integral of sessions with too few copies (ns).
     pub thin_time: u128,
+    /// Time integral of sessions whose last answer came from a version other than the first (ns).
+    pub on_new_time: u128,
 }
 
 impl Default for Totals {
@@ -101,6 +115,7 @@ impl Default for Totals {
             live_time: 0,
             disconnected_time: 0,
             thin_time: 0,
+            on_new_time: 0,
         }
     }
 }
@@ -164,6 +179,7 @@ impl AddAssign<&Totals> for Totals {
         self.live_time += other.live_time;
         self.disconnected_time += other.disconnected_time;
         self.thin_time += other.thin_time;
+        self.on_new_time += other.on_new_time;
     }
 }
 
@@ -180,6 +196,7 @@ impl Sub<&Totals> for &Totals {
         difference.live_time -= earlier.live_time;
         difference.disconnected_time -= earlier.disconnected_time;
         difference.thin_time -= earlier.thin_time;
+        difference.on_new_time -= earlier.on_new_time;
         difference
     }
 }

@@ -27,6 +27,8 @@ pub struct Window {
     pub disconnected: u64,
     /// Requests under way at its end.
     pub in_flight: u64,
+    /// Sessions at its end whose last answer came from a version other than the first.
+    pub on_new: u64,
     /// Quantiles of the response times of the requests answered within it.
     pub response: Option<Quantiles>,
     /// Which figures apply.
@@ -62,6 +64,10 @@ pub struct Traits {
     pub ages: bool,
     /// Whether sessions may be asked to leave.
     pub evicts: bool,
+    /// Whether a node may be told to go before balancers hear of it.
+    pub races: bool,
+    /// Whether any change installs a version.
+    pub installs: bool,
 }
 
 impl Traits {
@@ -78,6 +84,8 @@ impl Traits {
             near: self.near | other.near,
             ages: self.ages | other.ages,
             evicts: self.evicts | other.evicts,
+            races: self.races | other.races,
+            installs: self.installs | other.installs,
         }
     }
 }
@@ -127,6 +135,8 @@ pub struct ClusterFigures {
     pub store_times: Option<Quantiles>,
     /// Time of nodes that are paid for, summed (ns).
     pub node_time: u128,
+    /// That part of it in which processes of more than one version ran (ns).
+    pub mixed_time: u128,
     /// Bytes in the stores whose memory is limited, time average; `None` when there is none.
     pub store_memory: Option<f64>,
 }

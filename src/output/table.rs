@@ -29,6 +29,7 @@ const OF_RUN: &[&str] = &[
 /// Figures of each incident.
 const OF_INCIDENT: &[&str] = &[
     "rollout_time_s",
+    "attempts_raced_total",
     "sessions_dropped_ratio",
     "sessions_moved_ratio",
     "sessions_lost_ratio",

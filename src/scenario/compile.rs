@@ -44,10 +44,13 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
     let balancer = reading.balancer();
     let state = reading.state();
     let written = reading.clients();
-    let changes = reading.each_change(nodes);
+    let versions = reading.versions();
+    let changes = reading.each_change(nodes, &versions);
     let faults = reading.each_fault(nodes, &changes);
     let instances = balancer.as_ref().map_or(1, |(balancer, _)| balancer.instances);
     reading.check_reloads(&changes, instances);
+    reading.check_canaries(&changes, balancer.as_ref().map(|(balancer, _)| balancer));
+    reading.check_leaks(&versions, nodes.map_or(&[], |(nodes, _)| nodes));
     reading.check_own_instances(&written, instances);
     let slo = super::slo::read(table, reading.problems);
     if let Some(root) = &root {
@@ -87,6 +90,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         services: services.ready,
         faults,
         changes,
+        versions: versions.ready,
         rebalance,
         autoscaler,
         disruption_budget,

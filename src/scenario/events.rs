@@ -4,6 +4,7 @@ use super::address::after;
 use super::compile::Reading;
 use super::file::Root;
 use super::read_each;
+use super::versions::Versions;
 use super::whens::Others;
 use super::words::nearest;
 use crate::base::time::Instant;
@@ -15,7 +16,9 @@ use crate::cluster::plan::Node;
 /// Adds the nodes that changes will bring, and so many more, alike to the last one; returns how many.
 pub(super) fn add_spares(nodes: &mut Vec<Node>, changes: &[Change], more: usize) -> usize {
     let at_first = nodes.len();
-    let spares = changes.iter().map(|change| change.kind.spares(at_first)).sum::<usize>() + more;
+    // A roll that is undone replaces its nodes twice.
+    let times = |change: &Change| 1 + usize::from(change.rollback.is_some() && !change.kind.is_canary());
+    let spares = changes.iter().map(|change| change.kind.spares(at_first) * times(change)).sum::<usize>() + more;
     let Some(last) = nodes.last().cloned() else { return 0 };
     // No two nodes have one name: it is the place on the ring.
     let taken = |name: &str| nodes.iter().any(|node| node.group.as_deref() == Some(name));
@@ -154,12 +157,12 @@ impl Reading<'_> {
         }
     }
 
-    pub(super) fn each_change(&mut self, nodes: Option<(&[Node], &[String])>) -> Vec<Change> {
+    pub(super) fn each_change(&mut self, nodes: Option<(&[Node], &[String])>, versions: &Versions) -> Vec<Change> {
         let Some(node) = self.table.get("change") else { return Vec::new() };
         let written: Vec<(String, change::Written)> = read_each(node, self.problems, "change");
         let mut changes = Vec::new();
         for (name, change) in written {
-            let at = Instant::START + change.at;
+            let (at, rollback) = (Instant::START + change.at, change.rollback.clone());
             let mut kinds = change.kinds();
             if kinds.len() != 1 {
                 let message = match kinds.len() {
@@ -179,7 +182,8 @@ impl Reading<'_> {
             if let (Some((nodes, zones)), Some((key, order))) = (nodes, kind.order()) {
                 self.check_order(&["change", &name, kind.name(), key], order, nodes, zones);
             }
-            changes.push(Change { name, at, kind });
+            let version = self.version_of(&name, &*kind, rollback.as_ref(), versions);
+            changes.push(Change { name, at, kind, version, rollback });
         }
         changes.sort_by(|a, b| a.name.cmp(&b.name));
         changes

@@ -20,6 +20,7 @@ use crate::cluster::life::Restart;
 use crate::cluster::state::{Location, Rebuilder};
 use crate::cluster::station::{Discipline, Order};
 use crate::cluster::store;
+use crate::cluster::version;
 use crate::cluster::warm_up::WarmUp;
 use crate::cluster::{change, fate};
 use crate::observe::cost::Prices;
@@ -91,6 +92,8 @@ pub struct Root {
     pub fault: Option<Section<BTreeMap<String, fate::Written>>>,
     /// What we change ourselves, by name: restarts, drains, more nodes, fewer nodes.
     pub change: Option<Section<BTreeMap<String, change::Written>>>,
+    /// Versions that changes install, by name, and how they differ from the one that runs at first, `v1`.
+    pub version: Option<Section<BTreeMap<String, version::Params>>>,
     /// Limits that must hold, by column name, such as `response_time_ms_p99 = "< 250ms"`.
     pub slo: Option<Section<BTreeMap<String, String>>>,
     /// Prices of nodes, stores and traffic, such as `node_hour = 0.10`; nothing is said of cost unless given.

@@ -19,16 +19,16 @@ pub struct Choices {
 #[derive(Clone, Debug)]
 struct Choice {
     pattern: Vec<&'static str>,
-    beside: &'static [&'static str],
+    beside: &'static [&'static [&'static str]],
 }
 
 impl Choices {
     /// Choices from patterns such as `clients.*.length`, where `*` stands for any one name.
     ///
     /// Each comes with the keys that may stand *beside* the alternative and belong to none: `at` in
-    /// `fault.*`. They never count as an alternative, and they outlive a replacement. Several of them are a choice of
-    /// their own: `at`, `after` and `random`.
-    pub fn new(places: &[(&'static str, &'static [&'static str])]) -> Choices {
+    /// `fault.*`. They never count as an alternative, and they outlive a replacement. They come in groups, each of which
+    /// is a choice of its own: of `at`, `after` and `random` one.
+    pub fn new(places: &[(&'static str, &'static [&'static [&'static str]])]) -> Choices {
         let choice = |&(pattern, beside): &(&'static str, _)| Choice { pattern: pattern.split('.').collect(), beside };
         Choices { places: places.iter().map(choice).collect() }
     }
@@ -42,10 +42,13 @@ impl Choices {
 }
 
 impl Choice {
-    /// The alternatives named in `table`, or those beside them: one of each, in a sound scenario.
-    fn named<'t>(&self, table: &'t Table, beside: bool) -> Vec<&'t str> {
-        let keys = table.keys().map(|key| key.get_ref().as_ref());
-        keys.filter(|key| self.beside.contains(key) == beside).collect()
+    /// The keys in `table` of a group beside the alternatives, or these themselves: one, in a sound scenario.
+    fn named<'t>(&self, table: &'t Table, group: Option<&[&str]>) -> Vec<&'t str> {
+        let is_meant = |key: &&str| match group {
+            Some(group) => group.contains(key),
+            None => !self.beside.iter().any(|group| group.contains(key)),
+        };
+        table.keys().map(|key| key.get_ref().as_ref()).filter(is_meant).collect()
     }
 }
 
@@ -80,12 +83,12 @@ fn merge_at(base: &mut Table, patch: Table, choices: &Choices, path: &mut Vec<St
 }
 
 fn drop_other_alternative(below: &mut Table, above: &Table, choice: &Choice) {
-    for beside in [false, true] {
-        let named = choice.named(above, beside);
-        if named.is_empty() || named == choice.named(below, beside) {
+    for group in choice.beside.iter().copied().map(Some).chain([None]) {
+        let named = choice.named(above, group);
+        if named.is_empty() || named == choice.named(below, group) {
             continue;
         }
-        let other: Vec<String> = choice.named(below, beside).into_iter().map(str::to_owned).collect();
+        let other: Vec<String> = choice.named(below, group).into_iter().map(str::to_owned).collect();
         for name in other {
             below.remove(name.as_str());
         }

@@ -12,7 +12,7 @@ use std::path::Path;
 use toml::de::DeValue;
 
 /// Where naming another alternative replaces the first instead of adding to it.
-pub const CHOICES: &[(&str, &[&str])] = &[
+pub const CHOICES: &[(&str, &[&[&str]])] = &[
     ("state", &[]),
     ("balancer.balance", &[]),
     ("balancer.affinity", &[]),
@@ -24,7 +24,7 @@ pub const CHOICES: &[(&str, &[&str])] = &[
     ("balancer.retry_backoff", &[]),
     ("balancer.queue", &[]),
     ("clients.*.affinity", &[]),
-    ("clients.*.arrivals.open", &["flash"]),
+    ("clients.*.arrivals.open", &[&["flash"]]),
     ("clients.*.arrivals.closed.gap", &[]),
     ("clients.*.activity", &[]),
     ("clients.*.addresses", &[]),
@@ -78,10 +78,10 @@ pub const CHOICES: &[(&str, &[&str])] = &[
     ("clients.*.state.replicated.rebalance", &[]),
     ("fault.*.*.inside", &[]),
     ("fault.*.*.stubborn", &[]),
-    ("fault.*", &["at", "after", "random"]),
+    ("fault.*", &[&["at", "after", "random"]]),
     ("fault.*.random.up", &[]),
     ("fault.*.random.down", &[]),
-    ("change.*", &["at"]),
+    ("change.*", &[&["at"], &["rollback"]]),
     ("change.*.*.nodes", &[]),
     ("fault.*.*.nodes", &[]),
 ];

@@ -29,6 +29,7 @@ pub mod slo;
 pub mod source;
 mod stores;
 pub mod sweep;
+mod versions;
 mod view;
 mod whens;
 mod words;

@@ -76,7 +76,7 @@ fn choices() -> Choices {
         ("balancer.balance", &[]),
         ("clients.*.length", &[]),
         ("state", &[]),
-        ("fault.*", &["at", "random"]),
+        ("fault.*", &[&["at", "random"], &["note"]]),
     ])
 }
 
@@ -243,6 +243,8 @@ fn naming_another_alternative_replaces_the_choice_and_the_same_one_merges() {
         ("fault.c = { at = 1, kill = 2 }", "fault.c.at = 3", "fault.c = { at = 3, kill = 2 }"),
         ("fault.c = { at = 1, kill = 2 }", "fault.c.slow = 3", "fault.c = { at = 1, slow = 3 }"),
         ("fault.c = { at = 1, kill = 2 }", "fault.c.random = 3", "fault.c = { random = 3, kill = 2 }"),
+        ("fault.c = { at = 1, kill = 2 }", "fault.c.note = 3", "fault.c = { at = 1, kill = 2, note = 3 }"),
+        ("fault.c = { at = 1, note = 3, kill = 2 }", "fault.c.slow = 4", "fault.c = { at = 1, note = 3, slow = 4 }"),
         ("cluster = 3", "cluster.nodes = 1", "cluster.nodes = 1"),
         ("x = [1, 2]", "x = [3]", "x = [3]"),
     ];

@@ -172,6 +172,11 @@ const CHANGES: Lines = &[
     "evacuate = { nodes = { share = \"100%\" }, at_once = 3, drain_timeout = \"0s\", retry = \"300ms\", force_after = \"1s\" }",
     "drain = { nodes = \"fullest\", timeout = \"0s\" }",
     "rolling = { unavailable_max = 2, surge_max = 2, how = \"kill\", restart = \"300ms\", pause = \"200ms\" }",
+    "rolling = { unavailable_max = 2, restart = \"300ms\", stop = { pre_stop = \"200ms\", grace = \"600ms\" } }",
+    "rolling = { surge_max = \"50%\", unavailable_max = \"50%\", restart = \"200ms\", ready_min = \"300ms\", stop = {} }",
+    "rolling = { restart = \"200ms\", evict = \"20/s\", stop = { grace = \"400ms\", on_term = \"serve\" } }",
+    "rolling = { how = \"kill\", gate = { error_ratio = \"5%\", over = \"1s\" }, progress_deadline = \"1s\" }",
+    "scale_in = { nodes = 1, stop = { pre_stop = \"100ms\", grace = \"0s\", on_term = \"exit\" } }",
 ];
 
 const SCALING: Lines = &[

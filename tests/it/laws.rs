@@ -117,6 +117,22 @@ const RELOADS: Lines = &[
     "[change.r]\nat = \"5s\"\nreload = { instances = 1, hard_stop_after = \"0s\" }",
     "[change.r]\nat = \"4s\"\nreload = { hard_stop_after = \"700ms\", times = 9, every = \"600ms\", pause = \"200ms\" }",
     "[change.r]\nat = \"6s\"\nreload = { pause = \"500ms\", state_file = true }",
+    "[version.v2]\nincompatible = true\n[change.v]\nat = \"2500ms\"\nrolling = { version = \"v2\", restart = \"300ms\", surge_max = 1 }",
+    "[version.v2]\nerror_ratio = \"30%\"\nslowdown = 2.0\n[change.v]\nat = \"3s\"\n\
+     rolling = { version = \"v2\", restart = \"300ms\", drain_timeout = \"400ms\" }\n\
+     rollback = { error_ratio = \"10%\", every = \"500ms\", window = \"1s\" }",
+    "[version.v2]\nerror_ratio = \"9%\"\n[change.v]\nat = \"2s\"\ncanary = { version = \"v2\", nodes = 2, \
+     steps = [\"20%\", \"60%\"], hold = \"2s\", cookie = \"one_sided\", drain_timeout = \"1s\" }",
+    "[version.v2]\nincompatible = true\ndies_after = \"900ms\"\n[change.v]\nat = \"2s\"\ncanary = { version = \"v2\", \
+     steps = [\"40%\"], hold = \"3s\", cookie = \"two_sided\", then = \"abort\", drain_timeout = \"2s\" }\n\
+     rollback = { p99 = \"100ms\", drops = \"9/s\", every = \"700ms\" }",
+    "[version.v2]\ndies_after = \"2s\"\n[change.v]\nat = \"2s\"\nrolling = { version = \"v2\", restart = \"200ms\", \
+     surge_max = \"50%\", unavailable_max = \"25%\", stop = { pre_stop = \"300ms\", grace = \"1s\" }, ready_min = \"500ms\", \
+     progress_deadline = \"3s\" }\nrollback = { error_ratio = \"20%\", every = \"600ms\", failures = 2, watch = \"2s\" }",
+    "[version.v2]\n[change.v]\nat = \"2s\"\ncanary = { version = \"v2\", steps = [\"30%\"], hold = \"4s\", cookie = \"version\", \
+     then = \"abort\" }\n[change.w]\nat = \"5s\"\nrolling = { restart = \"100ms\", how = \"maint\", batch = 2 }",
+    "[change.v]\nat = \"2s\"\nrolling = { restart = \"400ms\", stop = { grace = \"700ms\", on_term = \"exit\" }, evict = \"9/s\", \
+     gate = { error_ratio = \"50%\", over = \"1s\" }, order = \"reverse\" }",
 ];
 const RETRIES: Lines = &[
     "",
@@ -306,6 +322,8 @@ fn scenes() -> impl Strategy<Value = Scene> {
                 format!("[fault.f{n}]\nat = \"{at}\"\nkill = {{ nodes = {aim}{lasts} }}\n")
             };
             let faults = faults.into_iter().enumerate().map(fault).chain([format!("{reload}\n")]).collect();
+            // Those who wait at the balancer are not told apart by version.
+            let limits = if reload.contains("canary") { "" } else { limits };
             let (balance, limits) = (balance.to_owned(), limits.to_owned());
             let changes = changes.to_owned();
             Scene { nodes, node, clients, balance, balancer, limits, state, faults, changes }
@@ -453,6 +471,13 @@ pub fn imbalance(sum: &Totals, window: &Window, has_streams: bool) -> Option<Str
         ("thin ≤ live", window.totals.thin_time <= window.totals.live_time),
         ("nothing is stale or lost without copies", window.traits.copies || stale == 0),
         ("gave up ≤ dropped", sum[GaveUp] <= dropped),
+        ("what a version serves is served", sum[ServedByNew] <= sum[Served]),
+        ("what fails at a version is served", sum[FailedAtNode] <= sum[Served]),
+        ("what fails at a new version is both", sum[FailedByNew] <= sum[FailedAtNode].min(sum[ServedByNew])),
+        ("on a new version ≤ live", window.on_new <= window.live),
+        ("on a new version ≤ exposed", window.on_new <= sum[Exposed]),
+        ("exposed ≤ seen", sum[Exposed] <= sum[Initial] + sum[Started]),
+        ("nothing is new without a version", window.traits.installs || sum[Served] + sum[Exposed] == 0),
     ];
     laws.into_iter().find(|(_, holds)| !holds).map(|(law, _)| format!("{law} does not hold: {sum:?} {window:?}"))
 }

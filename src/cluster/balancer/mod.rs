@@ -10,6 +10,7 @@ pub mod instances;
 pub mod line;
 mod passage;
 pub mod persist;
+mod pools;
 pub mod retry;
 pub mod view;
 
@@ -21,10 +22,11 @@ use crate::base::time::{Duration, Instant};
 use crate::base::units::Share;
 use crate::engine::Timer;
 use affinity::{Affinity, Remember};
-use balance::{Algorithm, Ask, Balance, Member, WHOLE};
+use balance::{Algorithm, Ask, Member, WHOLE};
 use instances::Spread;
 use line::{Lines, Queue, Room, Wait};
 use persist::Persist;
+use pools::Pools;
 use retry::{Avoid, Failing, Redispatch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -186,7 +188,7 @@ impl Spec {
 pub struct Balancer {
     spec: Spec,
     view: View,
-    balance: Box<dyn Balance>,
+    balance: Pools,
     members: Vec<Member>,
     // By node: the share of its weight that the algorithm goes by; 0 when it is not eligible.
     told: Vec<u32>,
@@ -224,7 +226,7 @@ impl Balancer {
         }
         let mut balancer = Balancer {
             view: View::new(spec, members.len(), Start::FullyUp, seed, instance),
-            balance: spec.balance.0.start(seed, instance),
+            balance: Pools::new(&spec.balance.0, seed, instance),
             told: vec![0; members.len()],
             eligible: 0,
             watch: Timer::new(),
@@ -300,6 +302,19 @@ impl Balancer {
         self.view.hold_back(node);
         self.tell();
         self.balance.gone(node);
+    }
+
+    /// `node` stands on the side of a canary release from now on, or no longer.
+    pub fn set_canary(&mut self, node: NodeId, is_canary: bool) {
+        let is_eligible = self.is_eligible(node);
+        if is_eligible {
+            self.balance.left(node);
+        }
+        self.balance.set_canary(&self.spec.balance.0, node, is_canary);
+        self.balance.load(node, self.room.load(node));
+        if is_eligible {
+            self.balance.joined(self.member(node));
+        }
     }
 
     /// Something is said of `node` that this balancer will hear at `due`.

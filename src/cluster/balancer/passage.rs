@@ -234,6 +234,7 @@ impl Balancer {
 mod tests {
     use super::super::balance::tests::{ask, member};
     use super::super::balance::{self, Algorithm};
+    use super::super::pools::Pools;
     use super::super::view::Word;
     use super::super::view::active::Outcome;
     use super::super::{Spec, retry};
@@ -369,7 +370,17 @@ mod tests {
             ("connect", &[Cause::Refused, Cause::ConnectTimeout, Cause::ConnectionLimit] as &[Cause]),
             ("reset", &[Cause::Reset, Cause::OutOfMemory, Cause::Restart, Cause::DrainTimeout, Cause::ScaleIn]),
             ("timeout", &[Cause::NoAnswer]),
-            ("error", &[Cause::BadAnswer, Cause::QueueFull, Cause::AcceptFull, Cause::StoreFull, Cause::RebuildFull]),
+            (
+                "error",
+                &[
+                    Cause::BadAnswer,
+                    Cause::BadVersion,
+                    Cause::QueueFull,
+                    Cause::AcceptFull,
+                    Cause::StoreFull,
+                    Cause::RebuildFull,
+                ],
+            ),
             ("error", &[Cause::StoreDown, Cause::StoreTimeout, Cause::StoreMemory]),
         ] {
             let keys = format!("retry_on = [\"{what}\"]");
@@ -388,7 +399,7 @@ mod tests {
     fn where_all_places_are_taken_the_bound_wait_for_their_node_and_the_others_for_any() {
         for (name, algorithm) in balance::tests::every() {
             let mut balancer = full("");
-            balancer.balance = algorithm.start(1, "lb1");
+            balancer.balance = Pools::new(&algorithm, 1, "lb1");
             for (node, n) in [(A, 0), (B, 1)] {
                 balancer.balance.joined(member(n));
                 balancer.balance.load(node, 1);

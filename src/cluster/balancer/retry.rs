@@ -140,14 +140,19 @@ impl Failing {
     /// What a failure with this cause is; `None` when it is nothing that a balancer tries again.
     pub fn of(cause: Cause) -> Option<Failing> {
         match cause {
-            Cause::Refused | Cause::ConnectTimeout | Cause::ConnectionLimit => Some(Failing::Connect),
+            Cause::Refused | Cause::DeregistrationRace | Cause::ConnectTimeout | Cause::ConnectionLimit => {
+                Some(Failing::Connect)
+            }
             Cause::Reset | Cause::OutOfMemory | Cause::Restart | Cause::DrainTimeout | Cause::ScaleIn => {
                 Some(Failing::Reset)
             }
             Cause::NoAnswer => Some(Failing::Timeout),
-            Cause::BadAnswer | Cause::QueueFull | Cause::AcceptFull | Cause::StoreFull | Cause::RebuildFull => {
-                Some(Failing::Error)
-            }
+            Cause::BadAnswer
+            | Cause::BadVersion
+            | Cause::QueueFull
+            | Cause::AcceptFull
+            | Cause::StoreFull
+            | Cause::RebuildFull => Some(Failing::Error),
             Cause::StoreDown | Cause::StoreTimeout | Cause::StoreMemory => Some(Failing::Error),
             _ => None,
         }
@@ -220,10 +225,9 @@ impl Rules {
         let breaks = self.redispatch.breaks(failure.n, self.retries);
         let leaves = self.is_removed || self.redispatch.is_on() && (self.is_down || breaks || any_will_do);
         // Whoever has waited for a timeout has waited enough.
-        let pause = if failure.cause == Cause::Refused || failure.cause == Cause::ConnectionLimit {
-            self.pause
-        } else {
-            Duration::ZERO
+        let pause = match failure.cause {
+            Cause::Refused | Cause::DeregistrationRace | Cause::ConnectionLimit => self.pause,
+            _ => Duration::ZERO,
         };
         match leaves {
             true if self.others => Next::Elsewhere(Duration::ZERO),

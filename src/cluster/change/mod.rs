@@ -6,11 +6,16 @@
 mod admin;
 mod blue_green;
 mod bound;
+pub mod canary;
 mod evacuate;
+mod gate;
+mod leave;
 mod order;
 mod reload;
 mod roll;
+pub mod rollback;
 mod scale;
+mod step;
 mod weight;
 
 use super::balancer::view::{Admin, Word};
@@ -26,11 +31,12 @@ use crate::observe::Fact;
 pub use bound::Bound;
 pub use evacuate::Budget;
 pub use order::{Order, Rule};
-pub use roll::{How, Rolling, Step};
+pub use roll::Rolling;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::Arc;
+pub use step::Step;
 
 /// A kind of change: what it does, step by step.
 pub trait Steps: Debug + Send + Sync {
@@ -56,6 +62,26 @@ pub trait Steps: Debug + Send + Sync {
     fn needs_budget(&self) -> bool {
         false
     }
+    /// Whether it tells processes to stop, so that they say goodbye to those who are connected.
+    fn stops(&self) -> bool {
+        false
+    }
+    /// The name of the version that it installs, if it installs one.
+    fn version(&self) -> Option<&str> {
+        None
+    }
+    /// Whether it splits the traffic between two versions.
+    fn is_canary(&self) -> bool {
+        false
+    }
+    /// Whether sessions are held to the old version before it begins.
+    fn holds_before(&self) -> bool {
+        false
+    }
+    /// How long a session is held to a version; for good unless given.
+    fn holds_for(&self) -> Option<Duration> {
+        None
+    }
     /// What is wrong with the parameters: (key, message, how to mend it).
     fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
         Vec::new()
@@ -70,6 +96,14 @@ pub trait Steps: Debug + Send + Sync {
     }
     /// Begins the change at this place in the plan, or goes on with it; when to go on, or `None` when it is complete.
     fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant>;
+    /// Whether it can be rolled back.
+    fn can_roll_back(&self) -> bool {
+        false
+    }
+    /// Turns round: from now on it goes on until nobody runs its version; `false` when it is too late for that.
+    fn roll_back(&self, _sim: &mut Sim, _now: Instant, _index: usize) -> bool {
+        false
+    }
 }
 
 /// A change as written: when, and exactly one of the kinds.
@@ -97,6 +131,10 @@ pub struct Written {
     pub evacuate: Option<evacuate::Params>,
     /// Balancers begin anew, knowing nothing; old connections drain through the old processes.
     pub reload: Option<reload::Params>,
+    /// New nodes with a new version get a growing share of the traffic.
+    pub canary: Option<canary::Params>,
+    /// When the change is undone, if it installs a version; never unless given.
+    pub rollback: Option<rollback::Criterion>,
 }
 
 impl Written {
@@ -112,6 +150,7 @@ impl Written {
             self.blue_green.map(steps),
             self.evacuate.map(steps),
             self.reload.map(steps),
+            self.canary.map(steps),
         ];
         kinds.into_iter().flatten().collect()
     }
@@ -133,6 +172,7 @@ impl Alternatives for Written {
         ("blue_green", blue_green::MEANING),
         ("evacuate", evacuate::MEANING),
         ("reload", reload::MEANING),
+        ("canary", canary::MEANING),
     ];
 }
 
@@ -145,6 +185,10 @@ pub struct Change {
     pub at: Instant,
     /// What it does.
     pub kind: Arc<dyn Steps>,
+    /// The version that it installs: its place in the plan.
+    pub version: Option<u8>,
+    /// When it is undone.
+    pub rollback: Option<rollback::Criterion>,
 }
 
 /// What is wrong with a change that is to last no time.
@@ -169,17 +213,27 @@ impl Sim<'_> {
         let plan = self.plan;
         let change = &plan.changes[index];
         if change.at == now && self.rolls[index].is_new() {
-            let incident = (plan.faults.len() + index) as u16;
-            self.recorder.note(now, Fact::Incident { index: incident, cleared: Instant::NEVER });
+            self.recorder.note(now, Fact::Incident { index: self.incident_of(index), cleared: Instant::NEVER });
         }
-        match change.kind.go_on(self, now, index) {
-            Some(next) => self.queue.at(next, event::change(index)),
-            None => self.recorder.note(now, Fact::Completed { index: (plan.faults.len() + index) as u16 }),
+        let looks = self.judge_change(now, index);
+        let is_complete = self.exposure.trials[index].completed.is_some();
+        let next = if is_complete { None } else { change.kind.go_on(self, now, index) };
+        if next.is_none() && !is_complete && !self.rolls[index].is_given_up {
+            self.exposure.trials[index].completed = Some(now);
+            self.recorder.note(now, Fact::Completed { index: self.incident_of(index) });
+        }
+        if let Some(next) = next.into_iter().chain(looks).min() {
+            self.queue.at(next, event::change(index));
         }
     }
 }
 
 impl Sim<'_> {
+    /// The incident that is the change at this place in the plan: faults come first.
+    fn incident_of(&self, index: usize) -> u16 {
+        (self.plan.faults.len() + index) as u16
+    }
+
     /// The nodes that a change is aimed at: any that belong to the cluster, up or not.
     fn aimed_by_change(&self, index: usize, aim: &Aim) -> Vec<NodeId> {
         self.aimed((&self.plan.changes[index].name, 0), Among::All, aim, Sim::is_wanted)

@@ -183,6 +183,9 @@ impl Sim<'_> {
     fn acquaint(&mut self, now: Instant, instance: usize, node: NodeId, old: ProcessId, state_file: bool) {
         let fresh = self.balancers.serving(instance);
         let was_removed = self.balancers[old].admin(node) == Admin::Removed;
+        if self.exposure.canary.as_ref().is_some_and(|canary| canary.has(node)) {
+            self.balancers[fresh].set_canary(node, true);
+        }
         let has_left = !self.wanted[node.index()] && (was_removed || !state_file);
         if self.fleet.get(node).is_new() || self.awaited.contains(&node) {
             self.balancers[fresh].hold_back(node);

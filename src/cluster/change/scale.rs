@@ -1,5 +1,6 @@
 //! `scale_out` and `scale_in`: more nodes, and fewer, by hand.
 
+use super::leave::Stop;
 use super::{Aim, LOOKS_EVERY, Order, Step, Steps, no_rate};
 use crate::base::cause::Cause;
 use crate::base::id::NodeId;
@@ -44,6 +45,8 @@ pub struct In {
     /// How long a drain waits for sessions to end; default 30 s.
     #[serde(default = "half_a_minute")]
     pub drain_timeout: Duration,
+    /// Their processes are told to stop and go by clocks of their own, instead of being drained; not unless given.
+    pub stop: Option<Stop>,
     /// So many a second are asked to leave each node meanwhile; nobody unless given.
     pub evict: Option<Rate>,
 }
@@ -89,6 +92,9 @@ impl Steps for In {
     }
     fn evicts(&self) -> Option<Rate> {
         self.evict
+    }
+    fn stops(&self) -> bool {
+        self.stop.is_some()
     }
     fn go_on(&self, sim: &mut Sim, now: Instant, index: usize) -> Option<Instant> {
         sim.scale_in(now, index, self)
@@ -139,27 +145,32 @@ impl Sim<'_> {
     }
 
     fn scale_in(&mut self, now: Instant, index: usize, params: &In) -> Option<Instant> {
-        let until = self.plan.changes[index].at + params.drain_timeout;
         if self.rolls[index].is_new() {
             let nodes = self.those_to_go(index, params);
             self.rolls[index].begin([]);
             self.recorder.note(now, Fact::Scaled { out: false });
             for node in nodes {
                 self.want(now, node, false);
-                self.begin_drain(now, node, params.evict);
-                self.rolls[index].active.push((node, Step::Draining(until)));
+                let step = match &params.stop {
+                    Some(stop) => self.begin_stopping(now, node, stop),
+                    None => {
+                        self.begin_drain(now, node, params.evict);
+                        Step::Draining(now + params.drain_timeout)
+                    }
+                };
+                self.rolls[index].active.push((node, step));
             }
         }
         let mut active = std::mem::take(&mut self.rolls[index].active);
-        active.retain(|&(node, _)| {
-            let over = self.ends_drain(now, node, until);
-            if over {
-                self.take_away(now, node, Cause::ScaleIn);
+        active.retain_mut(|(node, step)| {
+            let over = self.go_on_leaving(now, *node, step, (params.stop.as_ref(), params.evict));
+            if over.is_some() {
+                self.take_away(now, *node, Cause::ScaleIn);
             }
-            !over
+            over.is_none()
         });
-        let left = !active.is_empty();
+        let next = active.iter().map(|&(node, step)| self.look_at(now, node, step)).min();
         self.rolls[index].active = active;
-        left.then_some(until.min(now + LOOKS_EVERY))
+        next
     }
 }

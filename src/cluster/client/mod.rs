@@ -282,6 +282,10 @@ pub struct Streams {
     pub cookie: Stream,
     /// Ages at which connections are ended.
     pub age: Stream,
+    /// To which version a canary release sends a request.
+    pub side: Stream,
+    /// Whether a version answers a request with an error.
+    pub defect: Stream,
 }
 
 impl Streams {
@@ -313,6 +317,8 @@ impl Streams {
             gap: stream("gap"),
             cookie: stream("cookie age"),
             age: stream("connection age"),
+            side: stream("canary side"),
+            defect: stream("version defect"),
         }
     }
 }

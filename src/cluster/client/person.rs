@@ -72,7 +72,7 @@ impl<'a> Caller<'a> {
 
     /// What an algorithm is asked.
     pub fn ask(&'a self) -> Ask<'a> {
-        Ask { asker: self, avoid: None, room: None }
+        Ask { asker: self, avoid: None, room: None, is_canary: false }
     }
 }
 

@@ -59,7 +59,8 @@ pub struct Farewells {
 impl Farewells {
     /// Nobody has been told anything.
     pub fn new(plan: &Plan) -> Farewells {
-        let is_used = plan.evicts() || plan.nodes.iter().any(|node| node.spec.connection_max_age.is_some());
+        let is_used =
+            plan.evicts() || plan.stops() || plan.nodes.iter().any(|node| node.spec.connection_max_age.is_some());
         let pacers = if is_used { plan.nodes.iter().map(|_| Pacer::default()).collect() } else { Vec::new() };
         Farewells { is_used, pacers, ..Farewells::default() }
     }
@@ -138,15 +139,20 @@ impl Farewells {
 impl Sim<'_> {
     /// A node says goodbye to a session, which leaves now or after the reply that it waits for; when `grace` is over,
     /// without it.
-    fn say_goodbye(&mut self, now: Instant, id: SessionId, node: NodeId, cause: Cause, grace: Option<Duration>) {
+    pub(super) fn say_goodbye(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        node: NodeId,
+        cause: Cause,
+        grace: Option<Duration>,
+    ) {
         let population = self.sessions[id].population;
-        self.recorder.note(
-            now,
-            match cause {
-                Cause::Evicted => Fact::Evicted { population },
-                _ => Fact::Aged { population },
-            },
-        );
+        match cause {
+            Cause::Evicted => self.recorder.note(now, Fact::Evicted { population }),
+            Cause::MaxAge => self.recorder.note(now, Fact::Aged { population }),
+            _ => {}
+        }
         if self.first_request(id).is_none() {
             return self.part_from(now, id, node, cause);
         }

@@ -287,7 +287,13 @@ impl Sim<'_> {
         }
         match (before.dies_after, ills.dies_after) {
             (None, Some(_)) => self.doom(id, now),
-            (Some(_), None) => self.fleet.node(id).dies_at = Instant::NEVER,
+            (Some(_), None) => {
+                let dies_at = self.differs(id).dies_after.map_or(Instant::NEVER, |after| now + after);
+                self.fleet.node(id).dies_at = dies_at;
+                if dies_at != Instant::NEVER {
+                    self.doom(id, dies_at);
+                }
+            }
             _ => {}
         }
     }

@@ -30,6 +30,13 @@ pub(super) const ALL: &[Column] = &[
     }),
     less("response_time_ms_max", "ms", EVERYWHERE, "The longest response time.", |w| w.response.map(|q| q.max)),
     less("attempts_total", "", EVERYWHERE, "Attempts that left the clients.", |w| count(w, Attempts)),
+    less(
+        "attempts_raced_total",
+        "",
+        EVERYWHERE,
+        "Attempts refused by a node told to go, through a balancer that had not heard: the deregistration race.",
+        |w| count(w, Raced).filter(|_| w.traits.races),
+    ),
     plain(
         "connects_total",
         "",

@@ -54,6 +54,10 @@ pub(super) const ALL: &[Column] = &[
     less("sessions_lost_ratio", "", LONG, "Distinct sessions lost ÷ live before (incident) or seen (run).", |w| {
         distinct(w, LostOnce, |shock| shock.lost).filter(|_| w.traits.stateful)
     }),
+    less("session_hops_mean", "", INCIDENTS, "Moves ÷ sessions live before: how often each had to move.", |w| {
+        let before = w.shock?.live_before as f64;
+        ratio(w.totals.total(Harm::Moved) as f64, before).filter(|_| w.traits.binds)
+    }),
     plain("sessions_live_before", "", INCIDENTS, "Sessions live just before the incident.", |w| {
         w.shock.map(|shock| shock.live_before as f64)
     }),
@@ -92,5 +96,9 @@ pub(super) const ALL: &[Column] = &[
     }),
     more("completed_ratio", "", INCIDENTS, "1 when that time came within the incident, 0 when it never did.", |w| {
         came(w.shock?.rollout)
+    }),
+    less("stalled_ratio", "", INCIDENTS, "1 when a change was given up since nothing got on, 0 when not.", |w| {
+        let shock = w.shock?;
+        shock.rollout.map(|_| f64::from(u8::from(shock.is_given_up)))
     }),
 ];

@@ -25,6 +25,10 @@ pub struct Setup {
     pub tariff: Tariff,
     /// Whether attempts may have to wait in line at the balancer.
     pub has_lines: bool,
+    /// The incidents that are changes with a rollback criterion: places in the plan.
+    pub judged: Vec<u16>,
+    /// Whether any such criterion looks at response times.
+    pub times_versions: bool,
     /// Whether any store may hold only so much.
     pub limits_stores: bool,
     /// Whether there are stores that may fail.

@@ -196,7 +196,7 @@ mod tests {
     }
 
     fn ask(address: u64) -> Ask<'static> {
-        Ask { asker: Box::leak(Box::new(From(address))), avoid: None, room: None }
+        Ask { asker: Box::leak(Box::new(From(address))), avoid: None, room: None, is_canary: false }
     }
 
     fn table(size: u32) -> StickTable {

@@ -213,6 +213,8 @@ pub struct Ask<'a> {
     pub avoid: Option<NodeId>,
     /// How full the nodes are; `None` where a node takes any number.
     pub room: Option<&'a Room>,
+    /// Whether it is for the new version's side of a canary release.
+    pub is_canary: bool,
 }
 
 impl Ask<'_> {
@@ -378,7 +380,7 @@ pub(super) mod tests {
 
     /// A request whose keys all have this hash. Leaks a few bytes, so that tests need not hold on to who asks.
     pub fn asking(hash: u64) -> Ask<'static> {
-        Ask { asker: Box::leak(Box::new(Same(hash))), avoid: None, room: None }
+        Ask { asker: Box::leak(Box::new(Same(hash))), avoid: None, room: None, is_canary: false }
     }
 
     /// A request whose keys are all hashes of `key`.
