@@ -8,7 +8,7 @@ use super::sink::Table;
 use crate::experiment::Failure;
 use crate::experiment::rows::{Field, POINT, POPULATION, VARIANT, number};
 use crate::observe::columns::Column;
-use crate::statistics::{Estimate, Paired, estimate, paired, quantile};
+use crate::statistics::{Estimate, Interval, Paired, estimate, paired, quantile, quantile_interval};
 use std::collections::BTreeSet;
 
 const INCIDENT: Field = Field::text("incident", "Name of the fault or change; empty for the whole run.");
@@ -27,6 +27,8 @@ pub const SUMMARY: &[Field] = &[
     Field::number("mean_low", "", "Lower end of the mean's 95 % interval (Student); empty for one seed."),
     Field::number("mean_high", "", "Upper end of that interval."),
     Field::number("p50", "", "Median over seeds."),
+    Field::number("p50_low", "", "Lower end of the median's 95 % interval (order statistics); empty below six seeds."),
+    Field::number("p50_high", "", "Upper end of that interval."),
 ];
 
 /// The fields of `compare.csv`.
@@ -69,6 +71,8 @@ pub struct SummaryRow {
     pub estimate: Option<Estimate>,
     /// Median over seeds.
     pub p50: Option<f64>,
+    /// The interval of that.
+    pub p50_interval: Option<Interval>,
 }
 
 /// One figure of one variant against the baseline.
@@ -133,6 +137,7 @@ impl Results {
                 metric,
                 estimate,
                 p50: quantile(&present, 0.5),
+                p50_interval: quantile_interval(&present, 0.5),
             });
             if compare {
                 self.compare.push(CompareRow {
@@ -162,6 +167,8 @@ impl Results {
                 interval.map(|interval| interval.low),
                 interval.map(|interval| interval.high),
                 row.p50,
+                row.p50_interval.map(|interval| interval.low),
+                row.p50_interval.map(|interval| interval.high),
             ];
             figures.into_iter().try_for_each(|figure| table.field(number(&mut text, figure)))?;
             table.end()?;

@@ -6,11 +6,13 @@
 pub mod bands;
 pub mod interval;
 pub mod paired;
+pub mod ranks;
 pub mod sequential;
 pub mod shares;
 
 pub use bands::{Band, band, quantile};
 pub use interval::{Estimate, Interval, estimate};
 pub use paired::{Paired, Verdict, holm, paired};
+pub use ranks::quantile_interval;
 pub use sequential::Sequential;
 pub use shares::clopper_pearson;

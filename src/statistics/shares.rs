@@ -52,7 +52,7 @@ fn share_of_at_most(hits: u32, n: u32, chance: f64) -> f64 {
 }
 
 /// The chance of at most `hits` in `n` when each has the chance p in (0, 1).
-fn at_most(hits: u32, n: u32, p: f64) -> f64 {
+pub(super) fn at_most(hits: u32, n: u32, p: f64) -> f64 {
     let factorial = |k: u32| libm::lgamma(f64::from(k) + 1.0);
     let (is, is_not) = (libm::log(p), libm::log1p(-p));
     let term = |k: u32| {

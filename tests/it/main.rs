@@ -11,6 +11,7 @@ mod clients;
 mod comparing;
 mod core_model;
 mod costs;
+mod coverage;
 mod cut;
 mod deploys;
 mod disruptions;
