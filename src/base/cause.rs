@@ -317,9 +317,7 @@ impl Cause {
             Cause::NearCopy => "The node's near cache had it as it was before a write through another node.",
             Cause::Evicted => "The node asked it to leave: it was being emptied, or had too many connections.",
             Cause::MaxAge => "The node ended the connection for its age.",
-            Cause::DeregistrationRace => {
-                "The node had been told to go and listened no more, and the balancer had not heard of it."
-            }
+            Cause::DeregistrationRace => "The node listened no more, told to go; the balancer had not heard of it yet.",
             Cause::BadVersion => "The version that runs on the node answered with an error (`error_ratio`).",
             Cause::OtherVersion => "A canary release sent the request to the other version.",
             Cause::Incompatible => "The state was in the form of another version, which the node's cannot read.",

@@ -421,7 +421,10 @@ proptest! {
 
     #[test]
     fn one_node_makes_all_algorithms_equal(scene in scenes(), seed in 1u64..1_000) {
-        let faults = scene.faults.replace("nodes = 2", "nodes = 1").replace("n2", "n1");
+        // A change that adds nodes leaves more than one; it stands behind its version.
+        let adds = scene.faults.contains("surge_max") || scene.faults.contains("canary");
+        let ends = scene.faults.find("[version").filter(|_| adds).unwrap_or(scene.faults.len());
+        let faults = scene.faults[..ends].replace("nodes = 2", "nodes = 1").replace("n2", "n1");
         // With lines they differ: whom a hash names stands in the node's line and not in the common one.
         let limits = if scene.limits.contains("none") { scene.limits } else { String::new() };
         let scene = Scene { nodes: 1, faults, limits, changes: String::new(), ..scene };

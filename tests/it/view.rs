@@ -283,7 +283,7 @@ fn a_rolling_restart_refuses_requests_for_as_long_as_balancers_have_not_heard() 
              service = \"1ms\"\n[change.roll]\nat = \"60s\"\nrolling = {{ restart = \"5s\", pause = \"10s\" }}\n\
              [balancer]\nretries = 0\ninstances = 2\nhealth = {{ interval = \"1h\" }}\npropagation = \"{propagation}\"\n"
         ));
-        whole(&recording).totals.of(Harm::Failed, Cause::Refused) as f64
+        whole(&recording).totals.of(Harm::Failed, Cause::DeregistrationRace) as f64
     };
     assert_eq!(refused("0s"), 0.0);
     // A sixth of 600/s for a second, six times.

@@ -328,7 +328,8 @@ impl Sim<'_> {
         let (_, surge) = params.fenceposts(size);
         let room = match params.batch {
             _ if is_given_up => 0,
-            Some(batch) if active.is_empty() => batch as usize,
+            // Not before those have left whom the last batch has replaced.
+            Some(batch) if active.is_empty() && waiting.len() + ordered.len() <= size => batch as usize,
             Some(_) => 0,
             None => {
                 let paused = active.iter().filter(|(_, step)| matches!(step, Step::Done(_))).count();
