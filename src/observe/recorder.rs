@@ -3,7 +3,7 @@
 //! Time averages cost one multiply-add: a gauge that changes adds change × (end of tick − now) to its
 //! area. Closing a tick is one pass over the nodes.
 
-mod bill;
+mod ending;
 mod lately;
 mod of_state;
 mod of_versions;
@@ -487,25 +487,5 @@ impl Recorder {
 
     fn scope(&self, i: usize) -> Scope {
         if i + 1 == self.books.len() { Scope::All } else { Scope::One(PopulationId(i as u16)) }
-    }
-
-    /// Closes the books; the last tick must have been closed at the end of the run.
-    pub fn finish(mut self) -> Recording {
-        let end = self.setup.end;
-        self.close_incident(end);
-        let cluster = self.nodes.run_figures();
-        let all = self.books.len() - 1;
-        for i in 0..=all {
-            let books = &self.books[i];
-            let totals = &books.totals - &books.at_warmup;
-            let span = (self.setup.warmup, end);
-            let response = books.run_response.quantiles();
-            let mut window = self.window(i, span, totals, response, cluster.filter(|_| i == all));
-            window.bill = self.bill(&window);
-            self.recording.runs.push((self.scope(i), window));
-        }
-        self.recording.nodes = self.nodes.kept.take().unwrap_or_default();
-        self.recording.trace = self.trace.finish();
-        self.recording
     }
 }

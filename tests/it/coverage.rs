@@ -64,7 +64,7 @@ fn the_interval_of_a_share_holds_it_in_93_of_100_at_least() {
     // Nobody comes within a minute in e^(−1.2) of all seeds.
     let all = repeated(&arrivals(0.02), 30, started);
     let none = |values: &Vec<f64>| values.iter().filter(|&&n| n == 0.0).count() as u64;
-    let share = covered(all.iter().map(|values| wilson(none(values), 30)), (-1.2f64).exp());
+    let share = covered(all.iter().map(|values| wilson(none(values), 30)), libm::exp(-1.2));
     assert!((0.93..=0.99).contains(&share), "{share}");
 }
 
@@ -78,7 +78,7 @@ fn the_interval_of_a_median_holds_it_in_95_of_100_at_least() {
         quantile_interval(&sorted, 0.5)
     };
     // Discrete: 95.9 % by the binomial law; and a histogram's response times are exact to half a percent.
-    let share = covered(all.iter().map(of), 100.0 * 2f64.ln());
+    let share = covered(all.iter().map(of), 100.0 * libm::log(2.0));
     assert!((0.93..=0.98).contains(&share), "{share}");
 }
 
@@ -109,13 +109,19 @@ fn pairing_narrows_the_interval_at_least_twice_where_the_clients_cause_the_varia
         ))
     };
     let busy = |plan: &Plan| -> Vec<Option<f64>> {
-        (1..=40u64).into_par_iter().map(|seed| Some(figure(whole(&run(plan, seed)), "node_utilisation_ratio_mean"))).collect()
+        (1..=40u64)
+            .into_par_iter()
+            .map(|seed| Some(figure(whole(&run(plan, seed)), "node_utilisation_ratio_mean")))
+            .collect()
     };
     let found = paired(&busy(&with("roundrobin")), &busy(&with("leastconn")), Better::Less).expect("all have a value");
     // The same work is done whoever does it.
     assert!(found.pairing_gain.is_none_or(|gain| gain >= 2.0), "{:?}", found.pairing_gain);
     let slow = |plan: &Plan| -> Vec<Option<f64>> {
-        (1..=40u64).into_par_iter().map(|seed| Some(figure(whole(&run(plan, seed)), "requests_succeeded_total"))).collect()
+        (1..=40u64)
+            .into_par_iter()
+            .map(|seed| Some(figure(whole(&run(plan, seed)), "requests_succeeded_total")))
+            .collect()
     };
     let found = paired(&slow(&with("roundrobin")), &slow(&with("leastconn")), Better::More).expect("all have a value");
     assert!(found.pairing_gain.is_some_and(|gain| gain >= 2.0), "{:?}", found.pairing_gain);
