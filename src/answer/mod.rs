@@ -1,5 +1,3 @@
 //! What follows from many runs? Questions that no single comparison answers, each with the evidence for its answer.
 
-pub mod compare;
-pub mod observed;
 pub mod plan;

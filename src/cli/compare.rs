@@ -1,11 +1,10 @@
 //! `compare`: which differences hold, of finished results; or how they compare with what was seen.
 
 use super::{End, Format, Talk, print, say};
-use crate::answer::{compare, observed};
 use crate::observe::columns::named;
 use crate::output::figures::{self, CellFigures};
 use crate::output::manifest::Manifest;
-use crate::output::{Results, table};
+use crate::output::{Results, differences, observed, table};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -46,14 +45,14 @@ impl Compare {
         let (questions, baseline) = match self.folders.get(1) {
             Some(after) => {
                 let (_, other) = open(after)?;
-                (compare::of_folders(&cells, &other, &metrics), self.folders[0].display().to_string())
+                (differences::of_folders(&cells, &other, &metrics), self.folders[0].display().to_string())
             }
             None => {
                 let baseline = self.baseline(&manifest)?;
-                (compare::of_variants(&Results::of(&cells, &baseline).compare, &baseline, &metrics), baseline)
+                (differences::of_variants(&Results::of(&cells, &baseline).compare, &baseline, &metrics), baseline)
             }
         };
-        self.tell(compare::table(&questions, &baseline), compare::json(&questions, &baseline))
+        self.tell(differences::table(&questions, &baseline), differences::json(&questions, &baseline))
     }
 
     fn baseline(&self, manifest: &Manifest) -> Result<String, End> {

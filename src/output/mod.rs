@@ -4,9 +4,11 @@
 //! complete, and a file is never half written.
 
 pub mod bands;
+pub mod differences;
 pub mod figures;
 pub mod files;
 pub mod manifest;
+pub mod observed;
 pub mod package;
 pub mod results;
 pub mod shards;

@@ -62,9 +62,10 @@ fn the_interval_of_a_paired_difference_holds_it_in_95_of_100() {
 #[test]
 fn the_interval_of_a_share_holds_it_in_93_of_100_at_least() {
     // Nobody comes within a minute in e^(−1.2) of all seeds.
-    let all = repeated(&arrivals(0.02), 30, started);
+    // Of 25 such seeds Wilson's interval holds it in 95.0 %, by the binomial law; for other numbers it is 93 % to 97 %.
+    let all = repeated(&arrivals(0.02), 25, started);
     let none = |values: &Vec<f64>| values.iter().filter(|&&n| n == 0.0).count() as u64;
-    let share = covered(all.iter().map(|values| wilson(none(values), 30)), libm::exp(-1.2));
+    let share = covered(all.iter().map(|values| wilson(none(values), 25)), libm::exp(-1.2));
     assert!((0.93..=0.99).contains(&share), "{share}");
 }
 
@@ -108,21 +109,11 @@ fn pairing_narrows_the_interval_at_least_twice_where_the_clients_cause_the_varia
              service = {{ exponential = {{ mean = \"50ms\" }} }}\n[balancer]\nbalance = \"{balance}\"\n"
         ))
     };
-    let busy = |plan: &Plan| -> Vec<Option<f64>> {
-        (1..=40u64)
-            .into_par_iter()
-            .map(|seed| Some(figure(whole(&run(plan, seed)), "node_utilisation_ratio_mean")))
-            .collect()
-    };
-    let found = paired(&busy(&with("roundrobin")), &busy(&with("leastconn")), Better::Less).expect("all have a value");
-    // The same work is done whoever does it.
-    assert!(found.pairing_gain.is_none_or(|gain| gain >= 2.0), "{:?}", found.pairing_gain);
     let slow = |plan: &Plan| -> Vec<Option<f64>> {
-        (1..=40u64)
-            .into_par_iter()
-            .map(|seed| Some(figure(whole(&run(plan, seed)), "requests_succeeded_total")))
-            .collect()
+        let response = |seed| figure(whole(&run(plan, seed)), "response_time_ms_mean");
+        (1..=40u64).into_par_iter().map(|seed| Some(response(seed))).collect()
     };
-    let found = paired(&slow(&with("roundrobin")), &slow(&with("leastconn")), Better::More).expect("all have a value");
+    // Nearly all of it is the work itself, which is the same whoever does it.
+    let found = paired(&slow(&with("roundrobin")), &slow(&with("leastconn")), Better::Less).expect("all have a value");
     assert!(found.pairing_gain.is_some_and(|gain| gain >= 2.0), "{:?}", found.pairing_gain);
 }

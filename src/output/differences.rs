@@ -4,9 +4,9 @@
 //! p-values of all questions of one table are made stricter together (Holm); a difference is told as such only if it
 //! survives that.
 
+use super::figures::CellFigures;
+use super::results::CompareRow;
 use crate::observe::columns::{Better, Column};
-use crate::output::CompareRow;
-use crate::output::figures::CellFigures;
 use crate::statistics::{Paired, holm, paired};
 use serde_json::{Value, json};
 use std::fmt::Write;

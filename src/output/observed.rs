@@ -2,8 +2,8 @@
 //!
 //! One incident is one draw: it is asked where it lies among the seeds, not whether it equals their mean.
 
+use super::figures::CellFigures;
 use crate::observe::columns::{Column, named};
-use crate::output::figures::CellFigures;
 use crate::statistics::quantile;
 use serde_json::{Value, json};
 use std::fmt::Write;
