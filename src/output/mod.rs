@@ -8,6 +8,7 @@ pub mod figures;
 pub mod files;
 pub mod manifest;
 pub mod package;
+pub mod precision;
 pub mod results;
 pub mod shards;
 pub mod sink;
