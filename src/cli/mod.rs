@@ -239,15 +239,19 @@ impl Input {
         }
         let Some(loaded) = loaded.filter(|_| !is_bad) else { return Err(End::BadInput) };
         let seeds = self.seeds.map(|seeds| format!("--seeds {seeds}"));
+        let (precision, seeds_max) = loaded.precision;
+        let seeds_first = self.seeds.unwrap_or(loaded.seeds);
         let study = Study {
             name: loaded.name,
             cells: loaded.cells,
-            seeds: self.seeds.unwrap_or(loaded.seeds),
+            seeds: if precision.is_empty() { seeds_first } else { seeds_first.max(seeds_max) },
             scenario_text: loaded.text,
             scenario_name: self.source.file_name(),
             overrides: self.source.changes().chain(seeds).chain(sweeps.changes()).collect(),
             keeps,
             slo: loaded.slo,
+            precision,
+            seeds_first,
         };
         Ok(study)
     }

@@ -1,9 +1,8 @@
 //! `run`: the main job. Simulates, writes the files, prints the comparison, judges the SLO.
 
-use super::work::{Words, simulate};
-use super::{Amount, End, Input, dry_run};
+use super::work::{Shop, Words, simulate};
+use super::{Amount, End, Input, dry_run, stopped_by_ctrl_c};
 use crate::experiment::{Keeps, Shard};
-use crate::output::files;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -36,8 +35,9 @@ impl Run {
             return dry_run::run(&study, &outline, Shard::WHOLE, jobs.get());
         }
         let out = self.amount.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&study.name));
-        simulate(&study, &outline, Shard::WHOLE, &out, jobs, self.words.talk.quiet)?;
-        let results = files::write(&outline, &out, self.words.baseline.as_deref())?;
+        let stop = stopped_by_ctrl_c();
+        let shop = Shop { out: &out, jobs, quiet: self.words.talk.quiet, stop: &stop };
+        let results = simulate(&study, &outline, shop, self.words.baseline.as_deref())?;
         self.words.tell(&outline, &out, &results)
     }
 }

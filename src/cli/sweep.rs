@@ -1,9 +1,8 @@
 //! `sweep`: the main job over many values, on one machine or on many.
 
-use super::work::{Words, simulate};
-use super::{Amount, End, Format, Input, dry_run, print, say};
+use super::work::{Shop, Words, run_units, simulate};
+use super::{Amount, End, Format, Input, dry_run, print, say, stopped_by_ctrl_c};
 use crate::experiment::{Keeps, Outline, Shard};
-use crate::output::files;
 use crate::scenario::Sweeps;
 use clap::Args;
 use std::path::PathBuf;
@@ -46,6 +45,11 @@ impl Sweep {
         let study = self.input.study(self.words.talk.quiet, Keeps { ticks: self.ticks, nodes: self.nodes }, &sweeps)?;
         let outline = study.outline();
         self.words.check_names(&outline)?;
+        if self.shard.is_some() && !study.precision.is_empty() {
+            say("error: --shard: how many seeds [precision] takes is known only when all have been run\n\
+                 hint: leave out [precision] and give --seeds, or run it on one machine");
+            return Err(End::BadInput);
+        }
         let (jobs, shard) = (self.amount.threads(), self.shard.unwrap_or(Shard::WHOLE));
         if self.dry_run {
             return match self.words.talk.format {
@@ -54,14 +58,16 @@ impl Sweep {
             };
         }
         let out = self.amount.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&study.name));
-        simulate(&study, &outline, shard, &out, jobs, self.words.talk.quiet)?;
+        let stop = stopped_by_ctrl_c();
+        let shop = Shop { out: &out, jobs, quiet: self.words.talk.quiet, stop: &stop };
         if self.shard.is_some() {
+            run_units(&study, &outline, &|unit| shard.takes(unit), shop)?;
             if !self.words.talk.quiet {
                 say(&format!("shard {shard} is finished in {}; join all with `stickysim merge`", out.display()));
             }
             return Ok(());
         }
-        let results = files::write(&outline, &out, self.words.baseline.as_deref())?;
+        let results = simulate(&study, &outline, shop, self.words.baseline.as_deref())?;
         self.words.tell(&outline, &out, &results)
     }
 }

@@ -1,13 +1,16 @@
 //! What `run`, `sweep` and `merge` have in common: units are run, their results shown, the limits judged.
 
 use super::progress::Display;
-use super::{End, Format, Talk, print, say, stopped_by_ctrl_c};
-use crate::experiment::{self, Outline, Shard, Study};
+use super::{End, Format, Talk, print, say};
+use crate::experiment::parts::Parts;
+use crate::experiment::{self, Outline, Study, Unit};
 use crate::output::Results;
 use crate::output::table::{self, Judged};
+use crate::output::{files, precision};
 use clap::Args;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 /// What is to be said of the results.
 #[derive(Args)]
@@ -71,18 +74,47 @@ impl Words {
     }
 }
 
-/// Runs the units of a shard that are not finished yet.
-pub fn simulate(
-    study: &Study,
-    outline: &Outline,
-    shard: Shard,
-    out: &Path,
-    jobs: NonZeroUsize,
-    quiet: bool,
-) -> Result<(), End> {
-    let stop = stopped_by_ctrl_c();
-    let display = Display::new(quiet);
-    let report = experiment::run(study, outline, shard, out, jobs, &stop, &display);
+/// Who works, where, and what is said meanwhile.
+#[derive(Clone, Copy)]
+pub struct Shop<'a> {
+    /// Folder of the results.
+    pub out: &'a Path,
+    /// Threads.
+    pub jobs: NonZeroUsize,
+    /// Nothing is said but errors.
+    pub quiet: bool,
+    /// Set when the user wants it to stop.
+    pub stop: &'a AtomicBool,
+}
+
+/// Runs all units, or as many seeds as the goals of precision take, and writes the results.
+pub fn simulate(study: &Study, outline: &Outline, shop: Shop, baseline: Option<&str>) -> Result<Results, End> {
+    if study.precision.is_empty() {
+        run_units(study, outline, &|_| true, shop)?;
+        return Ok(files::write(outline, shop.out, baseline)?);
+    }
+    let parts = Parts::new(&outline.plan_id, shop.out);
+    let mut seeds = study.seeds_first;
+    loop {
+        run_units(study, outline, &|unit| unit.seed <= u64::from(seeds), shop)?;
+        let (reached, needed) = precision::look(outline, &parts, seeds)?;
+        let is_over = seeds == study.seeds || reached.iter().all(|goal| goal.is_met);
+        if !is_over {
+            // What is needed is guessed from few seeds: not too far at once, and not in too small steps.
+            seeds = needed.clamp(seeds + seeds.div_ceil(4), seeds.saturating_mul(2)).min(study.seeds);
+            continue;
+        }
+        if !shop.quiet {
+            reached.iter().for_each(|goal| say(&goal.words(seeds)));
+        }
+        return Ok(files::write_first(outline, seeds, reached, shop.out, baseline)?);
+    }
+}
+
+/// Runs the units that are wanted and not finished yet.
+pub fn run_units(study: &Study, outline: &Outline, wanted: &dyn Fn(Unit) -> bool, shop: Shop) -> Result<(), End> {
+    let display = Display::new(shop.quiet);
+    let report = experiment::run(study, outline, wanted, shop.out, shop.jobs, shop.stop, &display);
     display.end();
     let report = report?;
     if report.is_complete() {

@@ -45,6 +45,9 @@ pub fn plan_id(study: &Study) -> String {
     study.overrides.iter().for_each(|text| hasher.text(text));
     hasher.update(&study.seeds.to_le_bytes());
     hasher.update(&[u8::from(study.keeps.nodes), u8::from(study.keeps.ticks)]);
+    if !study.precision.is_empty() {
+        hasher.text(&format!("{:?} from {}", study.precision, study.seeds_first));
+    }
     for cell in &study.cells {
         hasher.text(&cell.variant);
         hasher.text(&cell.point);

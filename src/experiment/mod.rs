@@ -15,6 +15,7 @@ pub mod shard;
 pub(crate) mod testing;
 pub mod unit;
 
+use crate::observe::goal::Goal;
 use crate::observe::slo::Limit;
 pub use crate::scenario::Cell;
 pub use failure::Failure;
@@ -30,7 +31,7 @@ pub struct Study {
     pub name: String,
     /// What is simulated, in plan order: for each point, each variant.
     pub cells: Vec<Cell>,
-    /// Every cell runs under the seeds 1 to this.
+    /// Every cell runs under the seeds 1 to this; with goals of precision, at most.
     pub seeds: u32,
     /// The scenario as it was written.
     pub scenario_text: String,
@@ -42,6 +43,10 @@ pub struct Study {
     pub keeps: Keeps,
     /// Limits that must hold.
     pub slo: Vec<Limit>,
+    /// How well figures must be known.
+    pub precision: Vec<Goal>,
+    /// Seeds before the first look whether they are.
+    pub seeds_first: u32,
 }
 
 impl Study {
@@ -68,6 +73,7 @@ impl Study {
             overrides: self.overrides.clone(),
             keeps: self.keeps,
             slo: self.slo.clone(),
+            precision: self.precision.clone(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::rows::Table;
 use super::unit::Unit;
+use crate::observe::goal::Goal;
 use crate::observe::slo::Limit;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,8 @@ pub struct Outline {
     pub keeps: Keeps,
     /// Limits that must hold.
     pub slo: Vec<Limit>,
+    /// How well figures must be known.
+    pub precision: Vec<Goal>,
 }
 
 impl Outline {

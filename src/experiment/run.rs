@@ -4,7 +4,7 @@
 
 use super::parts::Parts;
 use super::unit::{Unit, run_unit};
-use super::{Failure, Outline, Shard, Study};
+use super::{Failure, Outline, Study};
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -24,7 +24,7 @@ impl Progress for () {}
 /// How a run went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Report {
-    /// Units of the shard.
+    /// Units that are wanted.
     pub units: usize,
     /// Units that an earlier run had finished.
     pub reused: usize,
@@ -41,11 +41,11 @@ impl Report {
     }
 }
 
-/// Runs the units of a shard that are not yet in `out`/parts on `jobs` threads, until `stop` is set.
+/// Runs the units that are `wanted` and not yet in `out`/parts on `jobs` threads, until `stop` is set.
 pub fn run(
     study: &Study,
     outline: &Outline,
-    shard: Shard,
+    wanted: &dyn Fn(Unit) -> bool,
     out: &Path,
     jobs: NonZeroUsize,
     stop: &AtomicBool,
@@ -53,7 +53,7 @@ pub fn run(
 ) -> Result<Report, Failure> {
     let parts = Parts::new(&outline.plan_id, out);
     let (_lock, finished) = parts.open(outline)?;
-    let own: Vec<Unit> = study.units().filter(|&unit| shard.takes(unit)).collect();
+    let own: Vec<Unit> = study.units().filter(|&unit| wanted(unit)).collect();
     let missing: Vec<Unit> = own.iter().copied().filter(|unit| !finished[unit.number]).collect();
     let (units, reused) = (own.len(), own.len() - missing.len());
     progress.begins(units, reused);
@@ -112,6 +112,7 @@ impl Shop<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Shard;
     use super::super::testing::{StopAfter, study};
     use super::*;
     use std::fs;
@@ -123,7 +124,7 @@ mod tests {
         stop: &AtomicBool,
         told: &dyn Progress,
     ) -> Result<Report, Failure> {
-        super::run(study, &study.outline(), Shard::WHOLE, out, jobs, stop, told)
+        super::run(study, &study.outline(), &|_| true, out, jobs, stop, told)
     }
 
     const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();
@@ -144,8 +145,8 @@ mod tests {
     fn a_shard_does_its_own_part_and_no_more() {
         let (study, out) = (study(2), tempfile::tempdir().unwrap());
         let shard = |text: &str| {
-            let (stop, shard) = (AtomicBool::new(false), text.parse().unwrap());
-            super::run(&study, &study.outline(), shard, out.path(), TWO, &stop, &()).unwrap()
+            let (stop, shard) = (AtomicBool::new(false), text.parse::<Shard>().unwrap());
+            super::run(&study, &study.outline(), &|unit| shard.takes(unit), out.path(), TWO, &stop, &()).unwrap()
         };
         let first = shard("2/3");
         assert_eq!((first.units, first.finished, first.is_complete()), (3, 3, true));

@@ -40,6 +40,8 @@ pub(crate) fn study(seeds: u32) -> Study {
         overrides: vec!["seeds=2".into()],
         keeps: Keeps { ticks: true, nodes: false },
         slo: Vec::new(),
+        precision: Vec::new(),
+        seeds_first: seeds,
     }
 }
 

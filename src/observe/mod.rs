@@ -8,6 +8,7 @@ pub mod columns;
 pub mod cost;
 pub mod fact;
 mod gauge;
+pub mod goal;
 pub mod histogram;
 pub mod imbalance;
 pub mod incident;

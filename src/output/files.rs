@@ -7,6 +7,7 @@ use super::bands::{self, CellTicks};
 use super::figures::CellFigures;
 use super::manifest::{self, FileEntry, Manifest, RunEntry};
 use super::package::{Described, package};
+use super::precision::Reached;
 use super::results::{self, Results};
 use super::sink::{self, Sink, Staged, Table};
 use crate::experiment::parts::Parts;
@@ -19,25 +20,40 @@ use std::path::Path;
 ///
 /// `baseline` names the variant to compare with; the first unless given.
 pub fn write(study: &Outline, out: &Path, baseline: Option<&str>) -> Result<Results, Failure> {
+    write_first(study, study.seeds, Vec::new(), out, baseline)
+}
+
+/// As [`write`], of the first `seeds` seeds, which have `reached` so much.
+pub fn write_first(
+    study: &Outline,
+    seeds: u32,
+    reached: Vec<Reached>,
+    out: &Path,
+    baseline: Option<&str>,
+) -> Result<Results, Failure> {
     let parts = Parts::new(&study.plan_id, out);
-    let results = join(study, out, baseline, parts.folder(), |_| &parts)?;
+    let shorter = Outline { seeds, ..study.clone() };
+    let numbered = |cell: usize, seed: usize| (&parts, cell * study.seeds as usize + seed);
+    let results = join(&shorter, reached, out, baseline, parts.folder(), numbered)?;
     parts.remove()?;
     Ok(results)
 }
 
-/// Writes every result file of a study whose units lie where `place_of` says; `staging` is a folder beside the results.
+/// Writes every result file of a study whose units, by cell and seed, lie where `place_of` says; `staging` is a folder
+/// beside the results.
 pub fn join<'a>(
     study: &'a Outline,
+    reached: Vec<Reached>,
     out: &'a Path,
     baseline: Option<&str>,
     staging: &'a Path,
-    place_of: impl Fn(usize) -> &'a Parts,
+    place_of: impl Fn(usize, usize) -> (&'a Parts, usize),
 ) -> Result<Results, Failure> {
     let first = study.cells.first().map_or("", |cell| cell.variant.as_str());
     let mut merge = Merge::new(study, out, staging)?;
     (0..study.cells.len()).try_for_each(|cell| merge.cell(cell, &place_of))?;
     let results = Results::of(&merge.figures, baseline.unwrap_or(first));
-    merge.finish(&results)?;
+    merge.finish(&results, reached)?;
     Ok(results)
 }
 
@@ -77,13 +93,12 @@ impl<'a> Merge<'a> {
     }
 
     /// Reads the parts of one cell.
-    fn cell(&mut self, index: usize, place_of: &impl Fn(usize) -> &'a Parts) -> Result<(), Failure> {
+    fn cell(&mut self, index: usize, place_of: &impl Fn(usize, usize) -> (&'a Parts, usize)) -> Result<(), Failure> {
         let cell = &self.study.cells[index];
         let mut figures = CellFigures::new(&cell.variant, &cell.point);
         let mut ticks = CellTicks::default();
         for seed in 0..self.study.seeds as usize {
-            let number = index * self.study.seeds as usize + seed;
-            let parts = place_of(number);
+            let (parts, number) = place_of(index, seed);
             let part = parts.read(number)?;
             for (table, sink) in &mut self.plain {
                 sink.text(part.tables.of(*table))?;
@@ -95,7 +110,7 @@ impl<'a> Merge<'a> {
             self.runs.push(RunEntry {
                 variant: cell.variant.clone(),
                 point: cell.point.clone(),
-                seed: self.study.unit(number).seed,
+                seed: seed as u64 + 1,
                 fingerprint: part.fingerprint,
             });
         }
@@ -104,7 +119,7 @@ impl<'a> Merge<'a> {
     }
 
     /// Writes what follows from all cells, then gives every file its name.
-    fn finish(self, results: &Results) -> Result<(), Failure> {
+    fn finish(self, results: &Results, reached: Vec<Reached>) -> Result<(), Failure> {
         let mut outputs = Vec::new();
         for (table, sink) in self.plain {
             let described = Described { file: table.file(), meaning: table.meaning(), fields: table.fields() };
@@ -132,7 +147,8 @@ impl<'a> Merge<'a> {
         let package = package(&self.study.name, &described);
         files.push(stage_json(self.staging, self.out, PACKAGE, package)?);
         entries.extend(files.last().map(|staged| entry(PACKAGE, staged, &[])));
-        let manifest = Manifest::new(self.study, &results.baseline, entries, self.runs);
+        let mut manifest = Manifest::new(self.study, &results.baseline, entries, self.runs);
+        manifest.precision = reached;
         let manifest = stage_json(self.staging, self.out, manifest::FILE, manifest.to_json())?;
         publish(self.out, files, manifest, self.study.keeps)
     }
@@ -167,7 +183,7 @@ mod tests {
     use super::*;
     use crate::experiment::identity::sha256;
     use crate::experiment::testing::{StopAfter, study};
-    use crate::experiment::{Progress, Report, Shard, Study, run as run_shard};
+    use crate::experiment::{Progress, Report, Study, run as run_units};
     use std::collections::BTreeMap;
     use std::fs;
     use std::num::NonZeroUsize;
@@ -181,7 +197,7 @@ mod tests {
         stop: &AtomicBool,
         told: &dyn Progress,
     ) -> Result<Report, Failure> {
-        run_shard(study, &study.outline(), Shard::WHOLE, out, jobs, stop, told)
+        run_units(study, &study.outline(), &|_| true, out, jobs, stop, told)
     }
 
     fn write(study: &Study, out: &Path, baseline: Option<&str>) -> Result<Results, Failure> {

@@ -2,6 +2,7 @@
 //!
 //! It holds what decides results and nothing else: no threads, paths, host, time or git state.
 
+use super::precision::Reached;
 use crate::experiment::identity::sha256;
 use crate::experiment::{Failure, Outline};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ pub struct Manifest {
     pub overrides: Vec<String>,
     /// Every cell ran under the seeds 1 to this.
     pub seeds: u32,
+    /// How far goals of precision were reached; none unless there are any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub precision: Vec<Reached>,
     /// Names of the variants, in order.
     pub variants: Vec<String>,
     /// What `compare.csv` compares with.
@@ -96,6 +100,7 @@ impl Manifest {
             },
             overrides: study.overrides.clone(),
             seeds: study.seeds,
+            precision: Vec::new(),
             variants: owned(study.variants()),
             baseline: baseline.into(),
             points: owned(study.points()),

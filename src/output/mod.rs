@@ -10,6 +10,7 @@ pub mod files;
 pub mod manifest;
 pub mod observed;
 pub mod package;
+pub mod precision;
 pub mod results;
 pub mod shards;
 pub mod sink;

@@ -80,8 +80,12 @@ pub fn join(gathered: &Gathered, out: &Path, baseline: Option<&str>) -> Result<R
     }
     let staging = tempfile::Builder::new().prefix(".merging-").tempdir_in(out);
     let staging = staging.map_err(Failure::to("write into", out))?;
-    let place_of = |unit: usize| &gathered.folders[gathered.at[unit].map_or(0, usize::from)].1;
-    files::join(&gathered.outline, out, baseline, staging.path(), place_of)
+    let seeds = gathered.outline.seeds as usize;
+    let place_of = |cell: usize, seed: usize| {
+        let unit = cell * seeds + seed;
+        (&gathered.folders[gathered.at[unit].map_or(0, usize::from)].1, unit)
+    };
+    files::join(&gathered.outline, Vec::new(), out, baseline, staging.path(), place_of)
 }
 
 fn invalid(folder: &Path, reason: String) -> Failure {

@@ -14,6 +14,7 @@ use crate::cluster::client::closed::Closed;
 use crate::cluster::client::{self, Population};
 use crate::cluster::plan::Plan;
 use crate::cluster::state::{Does, Location, Service};
+use crate::observe::goal::Goal;
 use crate::observe::recovery::Limits;
 use crate::observe::slo::Limit;
 use std::path::Path;
@@ -31,6 +32,8 @@ pub struct Compiled {
     pub seeds: u32,
     /// Limits that must hold.
     pub slo: Vec<Limit>,
+    /// How well figures must be known, and within how many seeds.
+    pub precision: (Vec<Goal>, u32),
     /// What to simulate.
     pub plan: Plan,
 }
@@ -53,6 +56,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
     reading.check_leaks(&versions, nodes.map_or(&[], |(nodes, _)| nodes));
     reading.check_own_instances(&written, instances);
     let slo = super::slo::read(table, reading.problems);
+    let goals = super::goals::read(table, reading.problems);
     if let Some(root) = &root {
         reading.check_root(root);
         reading.check_faults(root, &faults);
@@ -100,7 +104,13 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         hold: root.recovery_hold,
     };
     reading.warn(&plan);
-    (!problems.has_errors()).then_some(Compiled { name: root.name, seeds: root.seeds, slo, plan })
+    (!problems.has_errors()).then_some(Compiled {
+        name: root.name,
+        seeds: root.seeds,
+        slo,
+        precision: (goals, root.seeds_max),
+        plan,
+    })
 }
 
 /// An SLO on error ratio or p99 says what "recovered" means.
@@ -153,6 +163,10 @@ impl Reading<'_> {
         if !(1..=SEEDS_MAX).contains(&root.seeds) {
             let message = format!("seeds must be from 1 to {SEEDS_MAX}, but is {}", root.seeds);
             self.wrong(&["seeds"], message, "20 seeds are a good beginning");
+        }
+        if root.precision.is_some() && !(root.seeds..=SEEDS_MAX).contains(&root.seeds_max) {
+            let message = format!("seeds_max must be from {} to {SEEDS_MAX}, but is {}", root.seeds, root.seeds_max);
+            self.wrong(&["seeds_max"], message, "200 is the default");
         }
         if let Some(name) = &root.name
             && (name.is_empty() || name.contains(['/', '\\', '\0']) || name.starts_with('.'))

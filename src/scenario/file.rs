@@ -72,6 +72,9 @@ pub struct Root {
     /// Replications per variant, with the seeds 1, 2, 3 …; default 10.
     #[serde(default = "ten")]
     pub seeds: u32,
+    /// With `precision`, the most seeds that are run for it; default 200.
+    #[serde(default = "two_hundred")]
+    pub seeds_max: u32,
     /// How long error ratio and p99 must stay good to count as recovered; default 30 s.
     #[serde(default = "thirty_seconds")]
     pub recovery_hold: Duration,
@@ -96,6 +99,9 @@ pub struct Root {
     pub version: Option<Section<BTreeMap<String, version::Params>>>,
     /// Limits that must hold, by column name, such as `response_time_ms_p99 = "< 250ms"`.
     pub slo: Option<Section<BTreeMap<String, String>>>,
+    /// How well figures must be known, by column name, such as `response_time_ms_p99 = "5%"`: half the width of the 95 %
+    /// interval as a share of the mean. Seeds are added round by round until all are. `seeds` unless given.
+    pub precision: Option<Section<BTreeMap<String, Share>>>,
     /// Prices of nodes, stores and traffic, such as `node_hour = 0.10`; nothing is said of cost unless given.
     pub cost: Option<Section<Prices>>,
     /// Named patches of everything above: the designs to compare.
@@ -109,6 +115,9 @@ fn one_second() -> Duration {
 }
 fn ten() -> u32 {
     10
+}
+fn two_hundred() -> u32 {
+    200
 }
 fn thirty_seconds() -> Duration {
     Duration::from_secs(30)

@@ -7,6 +7,7 @@ use super::presets::Shelf;
 use super::sweep::{Sweeps, take_points};
 use super::{Choices, LayerId, Problem, Problems, Sources, Span, Table, merge, parse_set, set_path};
 use crate::cluster::plan::Plan;
+use crate::observe::goal::Goal;
 use crate::observe::slo::Limit;
 use std::path::Path;
 use toml::de::DeValue;
@@ -122,6 +123,8 @@ pub struct Loaded {
     pub seeds: u32,
     /// Limits that must hold.
     pub slo: Vec<Limit>,
+    /// How well figures must be known, and within how many seeds.
+    pub precision: (Vec<Goal>, u32),
     /// Point by point, the variants of each.
     pub cells: Vec<Cell>,
 }
@@ -170,6 +173,7 @@ pub fn load_patched(
         text: sources.text(layer).0.to_owned(),
         seeds: 0,
         slo: Vec::new(),
+        precision: (Vec::new(), 0),
         cells: Vec::new(),
     };
     let mut presets = Shelf::default();
@@ -185,7 +189,7 @@ pub fn load_patched(
             if let Some(compiled) = compile(&table, base_dir, problems) {
                 let cell = Cell { variant: variant.clone(), point: point.label.clone(), plan: compiled.plan };
                 loaded.cells.push(cell);
-                (loaded.seeds, loaded.slo) = (compiled.seeds, compiled.slo);
+                (loaded.seeds, loaded.slo, loaded.precision) = (compiled.seeds, compiled.slo, compiled.precision);
                 loaded.name = compiled.name.unwrap_or(loaded.name);
             }
         }
@@ -240,7 +244,7 @@ fn take_variants(base: &mut Table, wanted: &[String], problems: &mut Problems) -
 }
 
 /// Keys that are about the study as a whole: no variant or point can have its own.
-pub(super) const WHOLE: &[&str] = &["name", "seeds", "slo", "variant", "sweep"];
+pub(super) const WHOLE: &[&str] = &["name", "seeds", "seeds_max", "precision", "slo", "variant", "sweep"];
 
 pub(super) fn varies(key: &str, place: Span) -> Problem {
     let problem = Problem::error(format!("`{key}` is the same for all variants and points")).at(place);

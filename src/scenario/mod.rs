@@ -12,6 +12,7 @@ mod depth;
 mod events;
 pub mod file;
 pub mod find;
+mod goals;
 mod idle;
 pub mod json;
 pub mod layers;

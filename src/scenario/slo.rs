@@ -28,14 +28,19 @@ pub fn read(table: &Table, problems: &mut Problems) -> Vec<Limit> {
     limits
 }
 
-fn limit(name: &str, text: &str) -> Result<Limit, (String, String)> {
+/// The figure of runs or incidents with this name; message and hint where there is none.
+pub(super) fn figure(name: &str) -> Result<&'static Column, (String, String)> {
     let gated = || columns::all().filter(|c| c.files.contains(&File::Runs) || c.files.contains(&File::Incidents));
-    let Some(column) = gated().find(|column| column.name == name) else {
+    gated().find(|column| column.name == name).ok_or_else(|| {
         let known: Vec<String> = gated().map(|column| column.name.to_owned()).collect();
         let near = nearest(name, &known).map(|near| format!("did you mean `{near}`? "));
         let hint = format!("{}`stickysim list column` shows them all", near.unwrap_or_default());
-        return Err((format!("there is no figure `{name}` to set a limit on"), hint));
-    };
+        (format!("there is no figure `{name}` of a run or an incident"), hint)
+    })
+}
+
+fn limit(name: &str, text: &str) -> Result<Limit, (String, String)> {
+    let column = figure(name)?;
     let (relation, rest) = relation(text.trim()).ok_or_else(|| {
         let message = format!("`{text}` does not say on which side of the bound {name} must stay");
         (message, format!("write \"< {}\"", example(column)))

@@ -199,6 +199,8 @@ fn from_results(words: &[String]) -> Option<(String, i32)> {
         overrides: Vec::new(),
         keeps: Keeps { ticks: true, nodes: false },
         slo: loaded.slo,
+        precision: Vec::new(),
+        seeds_first: loaded.seeds,
     };
     let outline = study.outline();
     let results = Results::of(&figures::read(&folder, &manifest).ok()?, &manifest.baseline);
