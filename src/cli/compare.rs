@@ -34,6 +34,11 @@ impl Compare {
             say(&format!("error: --metric: there is no figure `{name}`\nhint: see `stickysim list column`"));
             return Err(End::BadInput);
         }
+        if self.folders.len() > 1 && (self.baseline.is_some() || self.observed.is_some()) {
+            let flag = if self.baseline.is_some() { "--baseline" } else { "--observed" };
+            say(&format!("error: {flag} means nothing for two folders\nhint: leave it out, or give one folder"));
+            return Err(End::BadInput);
+        }
         let (manifest, cells) = open(&self.folders[0])?;
         if let Some(path) = &self.observed {
             return self.beside(path, &cells);
@@ -70,6 +75,18 @@ impl Compare {
             wrong.iter().for_each(|message| say(&format!("error: {message}")));
             End::BadInput
         })?;
+        let unknown = observed::unknown(cells, &seen);
+        if !unknown.is_empty() {
+            let names = |names: Vec<&str>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let mut known: Vec<&str> =
+                cells.iter().flat_map(|cell| &cell.scopes).map(|s| s.incident.as_str()).collect();
+            known.sort_unstable();
+            known.dedup();
+            known.retain(|name| !name.is_empty());
+            let (path, unknown, known) = (path.display(), names(unknown), names(known));
+            say(&format!("error: {path}: no run has the incident {unknown}\nhint: the incidents are {known}"));
+            return Err(End::BadInput);
+        }
         let found = observed::beside(cells, &seen);
         self.tell(observed::table(&found), observed::json(&found))
     }

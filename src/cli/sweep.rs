@@ -2,6 +2,7 @@
 
 use super::work::{Shop, Words, run_units, simulate};
 use super::{Amount, End, Format, Input, dry_run, print, say, stopped_by_ctrl_c};
+use crate::experiment::parts;
 use crate::experiment::{Keeps, Outline, Shard};
 use crate::scenario::Sweeps;
 use clap::Args;
@@ -61,6 +62,12 @@ impl Sweep {
         let stop = stopped_by_ctrl_c();
         let shop = Shop { out: &out, jobs, quiet: self.words.talk.quiet, stop: &stop };
         if self.shard.is_some() {
+            if let Some(other) = parts::outline(&out)?.filter(|other| other.plan_id != outline.plan_id) {
+                let (folder, name) = (out.display(), other.name);
+                return Err(End::Failed(format!(
+                    "{folder} holds runs of another plan (`{name}`)\nhint: write --out to another folder, or remove it"
+                )));
+            }
             run_units(&study, &outline, &|unit| shard.takes(unit), shop)?;
             if !self.words.talk.quiet {
                 say(&format!("shard {shard} is finished in {}; join all with `stickysim merge`", out.display()));

@@ -3,7 +3,7 @@
 //! A part carries the plan id, so that parts of another scenario, seed count or version are never joined.
 //! Whatever in `parts/` is no part of this plan is removed when a run begins.
 
-use super::identity::Hasher;
+use super::identity::{Hasher, sha256};
 use super::rows::{Table, Tables};
 use super::{Failure, Outline, UnitRows};
 use serde::{Deserialize, Serialize};
@@ -73,14 +73,46 @@ pub fn sealed(part: Part) -> Part {
     Part { check: part.hash(), ..part }
 }
 
+/// An outline as it lies beside the units.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sealed {
+    outline: Outline,
+    // SHA-256 of it: whoever joins units believes what it says of their number and names.
+    check: String,
+}
+
+impl Sealed {
+    fn new(outline: Outline) -> serde_json::Result<Sealed> {
+        let check = sha256(serde_json::to_string(&outline)?.as_bytes());
+        Ok(Sealed { outline, check })
+    }
+}
+
 /// The outline of the study whose units lie under `out`; `None` where there are none.
 pub fn outline(out: &Path) -> Result<Option<Outline>, Failure> {
     let path = out.join(FOLDER).join(OUTLINE);
-    match fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| Failure::to("read", &path)(error.into())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Failure::to("read", &path)(error)),
+    let failed = |reason| Failure::to("read", &path)(reason);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let sealed: Sealed = serde_json::from_slice(&bytes).map_err(|error| failed(error.into()))?;
+    let again = Sealed::new(sealed.outline).map_err(|error| failed(error.into()))?;
+    match again.check == sealed.check {
+        true => Ok(Some(again.outline)),
+        false => Err(failed(io::Error::new(io::ErrorKind::InvalidData, "it is damaged"))),
     }
+}
+
+/// Whether a file in the folder is one of ours, which may be removed.
+fn is_ours(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+    let is_unit = name.strip_suffix(".json").is_some_and(|stem| stem.bytes().all(|byte| byte.is_ascii_digit()));
+    is_unit || name == OUTLINE || name == LOCK || name.starts_with("unfinished-") && name.ends_with(".tmp")
 }
 
 /// The folder of finished units.
@@ -104,7 +136,8 @@ impl Parts {
         let finished = self.tidy(outline.unit_count())?;
         let path = self.folder.join(OUTLINE);
         let failed = |reason| Failure::to("write", &path)(reason);
-        let text = serde_json::to_string_pretty(outline).map_err(|error| failed(error.into()))? + "\n";
+        let sealed = Sealed::new(outline.clone()).and_then(|sealed| serde_json::to_string_pretty(&sealed));
+        let text = sealed.map_err(|error| failed(error.into()))? + "\n";
         let mut file = self.beside()?;
         file.write_all(text.as_bytes()).map_err(failed)?;
         file.persist(&path).map_err(|error| failed(error.error))?;
@@ -121,7 +154,7 @@ impl Parts {
         let mut finished = vec![false; units];
         for entry in fs::read_dir(&self.folder).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
-            if path.file_name().is_some_and(|name| name == LOCK) {
+            if !is_ours(&path) || path.file_name().is_some_and(|name| name == LOCK) {
                 continue;
             }
             let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<usize>().ok());
@@ -172,9 +205,18 @@ impl Parts {
         beside(&self.folder)
     }
 
-    /// Removes the folder.
+    /// Removes what is ours, and the folder if nothing else is in it.
     pub fn remove(&self) -> Result<(), Failure> {
-        fs::remove_dir_all(&self.folder).map_err(Failure::to("remove", &self.folder))
+        let unreadable = |reason| Failure::to("read", &self.folder)(reason);
+        let mut is_empty = true;
+        for entry in fs::read_dir(&self.folder).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            match is_ours(&path) {
+                true => fs::remove_file(&path).map_err(Failure::to("remove", &path))?,
+                false => is_empty = false,
+            }
+        }
+        if is_empty { fs::remove_dir(&self.folder).map_err(Failure::to("remove", &self.folder)) } else { Ok(()) }
     }
 
     /// The file of this unit.
@@ -240,6 +282,14 @@ mod tests {
         fs::write(folder.join("9.json"), text).unwrap();
         assert_eq!(parts.open(&outline).unwrap().1.iter().filter(|&&done| done).count(), 1);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 3, "the unit, the outline and the lock");
+        fs::write(folder.join("mine.csv"), "x").unwrap();
+        fs::create_dir(folder.join("mine")).unwrap();
+        parts.open(&outline).unwrap();
+        let text = fs::read_to_string(folder.join("plan.json")).unwrap();
+        fs::write(folder.join("plan.json"), text.replace("\"seeds\": 2", "\"seeds\": 4000000000")).unwrap();
+        assert!(super::outline(out.path()).unwrap_err().to_string().contains("it is damaged"));
+        parts.remove().unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "what is not ours stays");
         assert!(parts.read(1).unwrap_err().to_string().starts_with("cannot read "));
     }
 }

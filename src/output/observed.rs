@@ -48,31 +48,33 @@ impl Beside {
 /// Reads `metric,value` or `metric,value,incident` with that header; every mistake is told with its line.
 pub fn read(path: &Path) -> Result<Vec<Seen>, Vec<String>> {
     let shown = path.display();
-    let mut csv = csv::ReaderBuilder::new()
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_path(path)
-        .map_err(|error| vec![format!("{shown}: {error}")])?;
-    let headers = csv.headers().cloned().unwrap_or_default();
+    let text = std::fs::read_to_string(path).map_err(|error| vec![format!("{shown}: {error}")])?;
+    let fields = |line: &str| -> Option<csv::StringRecord> {
+        let mut csv = csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).from_reader(line.as_bytes());
+        csv.records().next()?.ok()
+    };
+    let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    let headers = lines.next().and_then(|(_, line)| fields(line)).unwrap_or_default();
     let place = |name: &str| headers.iter().position(|header| header == name);
     let (Some(metric), Some(value)) = (place("metric"), place("value")) else {
         let message = format!("{shown}:1: its header lacks `metric` or `value`\nhint: write metric,value,incident");
         return Err(vec![message]);
     };
     let (mut seen, mut wrong) = (Vec::new(), Vec::new());
-    for (line, record) in (2..).zip(csv.records()) {
-        let Ok(record) = record else {
-            wrong.push(format!("{shown}:{line}: it is not text"));
+    for (line, text) in lines {
+        let Some(record) = fields(text) else {
+            wrong.push(format!("{shown}:{line}: it is no row of a table"));
             continue;
         };
         let field = |place: usize| record.get(place).unwrap_or_default();
-        match (named(field(metric)), field(value).parse::<f64>()) {
+        let number = field(value).parse::<f64>().ok().filter(|value| value.is_finite());
+        match (named(field(metric)), number) {
             (None, _) => wrong.push(format!(
                 "{shown}:{line}: there is no figure `{}`\nhint: see `stickysim list column`",
                 field(metric)
             )),
-            (_, Err(_)) => wrong.push(format!("{shown}:{line}: `{}` is not a number\nhint: write 12.5", field(value))),
-            (Some(metric), Ok(value)) => {
+            (_, None) => wrong.push(format!("{shown}:{line}: `{}` is not a number\nhint: write 12.5", field(value))),
+            (Some(metric), Some(value)) => {
                 let incident = place("incident").map(field).unwrap_or_default().to_owned();
                 seen.push(Seen { metric, incident, value });
             }
@@ -114,6 +116,15 @@ pub fn beside(cells: &[CellFigures], seen: &[Seen]) -> Vec<Beside> {
         }
     }
     found
+}
+
+/// The incidents that were seen and that no simulated run has.
+pub fn unknown<'a>(cells: &[CellFigures], seen: &'a [Seen]) -> Vec<&'a str> {
+    let has = |name: &str| cells.iter().any(|cell| cell.scopes.iter().any(|scope| scope.incident == name));
+    let mut names: Vec<&str> = seen.iter().map(|one| one.incident.as_str()).filter(|name| !has(name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// A table for people.

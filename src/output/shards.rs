@@ -43,7 +43,7 @@ pub fn gather(folders: &[PathBuf]) -> Result<Gathered, Failure> {
         return Err(invalid(&folders[0], "there is no shard in it".into()));
     };
     for (folder, other) in &found {
-        if other.plan_id != outline.plan_id {
+        if *other != outline {
             let reason = format!("it is a shard of another plan (`{}`) than {}", other.name, first.display());
             return Err(invalid(folder, reason));
         }

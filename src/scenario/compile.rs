@@ -58,10 +58,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
     let slo = super::slo::read(table, reading.problems);
     let goals = super::goals::read(table, reading.problems);
     if let Some(root) = &root {
-        reading.check_root(root);
-        reading.check_faults(root, &faults);
-        reading.check_changes(root, &changes);
-        reading.check_instants(&faults, &changes);
+        reading.check_times(root, &faults, &changes);
     }
     let prices = reading.prices();
     let mut services = reading.rebuilders();
@@ -135,6 +132,14 @@ impl Reading<'_> {
     pub(super) fn warning(&mut self, path: &[&str], message: impl Into<String>, hint: impl Into<String>) {
         let place = lookup_span_of(self.table, path);
         self.problems.push(Problem::warning(message).at(place).hint(hint));
+    }
+
+    /// Checks all that is about time as a whole.
+    fn check_times(&mut self, root: &Root, faults: &[Fault], changes: &[Change]) {
+        self.check_root(root);
+        self.check_faults(root, faults);
+        self.check_changes(root, changes);
+        self.check_instants(faults, changes);
     }
 
     fn check_root(&mut self, root: &Root) {

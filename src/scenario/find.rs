@@ -85,23 +85,28 @@ impl Find {
         }
         let range = text[split + 1..].split_once("..");
         let found = range.ok_or_else(|| (format!("this `{flag}` has no range"), example));
-        let found = found.and_then(|(from, to)| Find::walk(text[..split].trim(), from.trim(), to.trim(), step));
+        let found = found.and_then(|(from, to)| Find::walk(flag, text[..split].trim(), (from.trim(), to.trim()), step));
         found.map_err(|(message, hint)| problems.push(Problem::error(message).at(place).hint(hint))).ok()
     }
 
-    fn walk(key: &str, from: &str, to: &str, step: Option<&str>) -> Result<Find, Wrong> {
+    fn walk(flag: &str, key: &str, (from, to): (&str, &str), step: Option<&str>) -> Result<Find, Wrong> {
+        // `--vary` has the step behind the range.
+        let with_step = |verb: &str, step: &str| match flag {
+            "--vary" => format!("write {key}={from}..{to}:{step}"),
+            _ => format!("{verb} --step {step}"),
+        };
         let (first, last) = (amount(from)?, amount(to)?);
         let step = match step {
             Some(step) => amount(step.trim())?,
             None if first.unit == Unit::Whole && last.unit == Unit::Whole => amount("1")?,
             None => {
                 let message = format!("it is not known in which steps to go from {from} to {to}");
-                return Err((message, format!("add --step {}", first.unit.example())));
+                return Err((message, with_step("add", first.unit.example().as_str())));
             }
         };
         let unit = Unit::common([&first, &last, &step]).ok_or_else(|| {
             let message = format!("{from}, {to} and the step {} are not in one unit", step.text());
-            (message, "write all of them alike, such as 10s..300s --step 5s".to_owned())
+            (message, "write all of them alike, such as 10s..300s in steps of 5s".to_owned())
         })?;
         let scale = first.scale.max(last.scale).max(step.scale);
         let [first, last, step] = [first, last, step].map(|amount| amount.at(scale));
@@ -111,7 +116,7 @@ impl Find {
             return Err((message, "write the smaller end first".into()));
         }
         if step == 0 {
-            return Err(("a step of zero goes nowhere".into(), format!("write --step {}", unit.example())));
+            return Err(("a step of zero goes nowhere".into(), with_step("write", unit.example().as_str())));
         }
         let text = |digits| Amount { unit: unit.clone(), scale, digits }.text();
         let over = (last - first) % step;

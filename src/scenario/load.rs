@@ -161,7 +161,7 @@ pub fn load_patched(
     let choices = Choices::new(CHOICES);
     let sets: Vec<Table> = sets.into_iter().flatten().chain(patch).collect();
     let variants = take_variants(&mut base, &overrides.variants, problems);
-    let points = take_points(&mut base, &overrides.sweeps, sources, problems);
+    let points = take_points(&mut base, &overrides.sweeps, &sets, sources, problems);
     if points.len().saturating_mul(variants.len()) > CELLS_MAX {
         let message = format!("{} points × {} variants are too many", points.len(), variants.len());
         problems.push(Problem::error(message).hint("sweep fewer keys or fewer values"));

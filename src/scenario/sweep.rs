@@ -43,12 +43,15 @@ struct Axis {
     path: Vec<String>,
     written: Span,
     values: Vec<Node>,
+    // Whether it stands on the command line, as --set does; over an axis of the file --set has the last word.
+    is_flag: bool,
 }
 
 /// Takes `[sweep]` out of the table, adds what the command line says, and gives the points: the last key fastest.
 pub(super) fn take_points(
     base: &mut Table,
     sweeps: &Sweeps,
+    sets: &[Table],
     sources: &mut Sources,
     problems: &mut Problems,
 ) -> Vec<Point> {
@@ -59,6 +62,18 @@ pub(super) fn take_points(
         axes.push(axis);
     }
     axes.retain(|axis| is_sound(axis, problems));
+    for (n, axis) in axes.iter().enumerate() {
+        let other =
+            axes[..n].iter().find(|other| axis.path.starts_with(&other.path) || other.path.starts_with(&axis.path));
+        let hides = |set: &&Table| axis.is_flag && says(set, &axis.path);
+        let what = match (other, sets.iter().find(hides)) {
+            (Some(other), _) => format!("`{}` is swept too", other.name),
+            (None, Some(_)) => "--set says one value for all points".to_owned(),
+            (None, None) => continue,
+        };
+        let problem = Problem::error(format!("sweep: of `{}` nothing would be seen, since {what}", axis.name));
+        problems.push(problem.at(axis.written.clone()).hint("leave one of them out"));
+    }
     match sweeps.sample {
         Some(_) if axes.is_empty() => {
             let problem = Problem::error("there is nothing to sample: no key is swept");
@@ -67,6 +82,16 @@ pub(super) fn take_points(
         }
         Some(points) => sample(&axes, points as usize),
         None => multiply(&axes, problems),
+    }
+}
+
+/// Whether a patch says anything of this key, of what holds it, or of what it holds.
+fn says(set: &Table, path: &[String]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return true };
+    match set.get(first.as_str()).map(toml::Spanned::get_ref) {
+        Some(DeValue::Table(table)) => says(table, rest),
+        Some(_) => true,
+        None => false,
     }
 }
 
@@ -89,7 +114,7 @@ fn written(base: &mut Table, problems: &mut Problems) -> Vec<Axis> {
                 .push(problem.hint("write \"cluster.nodes\" = [3, 4, 6], the path in quotes, the values in brackets"));
             continue;
         };
-        sound.push(Axis { name, path, written, values: values.into_iter().collect() });
+        sound.push(Axis { name, path, written, values: values.into_iter().collect(), is_flag: false });
     }
     sound
 }
@@ -118,7 +143,7 @@ fn vary(sources: &mut Sources, text: &str, problems: &mut Problems) -> Option<Ax
     let texts: Vec<String> = if values.starts_with('[') {
         let node = parse_value(sources, &name, values, problems)?;
         let DeValue::Array(values) = node.into_inner() else { return None };
-        return Some(Axis { name, path, written: place, values: values.into_iter().collect() });
+        return Some(Axis { name, path, written: place, values: values.into_iter().collect(), is_flag: true });
     } else if !quoted && values.contains("..") {
         let (range, step) = values.rsplit_once(':').map_or((values, None), |(range, step)| (range, Some(step)));
         let found = Find::parse(sources, "--vary", &format!("{name}={range}"), step, problems)?;
@@ -130,8 +155,9 @@ fn vary(sources: &mut Sources, text: &str, problems: &mut Problems) -> Option<Ax
     } else {
         items(values)
     };
-    let values = texts.iter().map(|text| parse_value(sources, &name, text, problems)).collect::<Option<_>>()?;
-    Some(Axis { name, path, written: place, values })
+    let shown = format!("--vary {name}=…");
+    let values = texts.iter().map(|text| parse_value(sources, &shown, text, problems)).collect::<Option<_>>()?;
+    Some(Axis { name, path, written: place, values, is_flag: true })
 }
 
 /// The items of a list: commas within quotes or brackets part nothing.
@@ -155,13 +181,14 @@ fn items(text: &str) -> Vec<String> {
 }
 
 fn is_sound(axis: &Axis, problems: &mut Problems) -> bool {
-    let Axis { name, path, written, values } = axis;
+    let Axis { name, path, written, values, .. } = axis;
     if path.first().is_some_and(|first| WHOLE.contains(&first.as_str())) {
         problems.push(varies(&path[0], written.clone()));
         return false;
     }
     let labels: Vec<String> = values.iter().map(whole_value).collect();
-    if let Some(twice) = labels.iter().enumerate().find(|(i, label)| labels[..*i].contains(label)) {
+    let mut seen = std::collections::BTreeSet::new();
+    if let Some(twice) = labels.iter().enumerate().find(|(_, label)| !seen.insert(label.as_str())) {
         let place = values[twice.0].span();
         let problem = Problem::error(format!("sweep: `{name}` has the value {} twice", twice.1)).at(place);
         problems.push(problem.hint("list each value once: points are told apart by their values"));
@@ -261,7 +288,7 @@ mod tests {
     fn labels(vary: &[&str], sample: Option<u32>) -> Result<Vec<String>, String> {
         let (mut sources, mut problems) = (Sources::new(), Problems::new());
         let sweeps = Sweeps { vary: vary.iter().map(|&text| text.into()).collect(), sample };
-        let points = take_points(&mut Table::new(), &sweeps, &mut sources, &mut problems);
+        let points = take_points(&mut Table::new(), &sweeps, &[], &mut sources, &mut problems);
         match problems.has_errors() {
             true => Err(problems.render(&sources, false)),
             false => Ok(points.into_iter().map(|point| point.label).collect()),
@@ -303,7 +330,8 @@ mod tests {
             ("a=", "nothing stands behind"),
             ("a=3,3", "has the value 3 twice"),
             ("a=5..2", "write the smaller end first"),
-            ("a=10s..5m", "add --step 5s"),
+            ("a=10s..5m", "write a=10s..5m:5s"),
+            ("a=1..5:3", "another step"),
             ("seeds=1..9", "is the same for all"),
             ("a=0..999999", "too many points"),
         ] {

@@ -83,16 +83,20 @@ fn an_incident_that_was_seen_lies_within_the_seeds_or_outside() {
 fn what_cannot_be_compared_is_told() {
     let desk = Desk::new();
     desk.run("run small.toml --seeds 1 --out r").with(0);
-    desk.write("wrong.csv", "metric,value\nsessions_lst,3\ngoodput_rps,much\n");
+    desk.write("wrong.csv", "metric,value\nsessions_lst,3\n\ngoodput_rps,much\ngoodput_rps,NaN\n");
+    desk.write("typo.csv", "metric,value,incident\nsessions_lost_ratio,0.3,crush\n");
     desk.write("headless.csv", "a,b\n1,2\n");
     fs::create_dir(desk.path("empty")).unwrap();
     for (line, code, words) in [
         ("compare r --metric sessions_lst", 2, "no figure `sessions_lst`"),
         ("compare r --baseline stiky", 2, "`sticky`"),
         ("compare r --observed wrong.csv", 2, "wrong.csv:2: there is no figure `sessions_lst`"),
-        ("compare r --observed wrong.csv", 2, "wrong.csv:3: `much` is not a number"),
+        ("compare r --observed wrong.csv", 2, "wrong.csv:4: `much` is not a number"),
         ("compare r --observed headless.csv", 2, "lacks `metric` or `value`"),
         ("compare r --observed absent.csv", 2, "absent.csv"),
+        ("compare r r --baseline sticky", 2, "--baseline means nothing for two folders"),
+        ("compare r r --observed wrong.csv", 2, "--observed means nothing for two folders"),
+        ("compare r --observed typo.csv", 2, "no run has the incident `crush`"),
         ("compare r --format csv", 2, "compare.csv lies in the folder"),
         ("compare empty", 1, "manifest.json"),
         ("compare", 2, "DIR"),

@@ -104,7 +104,7 @@ fn pairing_narrows_the_interval_at_least_twice_where_the_clients_cause_the_varia
     // Two designs that differ in the order of picks only; what differs between seeds is who comes and asks how often.
     let with = |balance: &str| {
         plan(&format!(
-            "duration = \"10m\"\ncluster.nodes = 4\n[clients.c]\narrivals = {{ open.rate = \"0.2/s\" }}\n\
+            "duration = \"10m\"\n[cluster]\nnodes = 4\nnode.concurrency = 1\n[clients.c]\narrivals = {{ open.rate = \"0.2/s\" }}\n\
              length = {{ exponential = {{ mean = \"2m\" }} }}\nthink = {{ exponential = {{ mean = \"10s\" }} }}\n\
              service = {{ exponential = {{ mean = \"50ms\" }} }}\n[balancer]\nbalance = \"{balance}\"\n"
         ))

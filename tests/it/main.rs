@@ -26,6 +26,7 @@ mod pairs;
 mod passage;
 mod people;
 mod planning;
+mod precision;
 mod predictions;
 mod predictions_balance;
 mod presets;

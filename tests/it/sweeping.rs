@@ -67,6 +67,9 @@ fn what_does_not_belong_together_exits_with_1() {
     let end = desk.run(&format!("merge {folders} foreign --out joined")).with(1);
     assert!(end.stderr.contains("foreign") && end.stderr.contains("another plan"), "{}", end.stderr);
 
+    let end = desk.run(&format!("{SWEEP} --seeds 5 --shard 1/2 --out s2-1").replace("--seeds 2 ", "")).with(1);
+    assert!(end.stderr.contains("holds runs of another plan"), "{}", end.stderr);
+
     let end = desk.run(&format!("merge {folders} --out s2-1")).with(1);
     assert!(end.stderr.contains("one of the shards"), "{}", end.stderr);
     let end = desk.run("merge absent --out joined").with(1);
@@ -107,6 +110,9 @@ fn mistakes_in_a_sweep_exit_with_2_and_write_nothing() {
         ("--vary cluster.nodez=3..4", "`nodes`"),
         ("--vary cluster.nodes", "has no `=`"),
         ("--vary cluster.nodes=0,3", "nodes"),
+        ("--vary cluster.nodes=3,4 --set cluster.nodes=9", "--set says one value"),
+        ("--vary cluster.nodes=3,4 --vary cluster={nodes=5}", "`cluster.nodes` is swept too"),
+        ("--vary clients.web.think=1s..5s", "write clients.web.think=1s..5s:5s"),
         ("--shard 3/2", "K/N"),
         ("--sample 9", "nothing to sample"),
         ("--sample 1", "--sample"),
