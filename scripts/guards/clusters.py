@@ -21,7 +21,7 @@ from distributed import Client, LocalCluster
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = os.environ["STICKYSIM_BIN"]
 # Small enough to be run five times, large enough to be killed half-way.
-SHRINK = ["--set", "duration=90s", "--set", "fault.crash.at=30s", "--seeds", "2"]
+SHRINK = ["--set", "duration=90s", "--set", "warmup=10s", "--set", "fault.crash.at=30s", "--seeds", "2"]
 VARY = ["--vary", "cluster.nodes=6..12"]
 
 
@@ -33,12 +33,9 @@ def sweep_dask():
     """The runner, as a module."""
     loader = importlib.machinery.SourceFileLoader("sweep_dask", str(ROOT / "scripts" / "sweep-dask"))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("sweep_dask", loader))
-    # Workers import it by its text, since its file has no name that Python knows.
     loader.exec_module(module)
-    import cloudpickle
-
-    sys.modules["sweep_dask"] = module
-    cloudpickle.register_pickle_by_value(module)
+    # As when it is run itself: workers get the function's code, since they cannot import its file.
+    module.run_shard.__module__ = "__main__"
     return module
 
 
@@ -76,7 +73,7 @@ def on_dask(work, whole):
         killer = threading.Thread(target=kill_one, args=(cluster,), daemon=True)
         killer.start()
         with Client(cluster) as client:
-            status = module.sweep(client, ROOT / "scenarios/node-crash.toml", [*SHRINK, *VARY], 8, work / "dask")
+            status = module.sweep(client, ROOT / "scenarios/node-crash.toml", [*SHRINK, *VARY], 8, work / "dask", words=["--quiet"])
         killer.join(timeout=5)
     if status not in (0, 99) or not killed:
         fail(f"the sweep on Dask ended with {status}; workers killed: {len(killed)}")
