@@ -67,7 +67,8 @@ impl Sim<'_> {
     /// Who has come with what a roll replaces gets a turn; whether there is anybody.
     pub(super) fn take_in_late(&mut self, index: usize) -> bool {
         let Some((from, to)) = self.replaces(index) else { return false };
-        if from == to || self.rolls[index].is_given_up {
+        let is_outdated = self.plan.changes[index].at < self.exposure.settled;
+        if from == to || is_outdated || self.rolls[index].is_given_up {
             return false;
         }
         let is_late = |&node: &NodeId| {
