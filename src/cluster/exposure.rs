@@ -41,8 +41,9 @@ pub struct Exposure {
     /// Whether any version is installed at all.
     pub is_used: bool,
     pub(super) defects: Defects,
-    /// The version that new nodes get which no change brings.
+    /// The version that the cluster runs but for changes under way, and when the change began that brought it.
     pub(super) current: u8,
+    pub(super) settled: Instant,
     /// The canary release under way.
     pub(super) canary: Option<Canary>,
     // Whether sessions are held to the old version before a canary release begins, and how long they are held.
@@ -64,6 +65,7 @@ impl Exposure {
             is_used: plan.installs(),
             defects: Defects::of(&plan.versions),
             current: BASE,
+            settled: Instant::START,
             canary: None,
             holds_before: plan.changes.iter().any(|change| change.kind.holds_before()),
             holds_for: plan.changes.iter().find_map(|change| change.kind.holds_for()),
@@ -195,8 +197,8 @@ impl Sim<'_> {
             return;
         }
         let Some(node) = attempt.node.some() else { return };
-        let is_new = self.fleet.get(node).version != BASE;
+        let version = self.fleet.get(node).version;
         let (population, response) = (attempt.population, now.since(attempt.sent));
-        self.recorder.note(now, Fact::Served { population, is_new, failed, response });
+        self.recorder.note(now, Fact::Served { population, version, failed, response });
     }
 }

@@ -36,6 +36,8 @@ pub struct Node {
     pub(super) suffers: Vec<u16>,
     /// Its process has been told to stop and takes no new connections.
     pub(super) closes: bool,
+    // That came while it stood still.
+    pub(super) has_signal: bool,
     /// Faults in force that have taken its host away: nothing is answered, nothing is reset.
     pub hosts_lost: u32,
     // Faults and changes that keep its process from running.
@@ -61,8 +63,8 @@ pub struct Node {
     pub(super) dies_at: Instant,
     /// The version that its process runs, or ran last: its place in the plan.
     pub version: u8,
-    /// The version that its next process will run.
-    pub next_version: u8,
+    /// The version that its next process will run; where nothing has been installed, what the cluster runs by then.
+    pub next_version: Option<u8>,
     /// How many requests its process has worked on, where a version leaks.
     pub worked: u64,
     /// What its process takes in memory, where that is modelled (bytes).
@@ -112,6 +114,7 @@ impl Node {
     pub fn renew(&mut self) {
         self.former = self.lives;
         self.kept_down -= 1;
+        self.next_version = None;
     }
 
     /// Whether faults or changes keep its process from running.
@@ -146,6 +149,7 @@ impl Fleet {
                 ills: Ills::default(),
                 suffers: Vec::new(),
                 closes: false,
+                has_signal: false,
                 hosts_lost: 0,
                 kept_down: 0,
                 backs_off: false,
@@ -160,7 +164,7 @@ impl Fleet {
                 life: Timer::new(),
                 dies_at: Instant::NEVER,
                 version: BASE,
-                next_version: BASE,
+                next_version: None,
                 worked: 0,
                 memory: 0,
                 work: Station::new(spec.concurrency, spec.queue.max, spec.discipline).in_order(spec.queue.order),
@@ -281,7 +285,7 @@ impl Sim<'_> {
         if before == Phase::Down {
             return false;
         }
-        node.closes = false;
+        (node.closes, node.has_signal) = (false, false);
         node.life.clear();
         node.work.empty();
         node.accept.empty();

@@ -10,6 +10,7 @@
 //! (Kubernetes documentation, *Pod Lifecycle*: how Pods handle problems with containers).
 
 use super::fleet::Phase;
+use super::version::BASE;
 use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::dist::Sampler;
@@ -60,6 +61,7 @@ impl Sim<'_> {
     pub(super) fn begin_running(&mut self, id: NodeId) {
         let node = self.fleet.node(id);
         (node.phase, node.lives, node.incarnation) = (Phase::Up, 1, 1);
+        node.next_version = Some(BASE);
         self.recorder.note(Instant::START, Fact::NodeListens { node: id, warm: Instant::START });
         self.offer_room(Instant::START, id);
         self.weigh(Instant::START, id);
@@ -93,6 +95,8 @@ impl Sim<'_> {
         if node.phase != Phase::Down || node.kept_down > 0 || node.backs_off {
             return;
         }
+        let version = node.next_version.unwrap_or_else(|| self.version_of_new());
+        let node = self.fleet.node(id);
         let nth = node.lives;
         (node.phase, node.lives, node.launched) = (Phase::Starting, nth + 1, now);
         node.incarnation = node.incarnation.wrapping_add(1);
@@ -101,7 +105,7 @@ impl Sim<'_> {
         if !again {
             node.joined = now;
         }
-        (node.version, node.worked) = (node.next_version, 0);
+        (node.version, node.next_version, node.worked) = (version, Some(version), 0);
         self.recorder.note(now, Fact::NodeStarted { node: id, again });
         self.note_mixture(now);
         self.weigh(now, id);

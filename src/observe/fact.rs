@@ -117,9 +117,9 @@ pub enum Fact {
     /// A fault that does not come at random, or a change, began; the index is its place in the plan. It is over at `cleared`, or is its own
     /// beginning where it has no end.
     Incident { index: u16, cleared: Instant },
-    /// A node answered an attempt of somebody who waited for it, or failed it; `is_new` when it ran a version other
-    /// than the first.
-    Served { population: PopulationId, is_new: bool, failed: bool, response: Duration },
+    /// A node answered an attempt of somebody who waited for it, or failed it; the version that it ran is its place in
+    /// the plan.
+    Served { population: PopulationId, version: u8, failed: bool, response: Duration },
     /// A session had its first answer from a version other than the first.
     Exposed { population: PopulationId },
     /// The number of sessions changed whose last answer came from a version other than the first.

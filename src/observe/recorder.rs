@@ -19,6 +19,7 @@ pub use super::nodes::{Known, NodeTick, State};
 use super::recovery::{Limits, rebalance, recovery};
 use super::totals::{Counter, Totals};
 use super::trace::{Trace, Tracer};
+use super::versions::ByVersion;
 use super::window::{ClusterFigures, Traits, Window};
 use crate::base::cause::{Cause, Harm};
 use crate::base::draw::mix;
@@ -59,8 +60,8 @@ pub struct Recorder {
     tick_end: Instant,
     // One per population, then all.
     pub(super) books: Vec<Books>,
-    // Response times of the first version, and of all others, where a criterion looks at them.
-    pub(super) times_of_versions: Option<Box<[ResponseTimes; 2]>>,
+    // What a criterion looks at.
+    pub(super) versions: ByVersion,
     marks: Vec<Marks>,
     incident: u16,
     nodes: NodeBooks,
@@ -75,13 +76,13 @@ impl Recorder {
         let books = (0..=setup.populations.len()).map(|_| Books::default()).collect();
         let nodes = NodeBooks::new(&setup);
         let tick_end = Instant::START + setup.tick;
-        let times_of_versions = setup.times_versions.then(Box::default);
+        let versions = ByVersion::new(setup.times_versions);
         Recorder {
             setup,
             tick_from: Instant::START,
             tick_end,
             books,
-            times_of_versions,
+            versions,
             marks: Vec::new(),
             incident: 0,
             nodes,

@@ -18,7 +18,10 @@ pub(super) fn add_spares(nodes: &mut Vec<Node>, changes: &[Change], more: usize)
     let at_first = nodes.len();
     // A roll that is undone replaces its nodes twice.
     let times = |change: &Change| 1 + usize::from(change.rollback.is_some() && !change.kind.is_canary());
-    let spares = changes.iter().map(|change| change.kind.spares(at_first) * times(change)).sum::<usize>() + more;
+    // Who replaces all may meet those that the autoscaler, or another change, has added.
+    let added = changes.iter().map(|change| change.kind.adds()).sum::<usize>();
+    let at_most = at_first.max(more) + added;
+    let spares = changes.iter().map(|change| change.kind.spares(at_most) * times(change)).sum::<usize>() + more;
     let Some(last) = nodes.last().cloned() else { return 0 };
     // No two nodes have one name: it is the place on the ring.
     let taken = |name: &str| nodes.iter().any(|node| node.group.as_deref() == Some(name));

@@ -199,6 +199,22 @@ fn a_process_that_ignores_its_signal_refuses_nobody_until_it_is_killed() {
 }
 
 #[test]
+fn a_process_that_stands_still_handles_its_signal_when_it_goes_on() {
+    let took = |fault: &str| {
+        let text = format!(
+            "duration = \"8m\"\nrecovery_hold = \"1s\"\n[cluster]\nnodes = 3\n[clients.c]\narrivals.initial = 60\n\
+             length = \"forever\"\nprotocol = \"keepalive\"\nthink = \"2s\"\nservice = \"1ms\"\n[balancer]\n\
+             layer = \"l4\"\nredispatch = true\n{fault}[change.gone]\nat = \"1m\"\n\
+             scale_in = {{ nodes = [\"n1\"], stop = {{ grace = \"5m\" }} }}\n"
+        );
+        figure(&simulate(&text).incidents.last().unwrap().1, "rollout_time_s")
+    };
+    assert!(took("") < 0.3);
+    let frozen = took("[fault.pause]\nat = \"58s\"\nfreeze = { nodes = [\"n1\"], lasts = \"5s\" }\n");
+    assert!((3.0..5.0).contains(&frozen), "{frozen} s: it goes on at 63 s");
+}
+
+#[test]
 fn a_retry_elsewhere_hides_the_race_and_is_still_counted() {
     let text = stopping(240, "1ms", "{ grace = \"30s\" }").replace("retries = 0", "retries = 3\nredispatch = true");
     let window = &simulate(&text);

@@ -8,6 +8,7 @@ mod blue_green;
 mod caches;
 mod cli;
 mod clients;
+mod combinations;
 mod comparing;
 mod core_model;
 mod costs;

@@ -5,6 +5,9 @@
 //! New nodes come as with `scale_out`; those that go, go as with `scale_in`, chosen by `down.victim`, and may come back
 //! as new ones.
 //!
+//! Nodes of a `canary` release come on top of those that it reckons with, and it leaves them alone, until the release is
+//! promoted.
+//!
 //! What it sees is what its metrics show: the mean of a cluster in which sticky sessions keep the old nodes busy and the
 //! new ones idle looks well.
 
@@ -285,7 +288,8 @@ impl Sim<'_> {
     }
 
     fn look_at_load(&mut self, now: Instant, params: &Params) {
-        let there: Vec<NodeId> = self.fleet.ids().filter(|&node| self.is_wanted(node)).collect();
+        let there: Vec<NodeId> =
+            self.fleet.ids().filter(|&node| self.is_wanted(node) && !self.is_beside(node)).collect();
         let current = there.len() as u32;
         let proposals = self.proposals(now, params, &there);
         self.autoscaler.looks += 1;

@@ -40,6 +40,9 @@ pub struct Params {
     pub drain_timeout: Duration,
     /// So many a second are asked to leave each of them meanwhile; nobody unless given.
     pub evict: Option<Rate>,
+    /// The version that the new nodes run, as described in `[version.<name>]`; what the cluster runs when they are started
+    /// unless given.
+    pub version: Option<String>,
 }
 
 impl Default for Params {
@@ -52,6 +55,7 @@ impl Default for Params {
             scale_down_delay: half_a_minute,
             drain_timeout: half_a_minute,
             evict: None,
+            version: None,
         }
     }
 }
@@ -62,6 +66,9 @@ impl Steps for Params {
     }
     fn spares(&self, nodes: usize) -> usize {
         nodes
+    }
+    fn version(&self) -> Option<&str> {
+        self.version.as_deref()
     }
     fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
         no_rate(self.evict).into_iter().collect()
@@ -92,16 +99,29 @@ impl Sim<'_> {
     /// As many new nodes as there are old ones, or as there are to spare.
     fn order_green(&mut self, now: Instant, index: usize, params: &Params) {
         let blue = self.turns(index, &Order::default());
-        for _ in 0..blue.len() {
-            let Some(green) = self.spares.pop_front() else { break };
-            self.rolls[index].active.push((green, Step::Away(now + params.start)));
-        }
+        self.match_blue(now, index, params);
         let any = !self.rolls[index].active.is_empty();
         self.rolls[index].begin(if any { blue } else { Vec::new() });
     }
 
+    /// As many new nodes as there should be, those included that something else has added meanwhile.
+    fn match_blue(&mut self, now: Instant, index: usize, params: &Params) {
+        let wanted = self.fleet.ids().filter(|&node| self.is_wanted(node)).count();
+        // Those that a roll has for a moment beyond its number are not needed.
+        let surplus: usize = (0..self.rolls.len()).map(|other| self.surplus(other)).sum();
+        let blue = wanted.saturating_sub(surplus);
+        while self.rolls[index].active.len() < blue
+            && let Some(green) = self.spares.pop_front()
+        {
+            self.install_version(index, green);
+            self.rolls[index].active.push((green, Step::Away(now + params.start)));
+        }
+    }
+
     /// Starts the new nodes, waits until all of them are found up, and switches.
     fn prepare_green(&mut self, now: Instant, index: usize, params: &Params) {
+        // Old ones may have been added meanwhile.
+        self.match_blue(now, index, params);
         let mut active = std::mem::take(&mut self.rolls[index].active);
         for (green, step) in &mut active {
             // A balancer that has begun anew may have forgotten it.
@@ -139,17 +159,20 @@ impl Sim<'_> {
         params: &Params,
         green: Vec<(NodeId, Step)>,
     ) -> Vec<(NodeId, Step)> {
+        let blue = self.turns(index, &Order::default());
         for (node, _) in green {
             self.want(now, node, true);
             self.set_admin(now, node, Admin::Ready);
         }
+        self.rolls[index].begin([]);
         let mut leaving = Vec::new();
-        while let Some(blue) = self.rolls[index].take_next() {
-            if self.is_wanted(blue) {
-                self.want(now, blue, false);
-                self.set_admin(now, blue, if params.keeps_bound { Admin::Drain } else { Admin::Maint });
-                leaving.push((blue, Step::Away(now + params.scale_down_delay)));
-            }
+        for blue in blue {
+            self.want(now, blue, false);
+            self.set_admin(now, blue, if params.keeps_bound { Admin::Drain } else { Admin::Maint });
+            leaving.push((blue, Step::Away(now + params.scale_down_delay)));
+        }
+        if let Some(version) = self.plan.changes[index].version {
+            self.settle_on(index, version);
         }
         leaving
     }

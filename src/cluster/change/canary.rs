@@ -130,6 +130,8 @@ pub struct Canary {
     // Since when it has been waiting for its nodes, if it is.
     waits_since: Instant,
     nodes: Vec<NodeId>,
+    // Those of them that belong to the cluster as soon as they are up.
+    joining: Vec<NodeId>,
     old: Vec<NodeId>,
 }
 
@@ -212,9 +214,9 @@ impl Steps for Params {
 
 impl Sim<'_> {
     fn begin_canary(&mut self, now: Instant, index: usize, params: &Params) {
-        let old = self.fleet.ids().filter(|&node| self.is_wanted(node)).collect();
         let (stage, weight, cookie) = (Stage::Starting, 0.0, params.cookie);
-        self.exposure.canary = Some(Canary { stage, weight, cookie, waits_since: now, nodes: Vec::new(), old });
+        let (nodes, joining, old) = (Vec::new(), Vec::new(), Vec::new());
+        self.exposure.canary = Some(Canary { stage, weight, cookie, waits_since: now, nodes, joining, old });
         self.add_to_canary(now, index, params.nodes as usize);
     }
 
@@ -223,10 +225,10 @@ impl Sim<'_> {
         for _ in 0..nodes {
             let Some(fresh) = self.spares.pop_front() else { break };
             if let Some(version) = self.plan.changes[index].version {
-                self.fleet.node(fresh).next_version = version;
+                self.fleet.node(fresh).next_version = Some(version);
             }
-            self.balancers.each(|balancer| balancer.set_canary(fresh, true));
-            self.exposure.canary.iter_mut().for_each(|canary| canary.nodes.push(fresh));
+            self.side_with_new(fresh);
+            self.exposure.canary.iter_mut().for_each(|canary| canary.joining.push(fresh));
             self.begin_node(now, fresh);
         }
     }
@@ -252,7 +254,9 @@ impl Sim<'_> {
                 self.abort_canary(now, params.drain_timeout);
             }
             Stage::Starting => self.begin_step(now, 0, params),
-            Stage::Promoting => self.retire_old(now, params.drain_timeout),
+            // Nodes may have been added to the old ones meanwhile.
+            Stage::Promoting if self.match_old(now, index) => {}
+            Stage::Promoting => self.retire_old(now, index, params.drain_timeout),
             Stage::Step(_, until) if until > now => return Err(Some(until)),
             Stage::Step(step, _) if step + 1 < params.steps.len() => self.begin_step(now, step + 1, params),
             Stage::Step(..) => match params.then {
@@ -262,12 +266,7 @@ impl Sim<'_> {
             },
             Stage::Staying => return Err(None),
             Stage::Retiring(until) if self.waits_for_old(now, until) => return Err(Some(until.min(look))),
-            Stage::Retiring(_) => {
-                if let Some(version) = self.plan.changes[index].version {
-                    self.settle_on(version);
-                }
-                self.end_canary();
-            }
+            Stage::Retiring(_) => self.end_canary(),
             Stage::Aborting(until) if until > now && self.is_anybody_held(now) => return Err(Some(until.min(look))),
             Stage::Aborting(until) => {
                 let cause = if until <= now { Cause::DrainTimeout } else { Cause::ScaleIn };
@@ -285,19 +284,26 @@ impl Sim<'_> {
         self.exposure.canary.iter_mut().for_each(|canary| canary.stage = stage);
     }
 
+    /// The nodes on the new version's side that nobody has taken away.
     fn canary_nodes(&self) -> Vec<NodeId> {
-        self.exposure.canary.as_ref().map_or_else(Vec::new, |canary| canary.nodes.clone())
+        let Some(canary) = &self.exposure.canary else { return Vec::new() };
+        let is_there = |node: &NodeId| self.is_wanted(*node) || canary.joining.contains(node);
+        canary.nodes.iter().copied().filter(is_there).collect()
     }
 
     /// Whether all new nodes are up in the balancers' view; those that are up belong to the cluster.
     fn have_joined(&mut self, now: Instant) -> bool {
-        let nodes = self.canary_nodes();
-        for &node in &nodes {
-            if self.fleet.is_up(node) && !self.is_wanted(node) {
+        let mut joining =
+            self.exposure.canary.as_mut().map_or_else(Vec::new, |canary| std::mem::take(&mut canary.joining));
+        joining.retain(|&node| {
+            let joins = self.fleet.is_up(node);
+            if joins {
                 self.want(now, node, true);
             }
-        }
-        nodes.iter().all(|&node| self.is_found_up(node))
+            !joins
+        });
+        self.exposure.canary.iter_mut().for_each(|canary| canary.joining = std::mem::take(&mut joining));
+        self.canary_nodes().iter().all(|&node| self.is_found_up(node))
     }
 
     fn begin_step(&mut self, now: Instant, step: usize, params: &Params) {
@@ -311,16 +317,33 @@ impl Sim<'_> {
     fn begin_promotion(&mut self, now: Instant, index: usize) {
         self.set_stage(Stage::Promoting);
         self.exposure.canary.iter_mut().for_each(|canary| canary.waits_since = now);
-        let missing = |canary: &Canary| canary.old.len().saturating_sub(canary.nodes.len());
-        let missing = self.exposure.canary.as_ref().map_or(0, missing);
-        self.add_to_canary(now, index, missing);
+        self.match_old(now, index);
     }
 
-    fn retire_old(&mut self, now: Instant, timeout: Duration) {
-        self.set_stage(Stage::Retiring(now + timeout));
-        for node in self.exposure.canary.as_ref().map_or_else(Vec::new, |canary| canary.old.clone()) {
+    /// Starts as many new nodes as the old version has more, or as there are to spare; whether there are any.
+    fn match_old(&mut self, now: Instant, index: usize) -> bool {
+        let missing = self.old_nodes().len().saturating_sub(self.canary_nodes().len()).min(self.spares.len());
+        self.add_to_canary(now, index, missing);
+        missing > 0
+    }
+
+    /// The nodes of the cluster that run the old version.
+    fn old_nodes(&self) -> Vec<NodeId> {
+        let is_old = |&node: &NodeId| self.is_wanted(node) && !self.is_beside(node) && !self.fleet.get(node).is_new();
+        self.fleet.ids().filter(is_old).collect()
+    }
+
+    fn retire_old(&mut self, now: Instant, index: usize, timeout: Duration) {
+        let mut old = self.old_nodes();
+        for &node in &old {
             self.want(now, node, false);
             self.begin_drain(now, node, None);
+        }
+        self.exposure.canary.iter_mut().for_each(|canary| canary.old = std::mem::take(&mut old));
+        self.set_stage(Stage::Retiring(now + timeout));
+        // Whoever is started from now on has the new version.
+        if let Some(version) = self.plan.changes[index].version {
+            self.settle_on(index, version);
         }
     }
 
@@ -358,10 +381,37 @@ impl Sim<'_> {
 
     /// There are no sides any more.
     fn end_canary(&mut self) {
-        for node in self.canary_nodes() {
+        for node in self.exposure.canary.as_mut().map_or_else(Vec::new, |canary| std::mem::take(&mut canary.nodes)) {
             self.balancers.each(|balancer| balancer.set_canary(node, false));
         }
         self.exposure.end_canary();
+    }
+
+    /// A node is on the new version's side from now on.
+    fn side_with_new(&mut self, node: NodeId) {
+        self.balancers.each(|balancer| balancer.set_canary(node, true));
+        self.exposure.canary.iter_mut().for_each(|canary| canary.nodes.push(node));
+    }
+
+    /// When the new version takes everything, a node that comes then is on its side, too.
+    pub(super) fn side_with_all(&mut self, fresh: NodeId) {
+        if self.exposure.canary.as_ref().is_some_and(Canary::takes_all) {
+            self.side_with_new(fresh);
+        }
+    }
+
+    /// A node that is started in place of another is on the same side.
+    pub(super) fn side_with(&mut self, node: NodeId, fresh: NodeId) {
+        if self.is_beside(node) {
+            self.fleet.node(fresh).next_version = self.fleet.get(node).next_version;
+            self.side_with_new(fresh);
+        }
+    }
+
+    /// Whether a node belongs to a release that has not been promoted: it is no part of what the cluster should have,
+    /// and the release itself takes it away.
+    pub(in crate::cluster) fn is_beside(&self, node: NodeId) -> bool {
+        self.exposure.canary.as_ref().is_some_and(|canary| canary.has(node) && !canary.takes_all())
     }
 
     /// Whether the router sends a session's `nth` request to the new version.

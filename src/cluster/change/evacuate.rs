@@ -209,6 +209,7 @@ impl Sim<'_> {
         self.begin_drain(now, node, params.evict);
         self.rolls[index].active.push((node, Step::Draining(now + params.drain_timeout)));
         if let Some(fresh) = self.spares.pop_front() {
+            self.side_with(node, fresh);
             self.want(now, fresh, true);
             self.rolls[index].active.push((fresh, Step::Away(now + params.start)));
         }

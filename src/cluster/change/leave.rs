@@ -110,10 +110,15 @@ impl Sim<'_> {
 
     /// A process takes no new connections, and those that are idle are closed; streams live on.
     fn listen_no_more(&mut self, now: Instant, node: NodeId) {
-        if !self.fleet.is_up(node) || self.fleet.get(node).ills.is_frozen {
+        if !self.fleet.is_up(node) {
             return; // Nobody is there who could do it.
         }
-        self.fleet.node(node).closes = true;
+        let host = self.fleet.node(node);
+        if host.ills.is_frozen {
+            host.has_signal = true;
+            return;
+        }
+        host.closes = true;
         let mut linked = Vec::new();
         self.linked.list(node, &mut linked);
         for id in linked.into_iter().map(SessionId) {
@@ -122,6 +127,13 @@ impl Sim<'_> {
             if !is_stale && !self.is_stream(session.population) {
                 self.say_goodbye(now, id, node, Cause::Restart, None);
             }
+        }
+    }
+
+    /// A process that stood still handles the signal that came meanwhile.
+    pub(in crate::cluster) fn handle_signal(&mut self, now: Instant, node: NodeId) {
+        if std::mem::take(&mut self.fleet.node(node).has_signal) {
+            self.listen_no_more(now, node);
         }
     }
 

@@ -11,6 +11,7 @@ mod evacuate;
 mod gate;
 mod leave;
 mod order;
+mod overlap;
 mod reload;
 mod roll;
 pub mod rollback;
@@ -54,6 +55,10 @@ pub trait Steps: Debug + Send + Sync {
     fn spares(&self, _nodes: usize) -> usize {
         0
     }
+    /// How many of them it leaves the cluster larger by.
+    fn adds(&self) -> usize {
+        0
+    }
     /// At which rate it asks those to leave who are on nodes that it drains; they are left alone unless given.
     fn evicts(&self) -> Option<Rate> {
         None
@@ -69,6 +74,10 @@ pub trait Steps: Debug + Send + Sync {
     /// The name of the version that it installs, if it installs one.
     fn version(&self) -> Option<&str> {
         None
+    }
+    /// Whether nodes that something else adds while it goes on run its version.
+    fn equips_new(&self) -> bool {
+        false
     }
     /// Whether it splits the traffic between two versions.
     fn is_canary(&self) -> bool {
@@ -213,10 +222,11 @@ impl Sim<'_> {
         let plan = self.plan;
         let change = &plan.changes[index];
         if change.at == now && self.rolls[index].is_new() {
+            self.begin_trial(index);
             self.recorder.note(now, Fact::Incident { index: self.incident_of(index), cleared: Instant::NEVER });
         }
         let looks = self.judge_change(now, index);
-        let is_complete = self.exposure.trials[index].completed.is_some();
+        let is_complete = self.is_complete(index);
         let next = if is_complete { None } else { change.kind.go_on(self, now, index) };
         if next.is_none() && !is_complete && !self.rolls[index].is_given_up {
             self.exposure.trials[index].completed = Some(now);
@@ -279,6 +289,7 @@ impl Sim<'_> {
     /// Starts a node that was not there before, once; the balancer's checks begin with it.
     pub(super) fn begin_node(&mut self, now: Instant, node: NodeId) {
         if self.fleet.get(node).is_new() {
+            self.side_with_all(node);
             self.launch(now, node);
             self.introduce(now, node);
         }

@@ -102,9 +102,11 @@ impl Sim<'_> {
         self.in_order(order, (&self.plan.changes[index].name, 0))
     }
 
-    /// The nodes that are there, in the order in which they are taken away: who is not up comes first.
+    /// The nodes that are there, in the order in which they are taken away: who is not up comes first. Those of a
+    /// canary release are left to it.
     pub(in crate::cluster) fn victims(&self, order: &Order, (name, nth): (&str, u64)) -> Vec<NodeId> {
         let mut nodes = self.in_order(order, (name, nth));
+        nodes.retain(|&node| !self.is_beside(node));
         nodes.sort_by_key(|&node| self.fleet.is_up(node));
         nodes
     }

@@ -125,9 +125,9 @@ pub enum How {
 pub struct Rolling {
     begun: bool,
     // How many nodes there are in all, those whose turn is still to come, and the new ones so far.
-    size: usize,
-    waiting: VecDeque<NodeId>,
-    ordered: Vec<NodeId>,
+    pub(super) size: usize,
+    pub(super) waiting: VecDeque<NodeId>,
+    pub(super) ordered: Vec<NodeId>,
     /// Nodes whose turn it is.
     pub active: Vec<(NodeId, Step)>,
     // When it got on last, or paused.
@@ -166,12 +166,16 @@ impl Rolling {
         self.waiting.pop_front()
     }
 
-    /// From now on the nodes to come are `again`, and those that are as they shall be are `still`; `active` go on.
-    pub fn turn_round(&mut self, now: Instant, again: Vec<NodeId>, still: Vec<NodeId>, active: Vec<(NodeId, Step)>) {
-        let is_complete = self.waiting.is_empty() && self.active.is_empty();
-        if is_complete {
-            self.size = again.len() + still.len();
-        }
+    /// From now on the nodes to come are `again`, and those that are as they shall be are `still`; `active` go on;
+    /// it is about `size` nodes in all.
+    pub fn turn_round(
+        &mut self,
+        now: Instant,
+        (again, still): (Vec<NodeId>, Vec<NodeId>),
+        active: Vec<(NodeId, Step)>,
+        size: usize,
+    ) {
+        self.size = size;
         (self.waiting, self.ordered, self.active) = (again.into(), still, active);
         (self.moved, self.is_given_up) = (now, false);
     }
@@ -196,6 +200,9 @@ impl Steps for Params {
     }
     fn version(&self) -> Option<&str> {
         self.version.as_deref()
+    }
+    fn equips_new(&self) -> bool {
+        true
     }
     fn can_roll_back(&self) -> bool {
         true
@@ -271,6 +278,7 @@ impl Sim<'_> {
             self.rolls[index].begin(order);
             self.rolls[index].moved = now;
         }
+        self.drop_lost(now, index, params);
         let mut active = std::mem::take(&mut self.rolls[index].active);
         for (node, step) in &mut active {
             let before = *step;
@@ -283,7 +291,11 @@ impl Sim<'_> {
         active.retain(|(_, step)| !matches!(step, Step::Done(after) if *after <= now));
         self.rolls[index].active = active;
         self.begin_turns(now, index, params);
-        let next = self.next_look(now, index, params);
+        let mut next = self.next_look(now, index, params);
+        if next.is_none() && self.take_in_late(index) {
+            self.begin_turns(now, index, params);
+            next = self.next_look(now, index, params);
+        }
         if next.is_none() && !self.rolls[index].is_given_up {
             self.note_rolled(index);
         }
@@ -296,7 +308,6 @@ impl Sim<'_> {
         if !self.is_undone(index) && params.gate.as_ref().is_some_and(|gate| !self.passes(gate)) {
             return;
         }
-        self.pass_over_gone(index);
         if params.surges() {
             self.order_new(now, index, params);
             let leaving = self.replaced(index, params);
@@ -310,16 +321,6 @@ impl Sim<'_> {
             let leaving = self.next_in_place(index, params);
             self.let_leave(now, index, params, leaving);
         }
-    }
-
-    /// Who has been taken away meanwhile has no turn, and who has yet to come comes new.
-    fn pass_over_gone(&mut self, index: usize) {
-        let mut waiting = std::mem::take(&mut self.rolls[index].waiting);
-        let before = waiting.len();
-        waiting.retain(|&node| self.is_wanted(node) && !self.fleet.get(node).is_new());
-        let roll = &mut self.rolls[index];
-        roll.size -= before - waiting.len();
-        roll.waiting = waiting;
     }
 
     /// Starts as many new nodes as there is room for.

@@ -1,7 +1,7 @@
 //! When is a change undone? A criterion on how the new version does, judged again and again while the change goes on.
 //!
 //! At every `every` what has happened within the last `window` is looked at: attempts that a node answered or failed,
-//! by its version, as a router in front of it counts them. A look at fewer than `samples_min` attempts of the new
+//! by its version, as a router in front of it counts them. The old version is what the cluster ran when the change began. A look at fewer than `samples_min` attempts of the new
 //! version says nothing. A look that finds a figure beyond its limit is a failed one, and the change is rolled back at
 //! the `failures`-th of them, in a row or not (Argo Rollouts: `failureLimit` 0 means at the first; Flagger: `threshold`
 //! failed checks of a 1 min `interval`). Kubernetes by itself never rolls back: `progressDeadlineSeconds` sets a
@@ -14,7 +14,6 @@
 //! nodes that run the new one; nodes whose process has not been started yet start the old one.
 
 use super::{Step, roll};
-use crate::base::cause::Cause;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::base::units::{Rate, Share};
@@ -24,6 +23,11 @@ use crate::observe::versions::Sample;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+
+/// Looks that come closer say no more.
+const EVERY_MIN: Duration = Duration::from_millis(100);
+/// So many looks are remembered at most.
+const LOOKS_MAX: u64 = 10_000;
 
 /// When a change is rolled back.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -38,9 +42,9 @@ pub struct Criterion {
     pub drops: Option<Rate>,
     /// Whether a limit is meant `absolute` (default), or on top of what the old version has (`baseline`).
     pub against: Against,
-    /// How far back a look goes; default 1 min.
+    /// How far back a look goes; at most 10,000 times `every`, default 1 min.
     pub window: Duration,
-    /// Time from one look to the next; default 1 min (Flagger's `interval`).
+    /// Time from one look to the next; at least 100 ms, default 1 min (Flagger's `interval`).
     pub every: Duration,
     /// A look at fewer attempts of the new version says nothing; default 1.
     pub samples_min: u32,
@@ -94,6 +98,16 @@ impl Criterion {
             if span.is_zero() {
                 wrong(key, &format!("{key} is zero"), "write a time such as \"1m\"");
             }
+        }
+        if !self.every.is_zero() && self.every < EVERY_MIN {
+            wrong(
+                "every",
+                &format!("every is {}: too often to look", self.every),
+                "write 100 ms or more, such as \"10s\"",
+            );
+        } else if !self.every.is_zero() && self.window.as_nanos() / self.every.as_nanos() > LOOKS_MAX {
+            let message = format!("a window of {} goes back over more than {LOOKS_MAX} looks", self.window);
+            wrong("window", &message, "shorten it, or look less often: a longer `every`");
         }
         if self.failures == 0 {
             wrong("failures", "no look needs to fail: the change would be undone whatever it does", "write 1 or more");
@@ -155,15 +169,14 @@ impl Sim<'_> {
     pub(super) fn judge_change(&mut self, now: Instant, index: usize) -> Option<Instant> {
         let change = &self.plan.changes[index];
         let criterion = change.rollback.as_ref()?;
-        let current = self.exposure.current;
+        let sides = [self.exposure.trials[index].before, change.version?];
         let trial = &mut self.exposure.trials[index];
         if trial.is_undone || trial.completed.is_some_and(|at| at + criterion.watch <= now) {
             return None;
         }
-        let sample = |recorder: &crate::observe::Recorder| recorder.sample(criterion.p99.is_some());
+        let sample = |recorder: &crate::observe::Recorder| recorder.sample(sides, criterion.p99.is_some());
         let Some(&(last, _)) = trial.samples.back() else {
             trial.samples.push_back((now, sample(&self.recorder)));
-            trial.before = current;
             return Some(now + criterion.every);
         };
         if last + criterion.every > now {
@@ -188,9 +201,9 @@ impl Sim<'_> {
 
     /// The node of a turn that begins gets the version of its change, or the one before when that is rolled back.
     pub(super) fn install_version(&mut self, index: usize, node: NodeId) {
-        let Some(version) = self.plan.changes[index].version else { return };
-        let Trial { is_undone, before, .. } = self.exposure.trials[index];
-        self.fleet.node(node).next_version = if is_undone { before } else { version };
+        if let Some((_, version)) = self.replaces(index) {
+            self.fleet.node(node).next_version = Some(version);
+        }
     }
 
     /// Whether the change at this place in the plan has been rolled back.
@@ -198,12 +211,21 @@ impl Sim<'_> {
         self.exposure.trials[index].is_undone
     }
 
-    /// A version is what the cluster runs from now on: nodes that are added run it, too.
-    pub(super) fn settle_on(&mut self, version: u8) {
-        self.exposure.current = version;
-        for node in self.spares.clone() {
-            self.fleet.node(node).next_version = version;
-        }
+    /// Whether it has nothing left to do.
+    pub(super) fn is_complete(&self, index: usize) -> bool {
+        self.exposure.trials[index].completed.is_some()
+    }
+
+    /// A change begins: what runs now is what its version is held against, and what it goes back to.
+    pub(super) fn begin_trial(&mut self, index: usize) {
+        self.exposure.trials[index].before = self.exposure.current;
+    }
+
+    /// The version that turns of this change replace, and the one that they bring; `None` without any.
+    pub(super) fn replaces(&self, index: usize) -> Option<(u8, u8)> {
+        let version = self.plan.changes[index].version?;
+        let Trial { is_undone, before, .. } = self.exposure.trials[index];
+        Some(if is_undone { (version, before) } else { (before, version) })
     }
 
     /// A roll that is complete has settled on its version, unless it was rolled back.
@@ -211,7 +233,7 @@ impl Sim<'_> {
         if let Some(version) = self.plan.changes[index].version
             && !self.exposure.trials[index].is_undone
         {
-            self.settle_on(version);
+            self.settle_on(index, version);
         }
     }
 
@@ -221,7 +243,9 @@ impl Sim<'_> {
         let (bad, before) = (self.plan.changes[index].version, self.exposure.trials[index].before);
         self.exposure.trials[index].is_undone = true;
         // A roll that was complete had settled on its version.
-        self.settle_on(before);
+        self.settle_on(index, before);
+        self.drop_lost(now, index, params);
+        let surplus = self.surplus(index);
         let active = self.rolls[index].active.clone();
         let turned = active.into_iter().filter_map(|(node, step)| {
             let step = self.turn_round(now, (node, step), before, params)?;
@@ -233,9 +257,11 @@ impl Sim<'_> {
         let (again, still): (Vec<NodeId>, Vec<NodeId>) =
             idle.partition(|&node| Some(self.fleet.get(node).version) == bad);
         for &node in &still {
-            self.fleet.node(node).next_version = before;
+            self.fleet.node(node).next_version = Some(before);
         }
-        self.rolls[index].turn_round(now, again, still, turned);
+        let stay = turned.iter().filter(|&&(node, _)| self.is_wanted(node)).count();
+        let size = (again.len() + still.len() + stay).saturating_sub(surplus);
+        self.rolls[index].turn_round(now, (again, still), turned, size);
     }
 
     /// Where a node that was here is when its roll turns round; `None` when it has no turn any more, or not yet again.
@@ -247,19 +273,14 @@ impl Sim<'_> {
         params: &roll::Params,
     ) -> Option<Step> {
         match step {
-            Step::Ordered(_) => {
-                self.fleet.node(node).next_version = before;
-                self.spares.push_front(node);
-                return None;
-            }
-            Step::Joining => {
-                self.take_away(now, node, Cause::Restart);
+            Step::Ordered(_) | Step::Joining => {
+                self.call_off(now, node, step);
                 return None;
             }
             Step::Done(_) => return None,
             // Its place is taken by another before it leaves.
             Step::Unseen | Step::Settling(_) if params.surges() => return None,
-            _ => self.fleet.node(node).next_version = before,
+            _ => self.fleet.node(node).next_version = Some(before),
         }
         let runs = matches!(step, Step::Starting | Step::Unseen | Step::Settling(_));
         Some(if runs { self.begin_leaving(now, node, params) } else { step })

@@ -62,6 +62,9 @@ impl Steps for Out {
     fn spares(&self, _: usize) -> usize {
         self.nodes as usize
     }
+    fn adds(&self) -> usize {
+        self.nodes as usize
+    }
     fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
         if (1..=ADDED_MAX).contains(&self.nodes) {
             return Vec::new();

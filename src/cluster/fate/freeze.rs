@@ -46,6 +46,7 @@ impl Sim<'_> {
         self.take_up_held(now, id);
         if self.farewells.is_used {
             self.say_overdue(now, id);
+            self.handle_signal(now, id);
         }
     }
 }
