@@ -23,7 +23,7 @@ pub fn write(study: &Outline, out: &Path, baseline: Option<&str>) -> Result<Resu
     write_first(study, study.seeds, Vec::new(), out, baseline)
 }
 
-/// As [`write`], of the first `seeds` seeds, which have `reached` so much.
+/// As [`write()`], of the first `seeds` seeds, which have `reached` so much.
 pub fn write_first(
     study: &Outline,
     seeds: u32,
