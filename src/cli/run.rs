@@ -37,7 +37,7 @@ impl Run {
         let out = self.amount.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&study.name));
         let stop = stopped_by_ctrl_c();
         let shop = Shop { out: &out, jobs, quiet: self.words.talk.quiet, stop: &stop };
-        let results = simulate(&study, &outline, shop, self.words.baseline.as_deref())?;
+        let (outline, results) = simulate(&study, outline, shop, self.words.baseline.as_deref())?;
         self.words.tell(&outline, &out, &results)
     }
 }

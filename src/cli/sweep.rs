@@ -74,7 +74,7 @@ impl Sweep {
             }
             return Ok(());
         }
-        let results = simulate(&study, &outline, shop, self.words.baseline.as_deref())?;
+        let (outline, results) = simulate(&study, outline, shop, self.words.baseline.as_deref())?;
         self.words.tell(&outline, &out, &results)
     }
 }

@@ -87,17 +87,23 @@ pub struct Shop<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// Runs all units, or as many seeds as the goals of precision take, and writes the results.
-pub fn simulate(study: &Study, outline: &Outline, shop: Shop, baseline: Option<&str>) -> Result<Results, End> {
+/// Runs all units, or as many seeds as the goals of precision take, and writes the results. Returns also what was run.
+pub fn simulate(
+    study: &Study,
+    outline: Outline,
+    shop: Shop,
+    baseline: Option<&str>,
+) -> Result<(Outline, Results), End> {
     if study.precision.is_empty() {
-        run_units(study, outline, &|_| true, shop)?;
-        return Ok(files::write(outline, shop.out, baseline)?);
+        run_units(study, &outline, &|_| true, shop)?;
+        let results = files::write(&outline, shop.out, baseline)?;
+        return Ok((outline, results));
     }
     let parts = Parts::new(&outline.plan_id, shop.out);
     let mut seeds = study.seeds_first;
     loop {
-        run_units(study, outline, &|unit| unit.seed <= u64::from(seeds), shop)?;
-        let (reached, needed) = precision::look(outline, &parts, seeds)?;
+        run_units(study, &outline, &|unit| unit.seed <= u64::from(seeds), shop)?;
+        let (reached, needed) = precision::look(&outline, &parts, seeds)?;
         let is_over = seeds == study.seeds || reached.iter().all(|goal| goal.is_met);
         if !is_over {
             // What is needed is guessed from few seeds: not too far at once, and not in too small steps.
@@ -107,7 +113,8 @@ pub fn simulate(study: &Study, outline: &Outline, shop: Shop, baseline: Option<&
         if !shop.quiet {
             reached.iter().for_each(|goal| say(&goal.words(seeds)));
         }
-        return Ok(files::write_first(outline, seeds, reached, shop.out, baseline)?);
+        let results = files::write_first(&outline, seeds, reached, shop.out, baseline)?;
+        return Ok((Outline { seeds, ..outline }, results));
     }
 }
 

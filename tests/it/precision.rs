@@ -23,8 +23,9 @@ fn seeds_are_added_until_the_figure_is_known_or_there_are_enough() {
     let end = desk.run("run loose.toml").with(0);
     assert!(end.stderr.contains("goodput_rps is known to 50.0 % within 3 seeds"), "{}", end.stderr);
     assert_eq!(seeds("loose"), (3, true), "the first round was enough");
-    desk.run("run tight.toml").with(0);
+    let end = desk.run("run tight.toml").with(0);
     let (n, is_met) = seeds("tight");
+    assert!(end.stdout.contains(&format!("interval over {n} seeds")), "those that were run: {}", end.stdout);
     assert!(is_met && n > 3 && n < 60, "{n}");
     // It is met, and was not met by much fewer seeds.
     for row in desk.rows("results/tight/summary.csv") {
