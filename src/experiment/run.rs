@@ -113,19 +113,9 @@ impl Shop<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::Shard;
-    use super::super::testing::{StopAfter, study};
-    use super::*;
+    use super::super::testing::{StopAfter, run_all as run, study};
+    use super::{run as run_units, *};
     use std::fs;
-
-    fn run(
-        study: &Study,
-        out: &Path,
-        jobs: NonZeroUsize,
-        stop: &AtomicBool,
-        told: &dyn Progress,
-    ) -> Result<Report, Failure> {
-        super::run(study, &study.outline(), &|_| true, out, jobs, stop, told)
-    }
 
     const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 
@@ -146,7 +136,7 @@ mod tests {
         let (study, out) = (study(2), tempfile::tempdir().unwrap());
         let shard = |text: &str| {
             let (stop, shard) = (AtomicBool::new(false), text.parse::<Shard>().unwrap());
-            super::run(&study, &study.outline(), &|unit| shard.takes(unit), out.path(), TWO, &stop, &()).unwrap()
+            run_units(&study, &study.outline(), &|unit| shard.takes(unit), out.path(), TWO, &stop, &()).unwrap()
         };
         let first = shard("2/3");
         assert_eq!((first.units, first.finished, first.is_complete()), (3, 3, true));

@@ -1,6 +1,6 @@
 //! A study small enough for unit tests: two variants at two points, two populations, one crash.
 
-use super::{Cell, Keeps, Progress, Study, Unit};
+use super::{Cell, Failure, Keeps, Progress, Report, Study, Unit, run};
 use crate::base::choice::Choice;
 use crate::base::dist::{Law, LawShape, Sampler};
 use crate::base::time::{Duration, Instant};
@@ -19,6 +19,7 @@ use crate::cluster::station::{Discipline, Order};
 use crate::cluster::version::Version;
 use crate::observe::recovery::Limits;
 use serde_json::json;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
@@ -43,6 +44,17 @@ pub(crate) fn study(seeds: u32) -> Study {
         precision: Vec::new(),
         seeds_first: seeds,
     }
+}
+
+/// Runs every unit that is not finished yet.
+pub(crate) fn run_all(
+    study: &Study,
+    out: &Path,
+    jobs: NonZeroUsize,
+    stop: &AtomicBool,
+    told: &dyn Progress,
+) -> Result<Report, Failure> {
+    run(study, &study.outline(), &|_| true, out, jobs, stop, told)
 }
 
 fn law(shape: LawShape<Duration>) -> Sampler {

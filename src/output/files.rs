@@ -181,24 +181,14 @@ fn publish(out: &Path, files: Vec<Staged>, manifest: Staged, keeps: Keeps) -> Re
 mod tests {
     use super::super::figures;
     use super::*;
+    use crate::experiment::Study;
     use crate::experiment::identity::sha256;
-    use crate::experiment::testing::{StopAfter, study};
-    use crate::experiment::{Progress, Report, Study, run as run_units};
+    use crate::experiment::testing::{StopAfter, run_all as run, study};
     use std::collections::BTreeMap;
     use std::fs;
     use std::num::NonZeroUsize;
     use std::sync::atomic::AtomicBool;
     use tempfile::TempDir;
-
-    fn run(
-        study: &Study,
-        out: &Path,
-        jobs: NonZeroUsize,
-        stop: &AtomicBool,
-        told: &dyn Progress,
-    ) -> Result<Report, Failure> {
-        run_units(study, &study.outline(), &|_| true, out, jobs, stop, told)
-    }
 
     fn write(study: &Study, out: &Path, baseline: Option<&str>) -> Result<Results, Failure> {
         super::write(&study.outline(), out, baseline)

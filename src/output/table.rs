@@ -208,17 +208,21 @@ impl Block<'_> {
     fn row(&self, text: &mut String, incident: &str, name: &str) {
         let Some(column) = named(name) else { return };
         let rows: Vec<Option<&SummaryRow>> = self.variants.iter().map(|v| self.find(v, incident, name)).collect();
-        if rows.iter().all(Option::is_none) {
+        let came = |variant: &str| {
+            let row = came_beside(name).and_then(|ratio| self.find(variant, incident, ratio));
+            row.and_then(|row| row.estimate).map(|estimate| estimate.mean)
+        };
+        // What never came in any variant is what somebody must hear of.
+        let says_something = rows.iter().any(Option::is_some) || self.variants.iter().any(|v| came(v) == Some(0.0));
+        if !says_something {
             return;
         }
         let best = best(self.results, self.point, incident, column);
         let _ = write!(text, "  {:width$}", column.label(), width = LABEL - 2);
         for (variant, row) in self.variants.iter().zip(rows) {
-            let came = came_beside(name).and_then(|ratio| self.find(variant, incident, ratio));
-            let came = came.and_then(|row| row.estimate).map(|estimate| estimate.mean);
             let mark = if best.as_deref() == Some(*variant) { " ✓" } else { "  " };
             // Padded by hand: the width of a format counts characters, and so do we.
-            let cell = figure(column, row, came) + mark;
+            let cell = figure(column, row, came(variant)) + mark;
             let _ = write!(text, "{cell:>WIDTH$}");
         }
         text.push('\n');

@@ -383,3 +383,19 @@ fn help_and_completions_know_every_verb() {
     }
     desk.run("completions nushel").with(2);
 }
+
+#[test]
+fn a_change_that_is_complete_in_no_variant_is_told_never() {
+    let desk = Desk::new();
+    // Three nodes in turn, each away for 5 s, in the 4 s that are left.
+    desk.write(
+        "long.toml",
+        &SMALL.replace(
+            "[fault.crash]\nat   = \"3s\"\nkill = { nodes = 1, lasts = \"1s\" }",
+            "[change.roll]\nat = \"2s\"\nrolling = { restart = \"5s\" }",
+        ),
+    );
+    let table = desk.run("run long.toml").with(0).stdout;
+    let line = table.lines().find(|line| line.trim_start().starts_with("rollout time")).unwrap_or_default();
+    assert_eq!(line.matches("never").count(), 2, "{table}");
+}
