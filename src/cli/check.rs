@@ -15,7 +15,8 @@ pub struct Check {
 impl Check {
     /// Runs the verb.
     pub fn run(self) -> Result<(), End> {
-        let study = self.input.study(false, Keeps { ticks: true, nodes: false }, &Sweeps::default())?;
+        let keeps = Keeps { ticks: true, nodes: false };
+        let (study, finds_warmup) = self.input.read(false, keeps, &Sweeps::default(), None)?;
         let outline = study.outline();
         let (variants, points) = (outline.variants().len(), outline.points().len());
         print(&format!(
@@ -24,6 +25,10 @@ impl Check {
             study.seeds,
             study.unit_count(),
             study.slo.len(),
-        ))
+        ))?;
+        if finds_warmup {
+            print("its warm-up is found by pilot runs when it is run\n")?;
+        }
+        Ok(())
     }
 }

@@ -50,6 +50,10 @@ impl Compare {
         let (questions, baseline) = match self.folders.get(1) {
             Some(after) => {
                 let (_, other) = open(after)?;
+                let alone = differences::unmatched(&cells, &other);
+                if !alone.is_empty() && !self.talk.quiet {
+                    say(&format!("note: only one of the folders has {}: not compared", alone.join(", ")));
+                }
                 (differences::of_folders(&cells, &other, &metrics), self.folders[0].display().to_string())
             }
             None => {

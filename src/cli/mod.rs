@@ -16,7 +16,8 @@ mod schema;
 mod sweep;
 mod work;
 
-use crate::experiment::{Keeps, Study};
+use crate::base::time::Instant;
+use crate::experiment::{Keeps, Study, pilot};
 use crate::scenario::compile::SEEDS_MAX;
 use crate::scenario::{Overrides, Problems, Sources, Sweeps, load};
 use anstream::{AutoStream, ColorChoice};
@@ -229,10 +230,37 @@ impl Amount {
 }
 
 impl Input {
-    /// Reads the scenario; problems are printed, and errors among them end the command.
+    /// Reads the scenario and finds its warm-up if need be; problems are printed, and errors among them end the command.
     fn study(&self, quiet: bool, keeps: Keeps, sweeps: &Sweeps) -> Result<Study, End> {
+        let (study, finds_warmup) = self.read(quiet, keeps, sweeps, None)?;
+        if !finds_warmup {
+            return Ok(study);
+        }
+        let found = pilot::warmup(&study.cells).map_err(|unsettled| {
+            let pilot::Unsettled { variant, point, until } = unsettled;
+            let point = if point.is_empty() { point } else { format!(" at {point}") };
+            let until = until.since(Instant::START);
+            say(&format!(
+                "error: warmup = \"auto\": `{variant}`{point} finds no steady state within {until}, before anything happens\n\
+                 hint: let the first fault or change come later, give `initial` sessions, or write the warm-up yourself"
+            ));
+            End::BadInput
+        })?;
+        if !quiet {
+            say(&format!(
+                "warm-up: {found}, the longest that MSER-5 finds in {} pilot runs of each cell",
+                pilot::PILOTS
+            ));
+        }
+        self.read(true, keeps, sweeps, Some(format!("warmup={found}"))).map(|(study, _)| study)
+    }
+
+    /// Reads the scenario, with one more `--set`; also whether its warm-up is still to be found.
+    fn read(&self, quiet: bool, keeps: Keeps, sweeps: &Sweeps, set: Option<String>) -> Result<(Study, bool), End> {
         let (mut sources, mut problems) = (Sources::new(), Problems::new());
-        let loaded = load(&self.source.scenario, &self.source.overrides(sweeps), &mut sources, &mut problems);
+        let mut overrides = self.source.overrides(sweeps);
+        overrides.sets.extend(set.clone());
+        let loaded = load(&self.source.scenario, &overrides, &mut sources, &mut problems);
         let is_bad = problems.has_errors() || loaded.is_none();
         if is_bad || !quiet && !problems.is_empty() {
             say(problems.render(&sources, stderr_is_coloured()).trim_end());
@@ -241,18 +269,19 @@ impl Input {
         let seeds = self.seeds.map(|seeds| format!("--seeds {seeds}"));
         let (precision, seeds_max) = loaded.precision;
         let seeds_first = self.seeds.unwrap_or(loaded.seeds);
+        let found = set.map(|set| format!("--set {set}"));
         let study = Study {
             name: loaded.name,
             cells: loaded.cells,
             seeds: if precision.is_empty() { seeds_first } else { seeds_first.max(seeds_max) },
             scenario_text: loaded.text,
             scenario_name: self.source.file_name(),
-            overrides: self.source.changes().chain(seeds).chain(sweeps.changes()).collect(),
+            overrides: self.source.changes().chain(found).chain(seeds).chain(sweeps.changes()).collect(),
             keeps,
             slo: loaded.slo,
             precision,
             seeds_first,
         };
-        Ok(study)
+        Ok((study, loaded.finds_warmup))
     }
 }

@@ -194,6 +194,11 @@ impl Reader<'_> {
         let patch = parse_patch(&mut self.sources, "--find", &assignment, &mut problems);
         let (path, overrides) = (&self.source.scenario, self.source.overrides(&Sweeps::default()));
         let loaded = load_patched(self.layer, path, &overrides, patch, &mut self.sources, &mut problems);
+        if loaded.as_ref().is_some_and(|loaded| loaded.finds_warmup) {
+            say("error: warmup = \"auto\" is not for `plan`: every value would be judged after another warm-up\n\
+                 hint: add --set warmup=… with what `stickysim run` says of this scenario");
+            return Err(End::BadInput);
+        }
         if !problems.has_errors()
             && let Some(loaded) = loaded
         {

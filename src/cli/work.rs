@@ -6,7 +6,7 @@ use crate::experiment::parts::Parts;
 use crate::experiment::{self, Outline, Study, Unit};
 use crate::output::Results;
 use crate::output::table::{self, Judged};
-use crate::output::{files, precision};
+use crate::output::{files, json, precision};
 use clap::Args;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -59,7 +59,7 @@ impl Words {
         match self.talk.format {
             Format::Table => print(&table::comparison(study, results, judged))?,
             Format::Csv => print(&read(&out.join("summary.csv"))?)?,
-            Format::Json => print(&table::json(results).map_err(|e| End::Failed(e.to_string()))?)?,
+            Format::Json => print(&json::read(out)?)?,
         }
         say(&format!("results are in {}", out.display()));
         Ok(())

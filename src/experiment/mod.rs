@@ -8,6 +8,7 @@ pub mod failure;
 pub mod identity;
 pub mod outline;
 pub mod parts;
+pub mod pilot;
 pub mod rows;
 pub mod run;
 pub mod shard;
@@ -62,7 +63,11 @@ impl Study {
 
     /// What whoever joins its units must know.
     pub fn outline(&self) -> Outline {
-        let place = |cell: &Cell| Place { variant: cell.variant.clone(), point: cell.point.clone() };
+        let place = |cell: &Cell| Place {
+            variant: cell.variant.clone(),
+            point: cell.point.clone(),
+            settings: cell.settings.clone(),
+        };
         Outline {
             plan_id: identity::plan_id(self),
             name: self.name.clone(),

@@ -15,6 +15,8 @@ pub struct Place {
     pub variant: String,
     /// Its sweep point; empty without a sweep.
     pub point: String,
+    /// The point's keys and their values.
+    pub settings: Vec<(String, String)>,
 }
 
 /// Which of the large tables are kept.
@@ -33,7 +35,7 @@ impl Keeps {
         match table {
             Table::Ticks | Table::Causes => self.ticks,
             Table::Nodes => self.nodes,
-            Table::Incidents | Table::Runs => true,
+            Table::Incidents | Table::Runs | Table::Signals => true,
         }
     }
 }
@@ -78,7 +80,7 @@ impl Outline {
     /// A unit in words: variant, point and seed.
     pub fn called(&self, number: usize) -> String {
         let unit = self.unit(number);
-        let Place { variant, point } = &self.cells[unit.cell];
+        let Place { variant, point, .. } = &self.cells[unit.cell];
         let point = if point.is_empty() { String::new() } else { format!(", {point}") };
         format!("`{variant}`{point}, seed {}", unit.seed)
     }
@@ -86,6 +88,12 @@ impl Outline {
     /// The names of its variants, in plan order.
     pub fn variants(&self) -> Vec<&str> {
         distinct(self.cells.iter().map(|cell| cell.variant.as_str()))
+    }
+
+    /// The keys that differ between its points.
+    pub fn keys(&self) -> Vec<&str> {
+        let settings = self.cells.first().map_or(&[][..], |cell| &cell.settings);
+        settings.iter().map(|(key, _)| key.as_str()).collect()
     }
 
     /// Its sweep points, in plan order; one empty name without a sweep.

@@ -7,6 +7,7 @@ use super::{Cell, Keeps};
 use crate::base::cause::{Cause, Harm};
 use crate::observe::columns::{self, Column, File};
 use crate::observe::recorder::{Recording, Scope};
+use crate::observe::signals::Alarm;
 use crate::observe::window::Window;
 use csv::Writer;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ pub enum Table {
     Incidents,
     /// One row per population.
     Runs,
+    /// One row per incident and signal.
+    Signals,
     /// One row per tick and node; only when asked for.
     Nodes,
 }
@@ -74,6 +77,10 @@ pub const POINT: Field = Field::text("point", "Point of the sweep; empty without
 pub const POPULATION: Field = Field::text("population", "Population of clients; `all` is the cluster.");
 /// Key: the tick.
 pub const TICK: Field = Field::number("tick_s", "s", "Beginning of the tick, from the start of the run.");
+/// Key: the fault or change.
+pub const INCIDENT: Field = Field::text("incident", "Name of the fault or change.");
+/// Key: the signal.
+pub const SIGNAL: Field = Field::text("signal", "Metric that a monitoring system would watch.");
 const SEED: Field = Field::integer("seed", "Seed of the run.");
 
 const TICK_KEYS: &[Field] = &[VARIANT, POINT, SEED, TICK, POPULATION];
@@ -92,11 +99,25 @@ const INCIDENT_KEYS: &[Field] = &[
     POINT,
     SEED,
     POPULATION,
-    Field::text("incident", "Name of the fault or change."),
+    INCIDENT,
     Field::number("at_s", "s", "When it began, from the start of the run."),
     Field::number("ends_s", "s", "When the next one began, or the run ended."),
 ];
 const RUN_KEYS: &[Field] = &[VARIANT, POINT, SEED, POPULATION];
+const SIGNAL_FIELDS: &[Field] = &[
+    VARIANT,
+    POINT,
+    SEED,
+    INCIDENT,
+    SIGNAL,
+    Field::number("healthy_high", "", "Upper edge of its healthy band, in the unit of what it watches."),
+    Field::integer("alarmed_ratio", "1 when it alarmed, 0 when not; empty when it was beyond its band already."),
+    Field::number("alarm_s", "s", "From the incident to its alarm."),
+    Field::number("noticed_s", "s", "From the incident until users noticed; empty when they never did."),
+    Field::number("lead_s", "s", "By how much the alarm came before that; negative when it came after."),
+    Field::integer("false_alarms_total", "Alarms that began in the healthy time it was tested on."),
+    Field::number("healthy_s", "s", "Length of that time."),
+];
 const NODE_FIELDS: &[Field] = &[
     VARIANT,
     POINT,
@@ -113,7 +134,8 @@ const NODE_FIELDS: &[Field] = &[
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 5] = [Table::Ticks, Table::Causes, Table::Incidents, Table::Runs, Table::Nodes];
+    pub const ALL: [Table; 6] =
+        [Table::Ticks, Table::Causes, Table::Incidents, Table::Runs, Table::Signals, Table::Nodes];
 
     /// The tables of a study that keeps these.
     pub fn kept(keeps: Keeps) -> impl Iterator<Item = Table> {
@@ -127,6 +149,7 @@ impl Table {
             Table::Causes => "causes.csv",
             Table::Incidents => "incidents.csv",
             Table::Runs => "runs.csv",
+            Table::Signals => "signals.csv",
             Table::Nodes => "nodes.csv",
         }
     }
@@ -138,6 +161,7 @@ impl Table {
             Table::Causes => "How often which cause did which harm; rows of zero are left out.",
             Table::Incidents => "One row per variant, point, seed, population and incident.",
             Table::Runs => "One row per variant, point, seed and population: the run after its warm-up.",
+            Table::Signals => "One row per variant, point, seed, incident and signal: whether and when it warned.",
             Table::Nodes => "One row per variant, point, seed, tick and node.",
         }
     }
@@ -149,6 +173,7 @@ impl Table {
             Table::Causes => CAUSE_FIELDS,
             Table::Incidents => INCIDENT_KEYS,
             Table::Runs => RUN_KEYS,
+            Table::Signals => SIGNAL_FIELDS,
             Table::Nodes => NODE_FIELDS,
         }
     }
@@ -159,7 +184,7 @@ impl Table {
             Table::Ticks => Some(File::Ticks),
             Table::Incidents => Some(File::Incidents),
             Table::Runs => Some(File::Runs),
-            Table::Causes | Table::Nodes => None,
+            Table::Causes | Table::Signals | Table::Nodes => None,
         };
         file.into_iter().flat_map(columns::of)
     }
@@ -182,6 +207,8 @@ pub struct Tables {
     pub incidents: String,
     /// For `runs.csv`.
     pub runs: String,
+    /// For `signals.csv`.
+    pub signals: String,
     /// For `nodes.csv`.
     pub nodes: String,
 }
@@ -194,6 +221,7 @@ impl Tables {
             Table::Causes => &self.causes,
             Table::Incidents => &self.incidents,
             Table::Runs => &self.runs,
+            Table::Signals => &self.signals,
             Table::Nodes => &self.nodes,
         }
     }
@@ -277,6 +305,7 @@ pub fn write(cell: &Cell, seed: u64, recording: &Recording, keeps: Keeps) -> Tab
         causes: rows(Table::Causes, causes),
         incidents: rows(Table::Incidents, incidents),
         runs: rows(Table::Runs, runs),
+        signals: rows(Table::Signals, signals),
         nodes: rows(Table::Nodes, nodes),
     }
 }
@@ -325,6 +354,22 @@ fn runs(mut rows: Rows, recording: &Recording) -> String {
     for (scope, window) in &recording.runs {
         let population = rows.population(*scope);
         rows.begin().text(population).figures(Table::Runs, window).end();
+    }
+    rows.finish()
+}
+
+fn signals(mut rows: Rows, recording: &Recording) -> String {
+    for warning in &recording.warnings {
+        let (incident, _) = rows.cell.plan.incident(warning.incident);
+        let (alarmed, alarm) = match warning.alarm {
+            Alarm::Already => (None, None),
+            Alarm::After(time) => (Some(1.0), Some(time.as_secs_f64())),
+            Alarm::Never => (Some(0.0), None),
+        };
+        rows.begin().text(incident).text(warning.signal.name).number(Some(warning.edge));
+        rows.number(alarmed).number(alarm);
+        rows.number(warning.noticed.map(|time| time.as_secs_f64())).number(warning.lead_s());
+        rows.number(Some(warning.false_alarms as f64)).number(Some(warning.healthy.as_secs_f64())).end();
     }
     rows.finish()
 }
@@ -401,6 +446,8 @@ mod tests {
         assert_eq!(incidents[2][3..7], ["all", "crash", "30", "60"]);
         let who: Vec<String> = records(Table::Runs, &tables).into_iter().map(|mut r| r.swap_remove(3)).collect();
         assert_eq!(who, ["api", "web", "all"]);
+        let signals = records(Table::Signals, &tables);
+        assert_eq!(signals[0][3..5], ["crash", "disconnects"]);
         let nodes = records(Table::Nodes, &tables);
         assert_eq!(nodes.len(), 2 * 60);
         assert_eq!(nodes[1][3..6], ["0", "n2", "ready"]);

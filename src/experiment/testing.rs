@@ -29,7 +29,8 @@ pub(crate) fn study(seeds: u32) -> Study {
     for nodes in [2, 3] {
         for variant in ["sticky, in memory", "stateless"] {
             let (point, plan) = (format!("nodes={nodes}"), plan(nodes, variant != "stateless"));
-            cells.push(Cell { variant: variant.into(), point, plan });
+            let settings = vec![("nodes".into(), nodes.to_string())];
+            cells.push(Cell { variant: variant.into(), point, settings, plan });
         }
     }
     Study {

@@ -17,6 +17,7 @@ use super::incident::{Distinct, Marks, OpenIncident, Peak, Shock};
 use super::nodes::NodeBooks;
 pub use super::nodes::{Known, NodeTick, State};
 use super::recovery::{Limits, rebalance, recovery};
+use super::signals::Warning;
 use super::totals::{Counter, Totals};
 use super::trace::{Trace, Tracer};
 use super::versions::ByVersion;
@@ -36,6 +37,8 @@ pub struct Recording {
     pub incidents: Vec<(Scope, Window)>,
     /// One per population, then all: from the warm-up to the end.
     pub runs: Vec<(Scope, Window)>,
+    /// What each signal did about each incident.
+    pub warnings: Vec<Warning>,
     /// One per tick and node, when asked for.
     pub nodes: Vec<NodeTick>,
     /// What happened to whom, when asked for.
@@ -446,6 +449,7 @@ impl Recorder {
             cluster,
             shock: None,
             bill: None,
+            steadiness: None,
         }
     }
 

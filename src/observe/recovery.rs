@@ -46,9 +46,20 @@ impl Verdict {
     }
 }
 
-/// When error ratio and p99 came back within their limits after `incident`.
+/// What error ratio and p99 (ms) must not exceed: the SLO's limits, or the largest values before the incident.
 ///
 /// `None` when there is nothing to compare with: no limit and no window before the incident.
+fn bounds(verdicts: &[Verdict], warmup: Instant, incident: Instant, limits: Limits) -> Option<(f64, f64)> {
+    let before: Vec<&Verdict> = verdicts.iter().filter(|v| v.from >= warmup && v.to <= incident).collect();
+    let largest = |figure: fn(&Verdict) -> f64| before.iter().map(|v| figure(v)).reduce(f64::max);
+    let error_ratio = limits.error_ratio.or_else(|| largest(|v| v.error_ratio))?;
+    let p99_ms = limits.p99_ms.or_else(|| largest(|v| v.p99_ms.unwrap_or(0.0)))?;
+    Some((error_ratio, p99_ms))
+}
+
+/// When error ratio and p99 came back within their limits after `incident`.
+///
+/// `None` when there is nothing to compare with.
 pub fn recovery(
     verdicts: &[Verdict],
     warmup: Instant,
@@ -57,13 +68,23 @@ pub fn recovery(
     limits: Limits,
     hold: Duration,
 ) -> Option<Eventually> {
-    let before: Vec<&Verdict> = verdicts.iter().filter(|v| v.from >= warmup && v.to <= incident).collect();
-    let largest = |figure: fn(&Verdict) -> f64| before.iter().map(|v| figure(v)).reduce(f64::max);
-    let error_ratio = limits.error_ratio.or_else(|| largest(|v| v.error_ratio))?;
-    let p99_ms = limits.p99_ms.or_else(|| largest(|v| v.p99_ms.unwrap_or(0.0)))?;
+    let (error_ratio, p99_ms) = bounds(verdicts, warmup, incident, limits)?;
     let after = verdicts.iter().filter(|v| v.to > incident && v.from < end);
     let judged = after.map(|v| (v.from, v.to, v.within(error_ratio, p99_ms)));
     stays_good(judged, incident, incident, hold)
+}
+
+/// How long after `incident` the users noticed: the end of the first stretch beyond those limits, if any.
+pub fn noticed(
+    verdicts: &[Verdict],
+    warmup: Instant,
+    incident: Instant,
+    end: Instant,
+    limits: Limits,
+) -> Option<Duration> {
+    let (error_ratio, p99_ms) = bounds(verdicts, warmup, incident, limits)?;
+    let mut after = verdicts.iter().filter(|v| v.to > incident && v.from < end);
+    after.find(|v| !v.within(error_ratio, p99_ms)).map(|v| v.to.since(incident))
 }
 
 /// When a ratio came back to at most `max(1.1, p95 of before)` after `incident`, whose fault was over at
@@ -132,6 +153,13 @@ mod tests {
     #[test]
     fn what_never_left_the_band_recovers_after_zero() {
         assert_eq!(recovers(&[0.1, 0.0, 0.0, 0.1, 0.0, 0.05], 2), Some(Eventually::After(Duration::ZERO)));
+    }
+
+    #[test]
+    fn users_notice_at_the_end_of_the_first_bad_stretch() {
+        let notice = |ratios: &[f64]| noticed(&verdicts(ratios), at(0), at(3), at(9), Limits::default());
+        assert_eq!(notice(&[0.1, 0.0, 0.0, 0.1, 0.2, 0.9]), Some(Duration::from_secs(2)));
+        assert_eq!(notice(&[0.1, 0.0, 0.0, 0.1, 0.0, 0.05]), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::incident::Shock;
 use super::lines::LineFigures;
 use super::nodes::Failures;
 use super::services::ServiceFigures;
+use super::steady::Steadiness;
 use super::totals::Totals;
 use crate::base::time::{Duration, Instant};
 
@@ -39,6 +40,8 @@ pub struct Window {
     pub shock: Option<Shock>,
     /// What was paid for; only for all populations together, and a whole run.
     pub bill: Option<Bill>,
+    /// Whether the run had settled before anything happened; only for all populations together, and a whole run.
+    pub steadiness: Option<Steadiness>,
 }
 
 /// What a population is like, as far as figures depend on it.

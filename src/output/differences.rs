@@ -91,6 +91,16 @@ pub fn of_variants(rows: &[CompareRow], baseline: &str, metrics: &[&str]) -> Vec
     adjusted(rows.iter().filter(is_asked).map(question).collect())
 }
 
+/// The cells that only one of two folders has: of them nothing is compared.
+pub fn unmatched(before: &[CellFigures], after: &[CellFigures]) -> Vec<String> {
+    let lacks = |cells: &[CellFigures], cell: &CellFigures| {
+        !cells.iter().any(|other| other.variant == cell.variant && other.point == cell.point)
+    };
+    let gone = before.iter().filter(|cell| lacks(after, cell));
+    let new = after.iter().filter(|cell| lacks(before, cell));
+    gone.chain(new).map(|cell| named(&cell.variant, &cell.point)).collect()
+}
+
 /// Those of `metrics` that two folders have for cells of the same name: after against before.
 pub fn of_folders(before: &[CellFigures], after: &[CellFigures], metrics: &[&str]) -> Vec<Question> {
     let mut questions = Vec::new();

@@ -1,4 +1,5 @@
-//! From finished units to result files: parts are read once, in plan order, wherever they lie.
+//! From finished units to result files: parts are read once, in plan order, wherever they lie. Only one point's figures
+//! are in memory at a time, so that a sweep of any length can be joined.
 //!
 //! The folder never looks complete when it is not: the old manifest goes first and the new one comes last.
 //! `parts/` is removed after that, so that whatever fails before can be repeated.
@@ -8,8 +9,11 @@ use super::figures::CellFigures;
 use super::manifest::{self, FileEntry, Manifest, RunEntry};
 use super::package::{Described, package};
 use super::precision::Reached;
-use super::results::{self, Results};
+use super::results::{self, COMPARE_FILE, Results, SUMMARY_FILE};
+use super::sensitivity::{self, Sensitivity};
 use super::sink::{self, Sink, Staged, Table};
+use super::table;
+use super::warnings::{self, CellWarnings};
 use crate::experiment::parts::Parts;
 use crate::experiment::rows;
 use crate::experiment::{Failure, Keeps, Outline};
@@ -50,11 +54,12 @@ pub fn join<'a>(
     place_of: impl Fn(usize, usize) -> (&'a Parts, usize),
 ) -> Result<Results, Failure> {
     let first = study.cells.first().map_or("", |cell| cell.variant.as_str());
-    let mut merge = Merge::new(study, out, staging)?;
-    (0..study.cells.len()).try_for_each(|cell| merge.cell(cell, &place_of))?;
-    let results = Results::of(&merge.figures, baseline.unwrap_or(first));
-    merge.finish(&results, reached)?;
-    Ok(results)
+    let mut merge = Merge::new(study, out, staging, baseline.unwrap_or(first))?;
+    let cells: Vec<usize> = (0..study.cells.len()).collect();
+    for point in cells.chunk_by(|&a, &b| study.cells[a].point == study.cells[b].point) {
+        merge.point(point, &place_of)?;
+    }
+    merge.finish(reached)
 }
 
 /// The bands' file.
@@ -75,12 +80,17 @@ struct Merge<'a> {
     // One per table that units contribute to.
     plain: Vec<(rows::Table, Sink)>,
     bands: Option<Table>,
-    figures: Vec<CellFigures>,
+    summary: Table,
+    compare: Table,
+    warnings: Table,
+    sensitivity: Sensitivity,
+    // What a person reads of what is written.
+    read: Results,
     runs: Vec<RunEntry>,
 }
 
 impl<'a> Merge<'a> {
-    fn new(study: &'a Outline, out: &'a Path, staging: &'a Path) -> Result<Merge<'a>, Failure> {
+    fn new(study: &'a Outline, out: &'a Path, staging: &'a Path, baseline: &str) -> Result<Merge<'a>, Failure> {
         let mut plain = Vec::new();
         for table in rows::Table::kept(study.keeps) {
             let mut sink = Sink::new(staging, out, table.file())?;
@@ -88,15 +98,55 @@ impl<'a> Merge<'a> {
             sink.text(&(names.join(",") + "\n"))?;
             plain.push((table, sink));
         }
-        let bands = study.keeps.ticks.then(|| Table::new(staging, out, BANDS, bands::FIELDS)).transpose()?;
-        Ok(Merge { study, out, staging, plain, bands, figures: Vec::new(), runs: Vec::new() })
+        let table = |name, fields| Table::new(staging, out, name, fields);
+        Ok(Merge {
+            study,
+            out,
+            staging,
+            plain,
+            bands: study.keeps.ticks.then(|| table(BANDS, bands::FIELDS)).transpose()?,
+            summary: table(results::SUMMARY_FILE, results::SUMMARY)?,
+            compare: table(results::COMPARE_FILE, results::COMPARE)?,
+            warnings: table(warnings::FILE, warnings::FIELDS)?,
+            sensitivity: Sensitivity::default(),
+            read: Results { baseline: baseline.into(), ..Results::default() },
+            runs: Vec::new(),
+        })
+    }
+
+    /// Reads the parts of the cells of one point, and writes what follows from them.
+    fn point(
+        &mut self,
+        cells: &[usize],
+        place_of: &impl Fn(usize, usize) -> (&'a Parts, usize),
+    ) -> Result<(), Failure> {
+        let (mut figures, mut warned) = (Vec::new(), Vec::new());
+        for &cell in cells {
+            let (of_cell, warnings) = self.cell(cell, place_of)?;
+            figures.push(of_cell);
+            warned.extend(warnings.rows(&self.study.cells[cell]));
+        }
+        let mut results = Results::of(&figures, &self.read.baseline);
+        results.write_summary(&mut self.summary)?;
+        results.write_compare(&mut self.compare)?;
+        warnings::write(&warned, &mut self.warnings)?;
+        results.warnings = warned;
+        let settings = cells.first().map_or(&[][..], |&cell| &self.study.cells[cell].settings);
+        let settings = settings.iter().map(|(_, value)| value.clone()).collect();
+        self.sensitivity.add(settings, &figures, |column| table::reads(self.study, column));
+        self.read.absorb(results, |column| table::reads(self.study, column));
+        Ok(())
     }
 
     /// Reads the parts of one cell.
-    fn cell(&mut self, index: usize, place_of: &impl Fn(usize, usize) -> (&'a Parts, usize)) -> Result<(), Failure> {
+    fn cell(
+        &mut self,
+        index: usize,
+        place_of: &impl Fn(usize, usize) -> (&'a Parts, usize),
+    ) -> Result<(CellFigures, CellWarnings), Failure> {
         let cell = &self.study.cells[index];
         let mut figures = CellFigures::new(&cell.variant, &cell.point);
-        let mut ticks = CellTicks::default();
+        let (mut ticks, mut warnings) = (CellTicks::default(), CellWarnings::default());
         for seed in 0..self.study.seeds as usize {
             let (parts, number) = place_of(index, seed);
             let part = parts.read(number)?;
@@ -107,6 +157,7 @@ impl<'a> Merge<'a> {
             ticks.add(&part.tables.ticks).map_err(unread)?;
             figures.add(rows::Table::Runs, seed, &part.tables.runs).map_err(unread)?;
             figures.add(rows::Table::Incidents, seed, &part.tables.incidents).map_err(unread)?;
+            warnings.add(&part.tables.signals).map_err(unread)?;
             self.runs.push(RunEntry {
                 variant: cell.variant.clone(),
                 point: cell.point.clone(),
@@ -114,30 +165,33 @@ impl<'a> Merge<'a> {
                 fingerprint: part.fingerprint,
             });
         }
-        self.figures.push(figures);
-        self.bands.as_mut().map_or(Ok(()), |bands| ticks.write(cell, bands))
+        self.bands.as_mut().map_or(Ok(()), |bands| ticks.write(cell, bands))?;
+        Ok((figures, warnings))
     }
 
-    /// Writes what follows from all cells, then gives every file its name.
-    fn finish(self, results: &Results, reached: Vec<Reached>) -> Result<(), Failure> {
+    /// Describes what was written, then gives every file its name.
+    fn finish(mut self, reached: Vec<Reached>) -> Result<Results, Failure> {
+        self.read.influences = self.sensitivity.influences(self.study);
+        let moves = self.moves()?;
+        let has_moves = moves.is_some();
         let mut outputs = Vec::new();
         for (table, sink) in self.plain {
             let described = Described { file: table.file(), meaning: table.meaning(), fields: table.fields() };
             outputs.push(Output { described, staged: sink.finish()? });
         }
         let derived = |file, meaning, fields: &[_]| Described { file, meaning, fields: fields.to_vec() };
-        if let Some(bands) = self.bands {
-            let described = derived(BANDS, "The spread of each tick's figures over seeds.", bands::FIELDS);
-            outputs.push(Output { described, staged: bands.finish()? });
+        let tables = [
+            self.bands.map(|bands| (bands, BANDS, "The spread of each tick's figures over seeds.", bands::FIELDS)),
+            Some((self.summary, SUMMARY_FILE, "Each figure of runs and incidents over seeds.", results::SUMMARY)),
+            Some((self.compare, COMPARE_FILE, "Each variant against the baseline, paired by seed.", results::COMPARE)),
+            moves.map(|table| {
+                (table, sensitivity::FILE, "How each key of the sweep moves figures.", sensitivity::FIELDS)
+            }),
+            Some((self.warnings, warnings::FILE, "Each signal about each incident, over seeds.", warnings::FIELDS)),
+        ];
+        for (table, file, meaning, fields) in tables.into_iter().flatten() {
+            outputs.push(Output { described: derived(file, meaning, fields), staged: table.finish()? });
         }
-        let described = derived("summary.csv", "Each figure of runs and incidents over seeds.", results::SUMMARY);
-        let mut table = Table::new(self.staging, self.out, described.file, results::SUMMARY)?;
-        results.write_summary(&mut table)?;
-        outputs.push(Output { described, staged: table.finish()? });
-        let described = derived("compare.csv", "Each variant against the baseline, paired by seed.", results::COMPARE);
-        let mut table = Table::new(self.staging, self.out, described.file, results::COMPARE)?;
-        results.write_compare(&mut table)?;
-        outputs.push(Output { described, staged: table.finish()? });
 
         let (described, mut files): (Vec<Described>, Vec<Staged>) =
             outputs.into_iter().map(|output| (output.described, output.staged)).unzip();
@@ -147,10 +201,21 @@ impl<'a> Merge<'a> {
         let package = package(&self.study.name, &described);
         files.push(stage_json(self.staging, self.out, PACKAGE, package)?);
         entries.extend(files.last().map(|staged| entry(PACKAGE, staged, &[])));
-        let mut manifest = Manifest::new(self.study, &results.baseline, entries, self.runs);
+        let mut manifest = Manifest::new(self.study, &self.read.baseline, entries, self.runs);
         manifest.precision = reached;
         let manifest = stage_json(self.staging, self.out, manifest::FILE, manifest.to_json())?;
-        publish(self.out, files, manifest, self.study.keeps)
+        publish(self.out, files, manifest, self.study.keeps, has_moves)?;
+        Ok(self.read)
+    }
+
+    /// The table of what moves what; none without a sweep of enough points.
+    fn moves(&self) -> Result<Option<Table>, Failure> {
+        if self.read.influences.is_empty() {
+            return Ok(None);
+        }
+        let mut table = Table::new(self.staging, self.out, sensitivity::FILE, sensitivity::FIELDS)?;
+        sensitivity::write(&self.read.influences, &mut table)?;
+        Ok(Some(table))
     }
 }
 
@@ -167,10 +232,10 @@ fn stage_json(staging: &Path, out: &Path, name: &str, text: serde_json::Result<S
 }
 
 /// Replaces the old files by the new ones.
-fn publish(out: &Path, files: Vec<Staged>, manifest: Staged, keeps: Keeps) -> Result<(), Failure> {
+fn publish(out: &Path, files: Vec<Staged>, manifest: Staged, keeps: Keeps, has_moves: bool) -> Result<(), Failure> {
     sink::remove(&out.join(manifest::FILE))?;
     let dropped = rows::Table::ALL.into_iter().filter(|&table| !keeps.table(table)).map(rows::Table::file);
-    let dropped = dropped.chain((!keeps.ticks).then_some(BANDS));
+    let dropped = dropped.chain((!keeps.ticks).then_some(BANDS)).chain((!has_moves).then_some(sensitivity::FILE));
     dropped.map(|file| out.join(file)).try_for_each(|file| sink::remove(&file))?;
     files.into_iter().try_for_each(Staged::publish)?;
     manifest.publish()
@@ -291,7 +356,8 @@ mod tests {
                 assert_eq!([&row["difference_mean"], &row["difference_low"], &row["difference_high"]], ["0", "0", "0"]);
             }
         }
-        assert_eq!(results.summary.len(), rows(&files, "summary.csv").len());
+        assert!(results.summary.len() < rows(&files, "summary.csv").len(), "only what a person reads is kept");
+        assert_eq!(results.warnings.len(), rows(&files, "warnings.csv").len());
         assert!(of("summary.csv", &[("metric", "sessions_lost_total"), ("variant", "sticky, in memory")]).len() > 4);
     }
 
@@ -300,7 +366,14 @@ mod tests {
         let (out, results) = run_whole(&study(2), 2);
         let manifest = Manifest::read(out.path()).unwrap();
         let again = Results::of(&figures::read(out.path(), &manifest).unwrap(), &manifest.baseline);
-        assert_eq!(format!("{again:?}"), format!("{results:?}"));
+        let mut read = Results {
+            baseline: again.baseline.clone(),
+            warnings: warnings::read(out.path()).unwrap(),
+            influences: results.influences.clone(),
+            ..Results::default()
+        };
+        read.absorb(again, |column| table::reads(&study(2).outline(), column));
+        assert_eq!(format!("{read:?}"), format!("{results:?}"));
 
         let path = out.path().join("runs.csv");
         fs::write(&path, fs::read_to_string(&path).unwrap().replace("goodput_rps", "goodput")).unwrap();

@@ -7,14 +7,17 @@ pub mod bands;
 pub mod differences;
 pub mod figures;
 pub mod files;
+pub mod json;
 pub mod manifest;
 pub mod observed;
 pub mod package;
 pub mod precision;
 pub mod results;
+pub mod sensitivity;
 pub mod shards;
 pub mod sink;
 pub mod table;
+pub mod warnings;
 
 pub use files::write;
 pub use manifest::Manifest;

@@ -1,15 +1,22 @@
 //! What came out? Each variant's figures over seeds, and its paired difference from the baseline.
 //!
 //! A censored time has no value and enters no mean; the `…_ratio` figure beside it says how often it came. A
-//! figure that no cell has in a scope is left out.
+//! figure that no cell of a point has in a scope is left out.
 
 use super::figures::{CellFigures, Scope};
+use super::sensitivity::Influence;
 use super::sink::Table;
+use super::warnings::WarningRow;
 use crate::experiment::Failure;
-use crate::experiment::rows::{Field, POINT, POPULATION, VARIANT, number};
+use crate::experiment::rows::{ALL, Field, POINT, POPULATION, VARIANT, number};
 use crate::observe::columns::Column;
 use crate::statistics::{Estimate, Interval, Paired, estimate, paired, quantile, quantile_interval};
 use std::collections::BTreeSet;
+
+/// The file of figures over seeds.
+pub const SUMMARY_FILE: &str = "summary.csv";
+/// The file of paired differences.
+pub const COMPARE_FILE: &str = "compare.csv";
 
 const INCIDENT: Field = Field::text("incident", "Name of the fault or change; empty for the whole run.");
 const METRIC: Field = Field::text("metric", "Name of the figure: a column of runs.csv or incidents.csv.");
@@ -101,21 +108,37 @@ pub struct Results {
     pub summary: Vec<SummaryRow>,
     /// In the same order.
     pub compare: Vec<CompareRow>,
+    /// By cell in plan order, incident, then signal; none when they were made from finished files.
+    pub warnings: Vec<WarningRow>,
+    /// By variant, scope and figure, then from the strongest key on; only of a whole sweep.
+    pub influences: Vec<Influence>,
 }
 
 impl Results {
-    /// The results of these cells. A point without the baseline is compared with nothing.
+    /// The results of these cells, of which those of one point stand together. A point without the baseline is compared
+    /// with nothing.
     pub fn of(cells: &[CellFigures], baseline: &str) -> Results {
         let mut results = Results { baseline: baseline.into(), ..Results::default() };
-        let shown = shown(cells);
-        for cell in cells {
-            let base = cells.iter().find(|other| other.point == cell.point && other.variant == baseline);
-            for scope in &cell.scopes {
-                let other = base.and_then(|base| base.find(&scope.population, &scope.incident));
-                results.add(cell, scope, base.is_some(), other, &shown);
+        for cells in cells.chunk_by(|a, b| a.point == b.point) {
+            let shown = shown(cells);
+            let base = cells.iter().find(|other| other.variant == baseline);
+            for cell in cells {
+                for scope in &cell.scopes {
+                    let other = base.and_then(|base| base.find(&scope.population, &scope.incident));
+                    results.add(cell, scope, base.is_some(), other, &shown);
+                }
             }
         }
         results
+    }
+
+    /// Takes in what a person reads of the results of further cells: figures of all populations together that `is_read`.
+    /// The whole is in the files: of a large sweep it would not fit into memory.
+    pub fn absorb(&mut self, more: Results, is_read: impl Fn(&Column) -> bool) {
+        let is_read = |population: &str, metric: &Column| population == ALL && is_read(metric);
+        self.summary.extend(more.summary.into_iter().filter(|row| is_read(&row.population, row.metric)));
+        self.compare.extend(more.compare.into_iter().filter(|row| is_read(&row.population, row.metric)));
+        self.warnings.extend(more.warnings);
     }
 
     fn add(&mut self, cell: &CellFigures, scope: &Scope, compare: bool, other: Option<&Scope>, shown: &Shown) {

@@ -3,10 +3,15 @@
 //! A figure is its mean over seeds with half the width of its 95 % interval; ✓ marks the best variant where
 //! its interval is apart from every other. Fits 100 columns; more variants go into further blocks.
 
-use super::results::{CompareRow, Results, SummaryRow};
+mod notes;
+
+use super::results::{Results, SummaryRow};
+use super::sensitivity;
+use super::warnings::WarningRow;
 use crate::experiment::Outline;
 use crate::observe::columns::{Better, Column, named};
 use crate::observe::slo::{Kept, Limit, came_beside};
+use crate::statistics::Interval;
 use std::fmt::Write;
 
 const LABEL: usize = 34;
@@ -43,6 +48,12 @@ const OF_INCIDENT: &[&str] = &[
 
 /// Shown only where somebody does not come back: the share at which it stays.
 const STABLE_SHARE: &str = "connected_ratio_last";
+
+/// Whether any table or judgement of this study is made from the figure.
+pub fn reads(study: &Outline, column: &Column) -> bool {
+    let is_it = |name: &str| name == column.name || came_beside(name) == Some(column.name);
+    figures().any(is_it) || study.slo.iter().any(|limit| is_it(limit.column.name)) || notes::READ.contains(&column.name)
+}
 
 /// The figures that matter most, by name.
 pub fn figures() -> impl Iterator<Item = &'static str> {
@@ -142,7 +153,9 @@ pub fn comparison(study: &Outline, results: &Results, judged: &[Judged]) -> Stri
     if points.len() > POINTS_MAX {
         let _ = writeln!(text, "… and {} more points: see summary.csv", points.len() - POINTS_MAX);
     }
+    text += &sensitivity::words(study, &results.influences);
     let _ = writeln!(text, "mean ± 95 % interval over {} seeds; intervals cover luck, not wrong inputs", study.seeds);
+    text += &notes::all(study, results);
     text
 }
 
@@ -167,6 +180,7 @@ impl Block<'_> {
             });
             let shown = OF_INCIDENT.iter().filter(|&&name| name != STABLE_SHARE || stays_out);
             shown.for_each(|name| self.row(text, &incident, name));
+            self.signals(text, &incident);
         }
         self.limits(text);
         text.push('\n');
@@ -226,6 +240,45 @@ impl Block<'_> {
             let _ = write!(text, "{cell:>WIDTH$}");
         }
         text.push('\n');
+    }
+
+    /// Which signal each variant's operator would have heard first, and what it is worth.
+    fn signals(&self, text: &mut String, incident: &str) {
+        let firsts: Vec<Option<&WarningRow>> = self.variants.iter().map(|v| self.first_signal(v, incident)).collect();
+        if firsts.iter().all(Option::is_none) {
+            return;
+        }
+        let mut line = |label: &str, cell: fn(&WarningRow) -> String| {
+            let _ = write!(text, "  {label:width$}", width = LABEL - 2);
+            for first in &firsts {
+                let cell = first.map_or_else(|| "–".into(), cell) + "  ";
+                let _ = write!(text, "{cell:>WIDTH$}");
+            }
+            text.push('\n');
+        };
+        line("first signal", |row| match row.alarmed {
+            0 => "none".into(),
+            _ => format!("{} in {:.0} %", row.signal.name, 100.0 * row.first as f64 / row.n as f64),
+        });
+        line("  before users noticed [s]", |row| match row.lead_s {
+            Some(lead) => format!("{lead:.1}"),
+            None if row.noticed == 0.0 => "not noticed".into(),
+            None => "–".into(),
+        });
+        line("  its false alarms [1/h]", |row| match row.false_interval {
+            Some(Interval { high, .. }) if row.false_per_h == 0.0 => format!("0, below {high:.2}"),
+            Some(Interval { low, high }) => format!("{:.2} ({low:.2} to {high:.2})", row.false_per_h),
+            None => format!("{:.2}", row.false_per_h),
+        });
+    }
+
+    /// The signal that was most often the first; of equals the one with the fewest false alarms.
+    fn first_signal(&self, variant: &str, incident: &str) -> Option<&WarningRow> {
+        let is_own = |row: &&WarningRow| {
+            row.variant == variant && row.point == self.point && row.incident == incident && row.n > 0
+        };
+        let own = self.results.warnings.iter().filter(is_own);
+        own.min_by(|a, b| b.first.cmp(&a.first).then(a.false_per_h.total_cmp(&b.false_per_h)))
     }
 
     fn limits(&self, text: &mut String) {
@@ -354,40 +407,4 @@ fn wrap(name: &str, width: usize) -> Vec<String> {
         }
     }
     lines
-}
-
-/// Summary and comparison as JSON.
-pub fn json(results: &Results) -> serde_json::Result<String> {
-    let summary = |row: &SummaryRow| {
-        let interval = row.estimate.and_then(|estimate| estimate.interval);
-        serde_json::json!({
-            "variant": row.variant, "point": row.point, "population": row.population, "incident": row.incident,
-            "metric": row.metric.name,
-            "n": row.estimate.map_or(0, |estimate| estimate.n),
-            "mean": row.estimate.map(|estimate| estimate.mean),
-            "mean_low": interval.map(|interval| interval.low),
-            "mean_high": interval.map(|interval| interval.high),
-            "p50": row.p50,
-        })
-    };
-    let compare = |row: &CompareRow| {
-        let interval = row.paired.and_then(|paired| paired.difference.interval);
-        serde_json::json!({
-            "variant": row.variant, "point": row.point, "population": row.population, "incident": row.incident,
-            "metric": row.metric.name,
-            "n": row.paired.map_or(0, |paired| paired.difference.n),
-            "difference_mean": row.paired.map(|paired| paired.difference.mean),
-            "difference_low": interval.map(|interval| interval.low),
-            "difference_high": interval.map(|interval| interval.high),
-            "win_probability": row.paired.and_then(|paired| paired.win_probability),
-            "verdict": row.paired.and_then(|paired| paired.verdict).map(|verdict| verdict.name()),
-        })
-    };
-    let value = serde_json::json!({
-        "format_version": 1,
-        "baseline": results.baseline,
-        "summary": results.summary.iter().map(summary).collect::<Vec<_>>(),
-        "compare": results.compare.iter().map(compare).collect::<Vec<_>>(),
-    });
-    serde_json::to_string_pretty(&value).map(|text| text + "\n")
 }

@@ -36,6 +36,8 @@ pub struct Compiled {
     pub slo: Vec<Limit>,
     /// How well figures must be known, and within how many seeds.
     pub precision: (Vec<Goal>, u32),
+    /// Whether its warm-up is to be found by pilot runs.
+    pub finds_warmup: bool,
     /// What to simulate.
     pub plan: Plan,
 }
@@ -82,7 +84,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
     populations.sort_by(|a, b| a.name.cmp(&b.name));
     let plan = Plan {
         end: Instant::START + root.duration,
-        warmup: Instant::START + root.warmup,
+        warmup: Instant::START + root.warmup.given(),
         tick: root.tick,
         nodes,
         zones,
@@ -108,6 +110,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         seeds: root.seeds,
         slo,
         precision: (goals, root.seeds_max),
+        finds_warmup: root.warmup == super::warmup::Warmup::Auto,
         plan,
     })
 }
@@ -152,11 +155,12 @@ impl Reading<'_> {
             self.wrong(&["tick"], "tick is zero", "write the length of a tick, such as \"1s\"");
             return;
         }
-        if root.warmup >= root.duration && !root.duration.is_zero() {
-            let message = format!("warmup ({}) leaves nothing of duration ({})", root.warmup, root.duration);
+        let warmup = root.warmup.given();
+        if warmup >= root.duration && !root.duration.is_zero() {
+            let message = format!("warmup ({warmup}) leaves nothing of duration ({})", root.duration);
             self.wrong(&["warmup"], message, "shorten warmup or lengthen duration");
         }
-        for (name, span) in [("duration", root.duration), ("warmup", root.warmup)] {
+        for (name, span) in [("duration", root.duration), ("warmup", warmup)] {
             if span.as_nanos() % root.tick.as_nanos() != 0 {
                 let message = format!("{name} ({span}) is not a whole number of ticks ({})", root.tick);
                 self.wrong(&[name], message, "make it a multiple of tick, or shorten tick");

@@ -125,9 +125,9 @@ impl Reading<'_> {
             if begins >= end {
                 let message = format!("fault.{} comes at {at}, when the run is over ({})", fault.name, root.duration);
                 self.wrong(&path, message, "let it come earlier or lengthen duration");
-            } else if begins < Instant::START + root.warmup {
+            } else if begins < Instant::START + root.warmup.given() {
                 let message =
-                    format!("fault.{} comes at {at}, before the warm-up is over ({})", fault.name, root.warmup);
+                    format!("fault.{} comes at {at}, before the warm-up is over ({})", fault.name, root.warmup.given());
                 self.warning(&path, message, "its figures start from a state that is not steady");
             } else if begins + root.recovery_hold > end {
                 let message = format!("the run ends {} after fault.{}", end.since(begins), fault.name);
@@ -214,9 +214,12 @@ impl Reading<'_> {
             if change.at >= end {
                 let message = format!("change.{} comes at {at}, when the run is over ({})", change.name, root.duration);
                 self.wrong(&path, message, "let it come earlier or lengthen duration");
-            } else if change.at < Instant::START + root.warmup {
-                let message =
-                    format!("change.{} comes at {at}, before the warm-up is over ({})", change.name, root.warmup);
+            } else if change.at < Instant::START + root.warmup.given() {
+                let message = format!(
+                    "change.{} comes at {at}, before the warm-up is over ({})",
+                    change.name,
+                    root.warmup.given()
+                );
                 self.warning(&path, message, "its figures start from a state that is not steady");
             }
         }

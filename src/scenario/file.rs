@@ -3,6 +3,7 @@
 //! The sections are read one by one, so that each reports its own mistakes; [`Root`] is what they stand
 //! in. The JSON schema and `docs/model.md` are made from these types.
 
+use super::warmup::Warmup;
 use crate::base::choice::Choice;
 use crate::base::dist::Law;
 use crate::base::time::Duration;
@@ -64,8 +65,9 @@ pub struct Root {
     /// Simulated time of a run.
     pub duration: Duration,
     /// Its first part, which whole-run figures leave out; default none.
+    /// `"auto"`: as long as MSER-5 finds in five pilot runs of every cell, and the same for all.
     #[serde(default)]
-    pub warmup: Duration,
+    pub warmup: Warmup,
     /// Length of a tick, one row of `ticks.csv`; divides `duration` and `warmup`. Default 1 s.
     #[serde(default = "one_second")]
     pub tick: Duration,

@@ -108,6 +108,8 @@ pub struct Cell {
     pub variant: String,
     /// The point's values, such as `cluster.nodes=3`; empty without a sweep.
     pub point: String,
+    /// The point's keys and their values.
+    pub settings: Vec<(String, String)>,
     /// What to simulate.
     pub plan: Plan,
 }
@@ -125,6 +127,8 @@ pub struct Loaded {
     pub slo: Vec<Limit>,
     /// How well figures must be known, and within how many seeds.
     pub precision: (Vec<Goal>, u32),
+    /// Whether the warm-up of any cell is to be found by pilot runs.
+    pub finds_warmup: bool,
     /// Point by point, the variants of each.
     pub cells: Vec<Cell>,
 }
@@ -174,6 +178,7 @@ pub fn load_patched(
         seeds: 0,
         slo: Vec::new(),
         precision: (Vec::new(), 0),
+        finds_warmup: false,
         cells: Vec::new(),
     };
     let mut presets = Shelf::default();
@@ -187,8 +192,13 @@ pub fn load_patched(
             sets.iter().for_each(|set| merge(&mut table, set.clone(), &choices));
             let table = presets.lay_under(table, sources, problems, &choices);
             if let Some(compiled) = compile(&table, base_dir, problems) {
-                let cell = Cell { variant: variant.clone(), point: point.label.clone(), plan: compiled.plan };
-                loaded.cells.push(cell);
+                loaded.cells.push(Cell {
+                    variant: variant.clone(),
+                    point: point.label.clone(),
+                    settings: point.settings.clone(),
+                    plan: compiled.plan,
+                });
+                loaded.finds_warmup |= compiled.finds_warmup;
                 (loaded.seeds, loaded.slo, loaded.precision) = (compiled.seeds, compiled.slo, compiled.precision);
                 loaded.name = compiled.name.unwrap_or(loaded.name);
             }

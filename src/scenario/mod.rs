@@ -32,6 +32,7 @@ mod stores;
 pub mod sweep;
 mod versions;
 mod view;
+mod warmup;
 mod whens;
 mod words;
 

@@ -30,10 +30,12 @@ impl Sweeps {
 }
 
 /// One point of a sweep.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Point {
     /// Its values, such as `cluster.nodes=3`.
     pub(super) label: String,
+    /// Its keys and their values as they stand in the label.
+    pub(super) settings: Vec<(String, String)>,
     pub(super) values: Vec<(Vec<String>, Span, Node)>,
 }
 
@@ -208,16 +210,13 @@ fn too_many(place: Span) -> Problem {
 
 /// All combinations.
 fn multiply(axes: &[Axis], problems: &mut Problems) -> Vec<Point> {
-    let mut points = vec![Point { label: String::new(), values: Vec::new() }];
+    let mut points = vec![Point::default()];
     for axis in axes {
         if points.len().saturating_mul(axis.values.len()) > POINTS_MAX {
             problems.push(too_many(axis.written.clone()));
             return points;
         }
-        let longer = |point: &Point, value: &Node| Point {
-            label: axis.label(&point.label, value),
-            values: point.values.iter().cloned().chain([axis.at(value)]).collect(),
-        };
+        let longer = |point: &Point, value: &Node| point.clone().with(axis, value);
         points = points.iter().flat_map(|point| axis.values.iter().map(move |value| longer(point, value))).collect();
     }
     points
@@ -241,12 +240,8 @@ fn sample(axes: &[Axis], wanted: usize) -> Vec<Point> {
     let mut points: Vec<Point> = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
     for row in 0..wanted {
-        let mut point = Point { label: String::new(), values: Vec::new() };
-        for (axis, column) in axes.iter().zip(&columns) {
-            let value = &axis.values[column[row]];
-            point.label = axis.label(&point.label, value);
-            point.values.push(axis.at(value));
-        }
+        let set = |point: Point, (axis, column): (&Axis, &Vec<usize>)| point.with(axis, &axis.values[column[row]]);
+        let point = axes.iter().zip(&columns).fold(Point::default(), set);
         if seen.insert(point.label.clone()) {
             points.push(point);
         }
@@ -254,14 +249,17 @@ fn sample(axes: &[Axis], wanted: usize) -> Vec<Point> {
     points
 }
 
-impl Axis {
-    fn at(&self, value: &Node) -> (Vec<String>, Span, Node) {
-        (self.path.clone(), self.written.clone(), value.clone())
-    }
-
-    fn label(&self, before: &str, value: &Node) -> String {
-        let own = format!("{}={}", self.name, whole_value(value));
-        if before.is_empty() { own } else { format!("{before} {own}") }
+impl Point {
+    /// The point where this axis has that value besides.
+    fn with(mut self, axis: &Axis, value: &Node) -> Point {
+        let shown = whole_value(value);
+        if !self.label.is_empty() {
+            self.label.push(' ');
+        }
+        self.label += &format!("{}={shown}", axis.name);
+        self.settings.push((axis.name.clone(), shown));
+        self.values.push((axis.path.clone(), axis.written.clone(), value.clone()));
+        self
     }
 }
 

@@ -9,6 +9,7 @@ pub mod paired;
 pub mod ranks;
 pub mod sequential;
 pub mod shares;
+pub mod strength;
 
 pub use bands::{Band, band, quantile};
 pub use interval::{Estimate, Interval, estimate};

@@ -60,6 +60,10 @@ fn before_and_after_a_change_are_paired_by_seed() {
     assert!((lost["baseline_mean"].as_f64().unwrap() - 1.0 / 3.0).abs() < 0.08, "{lost}");
     assert!((lost["difference_mean"].as_f64().unwrap() + 1.0 / 6.0).abs() < 0.08, "{lost}");
     assert_eq!(lost["n"], 10);
+
+    desk.run("run small.toml --seeds 10 --variant sticky --out half").with(0);
+    let end = desk.run("compare before half").with(0);
+    assert!(end.stderr.contains("only one of the folders has shared: not compared"), "{}", end.stderr);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 use stickysim::experiment::{Keeps, Study};
-use stickysim::output::{Manifest, Results, figures, table};
+use stickysim::output::{Manifest, Results, figures, table, warnings};
 use stickysim::scenario::compile::compile;
 use stickysim::scenario::load::CHOICES;
 use stickysim::scenario::{Choices, Overrides, Problems, Sources, load, load_layer, merge};
@@ -203,7 +203,8 @@ fn from_results(words: &[String]) -> Option<(String, i32)> {
         seeds_first: loaded.seeds,
     };
     let outline = study.outline();
-    let results = Results::of(&figures::read(&folder, &manifest).ok()?, &manifest.baseline);
+    let mut results = Results::of(&figures::read(&folder, &manifest).ok()?, &manifest.baseline);
+    results.warnings = warnings::read(&folder).ok()?;
     let judged = table::judge(&outline, &results);
     let text = table::comparison(&outline, &results, &judged) + &format!("results are in results/{}\n", study.name);
     let is_violated = outline.variants().len() == 1 && judged.iter().any(table::Judged::is_violated);

@@ -1,6 +1,6 @@
 //! Sweeps on one machine and on many: the bytes are the same, and what does not belong together is not joined.
 
-use crate::program::{Desk, assert_same};
+use crate::program::{Desk, Row, assert_same};
 use std::fs;
 
 /// Two designs × three points × two seeds.
@@ -121,4 +121,83 @@ fn mistakes_in_a_sweep_exit_with_2_and_write_nothing() {
         assert!(end.stderr.contains(word), "{options}: no `{word}` in\n{}", end.stderr);
         assert_eq!((end.stdout.as_str(), desk.names()), ("", before.clone()), "{options}");
     }
+}
+
+#[test]
+fn a_sweep_ranks_its_keys_by_what_they_move() {
+    let desk = Desk::new();
+    let sweep = "sweep small.toml --seeds 3 --vary cluster.nodes=2..6 --vary balancer.balance=random,roundrobin";
+    let end = desk.run(&format!("{sweep} --set fault.crash.kill.lasts=500ms --out out")).with(0);
+    assert!(end.stdout.contains("what moves what"), "{}", end.stdout);
+    let rows = desk.rows("out/sensitivity.csv");
+    let lost = |key: &str| {
+        let own = |row: &&Row| {
+            row["variant"] == "sticky" && row["metric"] == "sessions_lost_ratio" && row["incident"] == "crash"
+        };
+        rows.iter().filter(own).find(|row| row["key"] == key).unwrap().clone()
+    };
+    let (nodes, balance) = (lost("cluster.nodes"), lost("balancer.balance"));
+    let number = |row: &Row, name: &str| row[name].parse::<f64>().unwrap();
+    // A dead node takes one share in n with it, whatever the order in which nodes were filled.
+    assert!(number(&nodes, "strength_high") < -0.5, "{nodes:?}");
+    assert_eq!((nodes["rank"].as_str(), nodes["measure"].as_str(), nodes["points"].as_str()), ("1", "spearman", "10"));
+    assert_eq!((balance["rank"].as_str(), balance["measure"].as_str(), balance["n"].as_str()), ("2", "ratio", "3"));
+    let one = desk.run("sweep small.toml --seeds 2 --vary cluster.nodes=3..4 --out out").with(0);
+    assert!(!one.stdout.contains("what moves what"), "{}", one.stdout);
+    assert!(!desk.path("out/sensitivity.csv").exists(), "two points rank nothing, and no stale file is left");
+}
+
+/// Half an hour without sessions at first, which stay for 30 s: it has filled after a few minutes.
+const FILLS: &str = r#"
+duration = "32m"
+warmup   = "auto"
+tick     = "5s"
+seeds    = 2
+[cluster]
+nodes = 3
+node  = { concurrency = 4 }
+[clients.web]
+arrivals = { open = { rate = "4/s" }, initial = 0 }
+length   = { exponential = { mean = "30s" } }
+think    = { exponential = { mean = "5s" } }
+service  = { exponential = { mean = "5ms" } }
+[balancer]
+balance  = "leastconn"
+affinity = "cookie"
+[state.memory]
+[fault.crash]
+at   = "30m"
+kill = { nodes = 1 }
+[slo]
+requests_failed_ratio = "< 1%"
+"#;
+
+#[test]
+fn a_warm_up_is_found_where_sessions_have_filled_the_cluster() {
+    let desk = Desk::new();
+    fs::write(desk.path("fills.toml"), FILLS).unwrap();
+    let end = desk.run("run fills.toml --out out").with(0);
+    let told =
+        end.stderr.lines().find(|line| line.starts_with("warm-up: ")).unwrap_or_else(|| panic!("{}", end.stderr));
+    let manifest = fs::read_to_string(desk.path("out/manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let set = manifest["overrides"][0].as_str().unwrap();
+    let found = set.strip_prefix("--set warmup=").unwrap();
+    assert!(told.contains(found), "{told}: {set}");
+    // 98 % of the sessions are there after 30 s × ln 50, about two minutes.
+    let found: stickysim::base::time::Duration = found.parse().unwrap();
+    assert!((60.0..=600.0).contains(&found.as_secs_f64()), "{found}");
+    assert!(!end.stdout.contains("no steady state"), "{}", end.stdout);
+
+    let short =
+        desk.run("run fills.toml --seeds 4 --set warmup=0s --set tick=1s --set duration=4m --set fault.crash.at=3m --out short").with(0);
+    assert!(short.stdout.contains("no steady state before the first incident: live sessions rise"), "{}", short.stdout);
+    let short = desk.run("run fills.toml --set fault.crash.at=2m --out none").with(2);
+    assert!(
+        short.stderr.contains("finds no steady state within 2m") && short.stderr.contains("hint"),
+        "{}",
+        short.stderr
+    );
+    let plan = desk.run("plan fills.toml --find cluster.nodes=3..4").with(2);
+    assert!(plan.stderr.contains("warmup"), "{}", plan.stderr);
 }

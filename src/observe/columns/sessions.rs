@@ -101,4 +101,22 @@ pub(super) const ALL: &[Column] = &[
         let shock = w.shock?;
         shock.rollout.map(|_| f64::from(u8::from(shock.is_given_up)))
     }),
+    plain(
+        "sessions_trend_ratio",
+        "",
+        RUNS,
+        "Live sessions from warm-up to first incident: second half ÷ first half − 1; not 0 where the warm-up is too short.",
+        |w| w.steadiness?.sessions_trend,
+    ),
+    plain("response_time_trend_ratio", "", RUNS, "Mean response time: the same.", |w| w.steadiness?.response_trend),
+    plain(
+        "warmup_needed_s",
+        "s",
+        RUNS,
+        "Warm-up that MSER-5 finds in sessions, utilisation and response time; empty when too short or not settled.",
+        |w| Some(w.steadiness?.warmup_needed?.as_secs_f64()),
+    ),
+    more("settled_ratio", "", RUNS, "1 when MSER-5 finds a steady state before the first incident, 0 when not.", |w| {
+        Some(f64::from(u8::from(w.steadiness?.warmup_needed.is_some())))
+    }),
 ];

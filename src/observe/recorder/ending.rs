@@ -1,7 +1,11 @@
 //! What a run amounts to when it is over, and what it has cost.
 
-use super::{Books, Recorder, Recording, Window};
+use super::{Books, Recorder, Recording, Scope, Window};
+use crate::base::time::Instant;
 use crate::observe::cost::Bill;
+use crate::observe::recovery::noticed;
+use crate::observe::signals::{self, Struck, Warning};
+use crate::observe::steady::{self, Steadiness};
 
 impl Recorder {
     /// Closes the books; the last tick must have been closed at the end of the run.
@@ -9,6 +13,7 @@ impl Recorder {
         let end = self.setup.end;
         self.close_incident(end);
         let cluster = self.nodes.run_figures();
+        let steadiness = self.steadiness();
         let all = self.books.len() - 1;
         for i in 0..=all {
             let books = &self.books[i];
@@ -17,11 +22,39 @@ impl Recorder {
             let response = books.run_response.quantiles();
             let mut window = self.window(i, span, totals, response, cluster.filter(|_| i == all));
             window.bill = self.bill(&window);
+            window.steadiness = steadiness.filter(|_| i == all);
             self.recording.runs.push((self.scope(i), window));
         }
+        self.recording.warnings = self.warnings();
         self.recording.nodes = self.nodes.kept.take().unwrap_or_default();
         self.recording.trace = self.trace.finish();
         self.recording
+    }
+
+    /// The ticks of all populations together.
+    fn ticks_of_all(&self) -> Vec<&Window> {
+        let scopes = self.books.len();
+        self.recording.ticks.iter().skip(scopes - 1).step_by(scopes).collect()
+    }
+
+    fn incidents_of_all(&self) -> impl Iterator<Item = &Window> {
+        self.recording.incidents.iter().filter(|(scope, _)| *scope == Scope::All).map(|(_, window)| window)
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        let (warmup, limits) = (self.setup.warmup, self.setup.limits);
+        let verdicts = self.books.last().map_or(&[][..], |books| &books.verdicts);
+        let struck = |window: &Window| {
+            let noticed = noticed(verdicts, warmup, window.from, window.to, limits);
+            Some(Struck { index: window.shock?.index, from: window.from, to: window.to, noticed })
+        };
+        let incidents: Vec<Struck> = self.incidents_of_all().filter_map(struck).collect();
+        signals::warnings(&self.ticks_of_all(), warmup, &incidents)
+    }
+
+    fn steadiness(&self) -> Option<Steadiness> {
+        let first: Instant = self.incidents_of_all().map(|window| window.from).min().unwrap_or(self.setup.end);
+        steady::look(&self.ticks_of_all(), self.setup.warmup, first)
     }
 
     /// What a whole run cost; `None` for one population.

@@ -6,7 +6,8 @@ use stickysim::base::cause::Cause;
 use stickysim::base::choice::Alternatives;
 use stickysim::experiment::rows::{Field, Table};
 use stickysim::observe::columns::{self, Better, File};
-use stickysim::output::{bands, results};
+use stickysim::observe::signals;
+use stickysim::output::{bands, results, sensitivity, warnings};
 
 /// Every generated part: its name in the markers, and its text.
 pub fn all() -> Vec<(&'static str, String)> {
@@ -14,6 +15,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("causes", causes()),
         ("columns", figures()),
         ("files", files()),
+        ("signals", watched()),
         ("plan", plan()),
         ("keys", Keys::of(&schema()).text),
         ("laws", laws()),
@@ -82,6 +84,14 @@ fn files() -> String {
     one("bands.csv", "The spread of each tick's figures over seeds.", bands::FIELDS, false);
     one("summary.csv", "Each figure of runs and incidents over seeds.", results::SUMMARY, false);
     one("compare.csv", "Each variant against the baseline, paired by seed.", results::COMPARE, false);
+    one("warnings.csv", "Each signal about each incident, over seeds.", warnings::FIELDS, false);
+    one("sensitivity.csv", "How each key of the sweep moves figures.", sensitivity::FIELDS, false);
+    text + "\n"
+}
+
+fn watched() -> String {
+    let mut text = table(&["signal", "what it watches"]);
+    signals::ALL.iter().for_each(|signal| row(&mut text, &[code(signal.name), signal.meaning.into()]));
     text + "\n"
 }
 
