@@ -11,6 +11,7 @@ mod list;
 mod merge;
 mod plan;
 mod progress;
+mod report;
 mod run;
 mod schema;
 mod sweep;
@@ -51,6 +52,8 @@ enum Verb {
     Compare(compare::Compare),
     /// Find the smallest (or largest) value of a key that keeps every limit of [slo], with the evidence.
     Plan(plan::Plan),
+    /// Make one self-contained HTML page of finished results, for a review.
+    Report(report::Report),
     /// Validate a scenario: every unknown key and contradiction at once. Runs nothing.
     Check(check::Check),
     /// Show what can be written in a scenario: algorithms, affinities, places for state, faults, figures …
@@ -156,6 +159,7 @@ pub fn main() -> ExitCode {
         Verb::Merge(merge) => merge.run(),
         Verb::Compare(compare) => compare.run(),
         Verb::Plan(plan) => plan.run(),
+        Verb::Report(report) => report.run(),
         Verb::Check(check) => check.run(),
         Verb::List(list) => list.run(),
         Verb::Schema => schema::run(),

@@ -35,7 +35,7 @@ impl Keeps {
         match table {
             Table::Ticks | Table::Causes => self.ticks,
             Table::Nodes => self.nodes,
-            Table::Incidents | Table::Runs | Table::Signals => true,
+            Table::Incidents | Table::Runs | Table::Signals | Table::Batches => true,
         }
     }
 }

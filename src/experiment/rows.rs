@@ -3,13 +3,18 @@
 //! Floats are written in the shortest form that reads back as the same number; an empty cell means "not
 //! applicable", never zero. Columns beyond the keys are those of [`columns`].
 
+mod fields;
+
 use super::{Cell, Keeps};
 use crate::base::cause::{Cause, Harm};
 use crate::observe::columns::{self, Column, File};
 use crate::observe::recorder::{Recording, Scope};
 use crate::observe::signals::Alarm;
 use crate::observe::window::Window;
+use crate::statistics::estimate;
 use csv::Writer;
+use fields::{BATCH_FIELDS, CAUSE_FIELDS, INCIDENT_KEYS, NODE_FIELDS, RUN_KEYS, SIGNAL_FIELDS, TICK_KEYS};
+pub use fields::{Field, INCIDENT, POINT, POPULATION, SIGNAL, TICK, VARIANT};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
@@ -29,113 +34,16 @@ pub enum Table {
     Runs,
     /// One row per incident and signal.
     Signals,
+    /// One row per average, of runs to which nothing is planned to happen.
+    Batches,
     /// One row per tick and node; only when asked for.
     Nodes,
 }
 
-/// What a field of a table holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Field {
-    /// Its name.
-    pub name: &'static str,
-    /// Its type in a Frictionless table schema.
-    pub kind: &'static str,
-    /// Its unit; empty for names, counts and ratios.
-    pub unit: &'static str,
-    /// One sentence.
-    pub meaning: &'static str,
-}
-
-impl Field {
-    /// A field that holds a name.
-    pub const fn text(name: &'static str, meaning: &'static str) -> Field {
-        Field { name, kind: "string", unit: "", meaning }
-    }
-
-    /// A field that holds a whole number.
-    pub const fn integer(name: &'static str, meaning: &'static str) -> Field {
-        Field { name, kind: "integer", unit: "", meaning }
-    }
-
-    /// A field that holds a number.
-    pub const fn number(name: &'static str, unit: &'static str, meaning: &'static str) -> Field {
-        Field { name, kind: "number", unit, meaning }
-    }
-}
-
-impl From<&'static Column> for Field {
-    fn from(column: &'static Column) -> Field {
-        Field::number(column.name, column.unit, column.meaning)
-    }
-}
-
-/// Key: the variant.
-pub const VARIANT: Field = Field::text("variant", "Name of the variant.");
-/// Key: the sweep point.
-pub const POINT: Field = Field::text("point", "Point of the sweep; empty without a sweep.");
-/// Key: the population.
-pub const POPULATION: Field = Field::text("population", "Population of clients; `all` is the cluster.");
-/// Key: the tick.
-pub const TICK: Field = Field::number("tick_s", "s", "Beginning of the tick, from the start of the run.");
-/// Key: the fault or change.
-pub const INCIDENT: Field = Field::text("incident", "Name of the fault or change.");
-/// Key: the signal.
-pub const SIGNAL: Field = Field::text("signal", "Metric that a monitoring system would watch.");
-const SEED: Field = Field::integer("seed", "Seed of the run.");
-
-const TICK_KEYS: &[Field] = &[VARIANT, POINT, SEED, TICK, POPULATION];
-const CAUSE_FIELDS: &[Field] = &[
-    VARIANT,
-    POINT,
-    SEED,
-    TICK,
-    POPULATION,
-    Field::text("harm", "What happened: failed (requests), dropped, moved, lost (sessions)."),
-    Field::text("cause", "Why it happened."),
-    Field::integer("count", "How often."),
-];
-const INCIDENT_KEYS: &[Field] = &[
-    VARIANT,
-    POINT,
-    SEED,
-    POPULATION,
-    INCIDENT,
-    Field::number("at_s", "s", "When it began, from the start of the run."),
-    Field::number("ends_s", "s", "When the next one began, or the run ended."),
-];
-const RUN_KEYS: &[Field] = &[VARIANT, POINT, SEED, POPULATION];
-const SIGNAL_FIELDS: &[Field] = &[
-    VARIANT,
-    POINT,
-    SEED,
-    INCIDENT,
-    SIGNAL,
-    Field::number("healthy_high", "", "Upper edge of its healthy band, in the unit of what it watches."),
-    Field::integer("alarmed_ratio", "1 when it alarmed, 0 when not; empty when it was beyond its band already."),
-    Field::number("alarm_s", "s", "From the incident to its alarm."),
-    Field::number("noticed_s", "s", "From the incident until users noticed; empty when they never did."),
-    Field::number("lead_s", "s", "By how much the alarm came before that; negative when it came after."),
-    Field::integer("false_alarms_total", "Alarms that began in the healthy time it was tested on."),
-    Field::number("healthy_s", "s", "Length of that time."),
-];
-const NODE_FIELDS: &[Field] = &[
-    VARIANT,
-    POINT,
-    SEED,
-    TICK,
-    Field::text("node", "Name of the node."),
-    Field::text("state", "What it was at the end of the tick: starting, warming, ready, draining or down."),
-    Field::number("sessions_mean", "", "Sessions bound to it, time average."),
-    Field::number("connections_mean", "", "Connections that hang on it, time average."),
-    Field::number("in_flight_mean", "", "Attempts at it, time average."),
-    Field::number("utilisation_ratio", "", "Share of its slots that were busy."),
-    Field::number("memory_bytes_mean", "B", "Memory of its process, time average; empty where none is modelled."),
-];
-
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 6] =
-        [Table::Ticks, Table::Causes, Table::Incidents, Table::Runs, Table::Signals, Table::Nodes];
+    pub const ALL: [Table; 7] =
+        [Table::Ticks, Table::Causes, Table::Incidents, Table::Runs, Table::Signals, Table::Batches, Table::Nodes];
 
     /// The tables of a study that keeps these.
     pub fn kept(keeps: Keeps) -> impl Iterator<Item = Table> {
@@ -150,6 +58,7 @@ impl Table {
             Table::Incidents => "incidents.csv",
             Table::Runs => "runs.csv",
             Table::Signals => "signals.csv",
+            Table::Batches => "batches.csv",
             Table::Nodes => "nodes.csv",
         }
     }
@@ -162,6 +71,7 @@ impl Table {
             Table::Incidents => "One row per variant, point, seed, population and incident.",
             Table::Runs => "One row per variant, point, seed and population: the run after its warm-up.",
             Table::Signals => "One row per variant, point, seed, incident and signal: whether and when it warned.",
+            Table::Batches => "One row per variant, point, seed and average: how well one long run knows it.",
             Table::Nodes => "One row per variant, point, seed, tick and node.",
         }
     }
@@ -174,6 +84,7 @@ impl Table {
             Table::Incidents => INCIDENT_KEYS,
             Table::Runs => RUN_KEYS,
             Table::Signals => SIGNAL_FIELDS,
+            Table::Batches => BATCH_FIELDS,
             Table::Nodes => NODE_FIELDS,
         }
     }
@@ -184,7 +95,7 @@ impl Table {
             Table::Ticks => Some(File::Ticks),
             Table::Incidents => Some(File::Incidents),
             Table::Runs => Some(File::Runs),
-            Table::Causes | Table::Signals | Table::Nodes => None,
+            Table::Causes | Table::Signals | Table::Batches | Table::Nodes => None,
         };
         file.into_iter().flat_map(columns::of)
     }
@@ -209,6 +120,8 @@ pub struct Tables {
     pub runs: String,
     /// For `signals.csv`.
     pub signals: String,
+    /// For `batches.csv`.
+    pub batches: String,
     /// For `nodes.csv`.
     pub nodes: String,
 }
@@ -222,6 +135,7 @@ impl Tables {
             Table::Incidents => &self.incidents,
             Table::Runs => &self.runs,
             Table::Signals => &self.signals,
+            Table::Batches => &self.batches,
             Table::Nodes => &self.nodes,
         }
     }
@@ -306,6 +220,7 @@ pub fn write(cell: &Cell, seed: u64, recording: &Recording, keeps: Keeps) -> Tab
         incidents: rows(Table::Incidents, incidents),
         runs: rows(Table::Runs, runs),
         signals: rows(Table::Signals, signals),
+        batches: rows(Table::Batches, batches),
         nodes: rows(Table::Nodes, nodes),
     }
 }
@@ -370,6 +285,16 @@ fn signals(mut rows: Rows, recording: &Recording) -> String {
         rows.number(alarmed).number(alarm);
         rows.number(warning.noticed.map(|time| time.as_secs_f64())).number(warning.lead_s());
         rows.number(Some(warning.false_alarms as f64)).number(Some(warning.healthy.as_secs_f64())).end();
+    }
+    rows.finish()
+}
+
+fn batches(mut rows: Rows, recording: &Recording) -> String {
+    for average in &recording.batches {
+        let Some(found) = estimate(&average.means) else { continue };
+        rows.begin().text(average.column.name).number(Some(found.n as f64)).number(Some(found.mean));
+        rows.number(found.interval.map(|interval| interval.low)).number(found.interval.map(|interval| interval.high));
+        rows.number(average.correlation()).end();
     }
     rows.finish()
 }

@@ -3,6 +3,7 @@
 //! The model speaks through one outlet, [`Recorder::note`]; totals, incidents and laws are made from the
 //! same facts, so they cannot disagree.
 
+pub mod batches;
 mod books;
 pub mod columns;
 pub mod cost;

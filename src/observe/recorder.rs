@@ -9,6 +9,7 @@ mod of_state;
 mod of_versions;
 mod setup;
 
+use super::batches::Batches;
 use super::books::Books;
 use super::fact::{Ending, Fact};
 use super::histogram::{Quantiles, ResponseTimes};
@@ -39,6 +40,8 @@ pub struct Recording {
     pub runs: Vec<(Scope, Window)>,
     /// What each signal did about each incident.
     pub warnings: Vec<Warning>,
+    /// Averages by stretch, where nothing is planned to happen.
+    pub batches: Vec<Batches>,
     /// One per tick and node, when asked for.
     pub nodes: Vec<NodeTick>,
     /// What happened to whom, when asked for.

@@ -5,6 +5,7 @@
 //! `parts/` is removed after that, so that whatever fails before can be repeated.
 
 use super::bands::{self, CellTicks};
+use super::batches;
 use super::figures::CellFigures;
 use super::manifest::{self, FileEntry, Manifest, RunEntry};
 use super::package::{Described, package};
@@ -158,6 +159,9 @@ impl<'a> Merge<'a> {
             figures.add(rows::Table::Runs, seed, &part.tables.runs).map_err(unread)?;
             figures.add(rows::Table::Incidents, seed, &part.tables.incidents).map_err(unread)?;
             warnings.add(&part.tables.signals).map_err(unread)?;
+            if self.study.seeds == 1 {
+                self.read.batches.extend(batches::read(&part.tables.batches).map_err(unread)?);
+            }
             self.runs.push(RunEntry {
                 variant: cell.variant.clone(),
                 point: cell.point.clone(),

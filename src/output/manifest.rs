@@ -4,7 +4,8 @@
 
 use super::precision::Reached;
 use crate::experiment::identity::sha256;
-use crate::experiment::{Failure, Outline};
+use crate::experiment::{Failure, Keeps, Outline, Place};
+use crate::observe::slo::Limit;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
@@ -34,6 +35,9 @@ pub struct Manifest {
     /// How far goals of precision were reached; none unless there are any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub precision: Vec<Reached>,
+    /// Limits that must hold; none unless there are any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slo: Vec<Limit>,
     /// Names of the variants, in order.
     pub variants: Vec<String>,
     /// What `compare.csv` compares with.
@@ -101,11 +105,31 @@ impl Manifest {
             overrides: study.overrides.clone(),
             seeds: study.seeds,
             precision: Vec::new(),
+            slo: study.slo.clone(),
             variants: owned(study.variants()),
             baseline: baseline.into(),
             points: owned(study.points()),
             files,
             runs,
+        }
+    }
+
+    /// The study that it is of, as far as tables and judgements need it.
+    pub fn outline(&self) -> Outline {
+        let place =
+            |run: &RunEntry| Place { variant: run.variant.clone(), point: run.point.clone(), settings: Vec::new() };
+        let has = |name: &str| self.files.iter().any(|entry| entry.file == name);
+        Outline {
+            plan_id: self.plan_id.clone(),
+            name: self.name.clone(),
+            cells: self.runs.iter().filter(|run| run.seed == 1).map(place).collect(),
+            seeds: self.seeds,
+            scenario_text: self.scenario.text.clone(),
+            scenario_name: self.scenario.file.clone(),
+            overrides: self.overrides.clone(),
+            keeps: Keeps { ticks: has("ticks.csv"), nodes: has("nodes.csv") },
+            slo: self.slo.clone(),
+            precision: Vec::new(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! complete, and a file is never half written.
 
 pub mod bands;
+pub mod batches;
 pub mod differences;
 pub mod figures;
 pub mod files;
@@ -12,6 +13,7 @@ pub mod manifest;
 pub mod observed;
 pub mod package;
 pub mod precision;
+pub mod report;
 pub mod results;
 pub mod sensitivity;
 pub mod shards;

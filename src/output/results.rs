@@ -3,6 +3,7 @@
 //! A censored time has no value and enters no mean; the `…_ratio` figure beside it says how often it came. A
 //! figure that no cell of a point has in a scope is left out.
 
+use super::batches::BatchRow;
 use super::figures::{CellFigures, Scope};
 use super::sensitivity::Influence;
 use super::sink::Table;
@@ -110,6 +111,8 @@ pub struct Results {
     pub compare: Vec<CompareRow>,
     /// By cell in plan order, incident, then signal; none when they were made from finished files.
     pub warnings: Vec<WarningRow>,
+    /// By cell, then figure; only where there is one seed.
+    pub batches: Vec<BatchRow>,
     /// By variant, scope and figure, then from the strongest key on; only of a whole sweep.
     pub influences: Vec<Influence>,
 }

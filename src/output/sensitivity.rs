@@ -8,10 +8,12 @@ use super::sink::Table;
 use crate::base::units::{Bytes, Number, Rate, Share};
 use crate::experiment::rows::{ALL, Field, VARIANT, number};
 use crate::experiment::{Failure, Outline};
-use crate::observe::columns::Column;
+use crate::observe::columns::{self, Column};
 use crate::statistics::strength::{correlation_ratio, spearman};
-use crate::statistics::{Estimate, estimate};
+use crate::statistics::{Estimate, Interval, estimate};
 use std::fmt::Write;
+use std::io;
+use std::path::Path;
 
 /// The file.
 pub const FILE: &str = "sensitivity.csv";
@@ -174,6 +176,28 @@ fn amount(text: &str) -> Option<f64> {
     number.or_else(share).or_else(duration).or_else(bytes).or_else(rate)
 }
 
+/// What stands in the `sensitivity.csv` of a folder of results; nothing where there is none.
+pub fn read(out: &Path) -> Result<Vec<Influence>, Failure> {
+    let path = out.join(FILE);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let read_all =
+        || csv::Reader::from_path(&path)?.deserialize().map(|row| influence(row?)).collect::<io::Result<_>>();
+    read_all().map_err(Failure::to("read", &path))
+}
+
+type Row = (String, String, String, usize, String, usize, usize, String, f64, Option<f64>, Option<f64>);
+
+fn influence(row: Row) -> io::Result<Influence> {
+    let (variant, incident, metric, rank, key, points, n, measure, mean, low, high) = row;
+    let unknown = || io::Error::new(io::ErrorKind::InvalidData, format!("there is no figure `{metric}`"));
+    let metric = columns::named(&metric).ok_or_else(unknown)?;
+    let interval = low.zip(high).map(|(low, high)| Interval { low, high });
+    let strength = Estimate { n, mean, sd: None, interval };
+    Ok(Influence { variant, incident, metric, rank, key, points, is_ordered: measure == "spearman", strength })
+}
+
 /// Writes `sensitivity.csv`.
 pub fn write(influences: &[Influence], table: &mut Table) -> Result<(), Failure> {
     let mut text = String::new();
@@ -215,7 +239,8 @@ pub fn words(study: &Outline, influences: &[Influence]) -> String {
     text
 }
 
-fn shown(influence: &Influence) -> String {
+/// A key and its strength, for people.
+pub fn shown(influence: &Influence) -> String {
     let Estimate { mean, interval, .. } = influence.strength;
     let half = interval.map(|i| format!(" ± {:.2}", (i.high - i.low) / 2.0)).unwrap_or_default();
     let sign = if influence.is_ordered && mean > 0.0 { "+" } else { "" };

@@ -3,15 +3,16 @@
 //! A figure is its mean over seeds with half the width of its 95 % interval; ✓ marks the best variant where
 //! its interval is apart from every other. Fits 100 columns; more variants go into further blocks.
 
+mod block;
 mod notes;
 
 use super::results::{Results, SummaryRow};
 use super::sensitivity;
-use super::warnings::WarningRow;
 use crate::experiment::Outline;
-use crate::observe::columns::{Better, Column, named};
+use crate::observe::columns::{Column, named};
 use crate::observe::slo::{Kept, Limit, came_beside};
-use crate::statistics::Interval;
+pub(super) use block::Block;
+use block::best;
 use std::fmt::Write;
 
 const LABEL: usize = 34;
@@ -20,7 +21,7 @@ const PER_BLOCK: usize = 3;
 const POINTS_MAX: usize = 8;
 
 /// Figures of the whole run, for all populations.
-const OF_RUN: &[&str] = &[
+pub(super) const OF_RUN: &[&str] = &[
     "requests_failed_ratio",
     "response_time_ms_p50",
     "response_time_ms_p99",
@@ -32,7 +33,7 @@ const OF_RUN: &[&str] = &[
 ];
 
 /// Figures of each incident.
-const OF_INCIDENT: &[&str] = &[
+pub(super) const OF_INCIDENT: &[&str] = &[
     "rollout_time_s",
     "attempts_raced_total",
     "sessions_dropped_ratio",
@@ -148,7 +149,10 @@ pub fn comparison(study: &Outline, results: &Results, judged: &[Judged]) -> Stri
         for block in study.variants().chunks(PER_BLOCK) {
             Block { study, results, judged, point, variants: block }.write(&mut text);
         }
-        verdict(&mut text, study, results, judged, point);
+        let line = verdict(study, results, judged, point).unwrap_or_default();
+        for line in wrap(&line, LABEL + PER_BLOCK * WIDTH) {
+            let _ = writeln!(text, "{line}");
+        }
     }
     if points.len() > POINTS_MAX {
         let _ = writeln!(text, "… and {} more points: see summary.csv", points.len() - POINTS_MAX);
@@ -159,14 +163,6 @@ pub fn comparison(study: &Outline, results: &Results, judged: &[Judged]) -> Stri
     text
 }
 
-struct Block<'a> {
-    study: &'a Outline,
-    results: &'a Results,
-    judged: &'a [Judged],
-    point: &'a str,
-    variants: &'a [&'a str],
-}
-
 impl Block<'_> {
     fn write(&self, text: &mut String) {
         self.header(text);
@@ -174,15 +170,19 @@ impl Block<'_> {
         OF_RUN.iter().for_each(|name| self.row(text, "", name));
         for incident in self.incidents() {
             let _ = writeln!(text, "after {incident}");
-            let stays_out = self.variants.iter().any(|variant| {
-                let came = self.find(variant, &incident, "reconnected_ratio").and_then(|row| row.estimate);
-                came.is_some_and(|came| came.mean < 1.0)
-            });
-            let shown = OF_INCIDENT.iter().filter(|&&name| name != STABLE_SHARE || stays_out);
-            shown.for_each(|name| self.row(text, &incident, name));
-            self.signals(text, &incident);
+            self.shown_of(&incident).into_iter().for_each(|name| self.row(text, &incident, name));
+            for (label, cells) in self.signal_rows(&incident) {
+                line(text, label, cells.into_iter().map(|cell| cell + "  "));
+            }
         }
-        self.limits(text);
+        let limits = self.limit_rows();
+        if !limits.is_empty() {
+            let _ = writeln!(text, "limits of [slo]");
+        }
+        for (title, words) in limits {
+            let word = |found: Option<(Kept, String)>| found.map_or_else(|| "–".into(), |(_, word)| word);
+            line(text, &title, words.into_iter().map(|found| word(found) + "  "));
+        }
         text.push('\n');
     }
 
@@ -199,151 +199,27 @@ impl Block<'_> {
         }
     }
 
-    fn incidents(&self) -> Vec<String> {
-        let mut seen: Vec<String> = Vec::new();
-        for row in &self.results.summary {
-            if !row.incident.is_empty() && row.point == self.point && !seen.contains(&row.incident) {
-                seen.push(row.incident.clone());
-            }
-        }
-        seen
-    }
-
-    fn find(&self, variant: &str, incident: &str, name: &str) -> Option<&SummaryRow> {
-        self.results.summary.iter().find(|row| {
-            row.variant == variant
-                && row.point == self.point
-                && row.population == "all"
-                && row.incident == incident
-                && row.metric.name == name
-        })
-    }
-
     fn row(&self, text: &mut String, incident: &str, name: &str) {
-        let Some(column) = named(name) else { return };
-        let rows: Vec<Option<&SummaryRow>> = self.variants.iter().map(|v| self.find(v, incident, name)).collect();
-        let came = |variant: &str| {
-            let row = came_beside(name).and_then(|ratio| self.find(variant, incident, ratio));
-            row.and_then(|row| row.estimate).map(|estimate| estimate.mean)
-        };
-        // What never came in any variant is what somebody must hear of.
-        let says_something = rows.iter().any(Option::is_some) || self.variants.iter().any(|v| came(v) == Some(0.0));
-        if !says_something {
-            return;
-        }
-        let best = best(self.results, self.point, incident, column);
-        let _ = write!(text, "  {:width$}", column.label(), width = LABEL - 2);
-        for (variant, row) in self.variants.iter().zip(rows) {
-            let mark = if best.as_deref() == Some(*variant) { " ✓" } else { "  " };
-            // Padded by hand: the width of a format counts characters, and so do we.
-            let cell = figure(column, row, came(variant)) + mark;
-            let _ = write!(text, "{cell:>WIDTH$}");
-        }
-        text.push('\n');
-    }
-
-    /// Which signal each variant's operator would have heard first, and what it is worth.
-    fn signals(&self, text: &mut String, incident: &str) {
-        let firsts: Vec<Option<&WarningRow>> = self.variants.iter().map(|v| self.first_signal(v, incident)).collect();
-        if firsts.iter().all(Option::is_none) {
-            return;
-        }
-        let mut line = |label: &str, cell: fn(&WarningRow) -> String| {
-            let _ = write!(text, "  {label:width$}", width = LABEL - 2);
-            for first in &firsts {
-                let cell = first.map_or_else(|| "–".into(), cell) + "  ";
-                let _ = write!(text, "{cell:>WIDTH$}");
-            }
-            text.push('\n');
-        };
-        line("first signal", |row| match row.alarmed {
-            0 => "none".into(),
-            _ => format!("{} in {:.0} %", row.signal.name, 100.0 * row.first as f64 / row.n as f64),
-        });
-        line("  before users noticed [s]", |row| match row.lead_s {
-            Some(lead) => format!("{lead:.1}"),
-            None if row.noticed == 0.0 => "not noticed".into(),
-            None => "–".into(),
-        });
-        line("  its false alarms [1/h]", |row| match row.false_interval {
-            Some(Interval { high, .. }) if row.false_per_h == 0.0 => format!("0, below {high:.2}"),
-            Some(Interval { low, high }) => format!("{:.2} ({low:.2} to {high:.2})", row.false_per_h),
-            None => format!("{:.2}", row.false_per_h),
-        });
-    }
-
-    /// The signal that was most often the first; of equals the one with the fewest false alarms.
-    fn first_signal(&self, variant: &str, incident: &str) -> Option<&WarningRow> {
-        let is_own = |row: &&WarningRow| {
-            row.variant == variant && row.point == self.point && row.incident == incident && row.n > 0
-        };
-        let own = self.results.warnings.iter().filter(is_own);
-        own.min_by(|a, b| b.first.cmp(&a.first).then(a.false_per_h.total_cmp(&b.false_per_h)))
-    }
-
-    fn limits(&self, text: &mut String) {
-        let mut shown: Vec<(&Limit, &str)> = Vec::new();
-        for judged in self.judged.iter().filter(|judged| judged.point == self.point) {
-            let is_same = |&(limit, incident): &(&Limit, &str)| judged.is_of(limit, incident);
-            if !shown.iter().any(is_same) {
-                shown.push((&judged.limit, &judged.incident));
-            }
-        }
-        if !shown.is_empty() {
-            let _ = writeln!(text, "limits of [slo]");
-        }
-        for (limit, incident) in shown {
-            let bound = limit.column.shown(limit.bound);
-            let title = format!("{} {} {bound}", limit.column.label(), limit.relation.sign());
-            let _ = write!(text, "  {:width$}", title, width = LABEL - 2);
-            for variant in self.variants {
-                let own = |j: &&Judged| j.variant == *variant && j.point == self.point && j.is_of(limit, incident);
-                let word = match self.judged.iter().find(own).map(|judged| judged.kept) {
-                    Some(Some(Kept::Kept)) => "kept",
-                    Some(Some(Kept::Violated)) => "VIOLATED",
-                    Some(Some(Kept::NotResolved)) => "not resolved",
-                    _ => "–",
-                };
-                let _ = write!(text, "{:>WIDTH$}", format!("{word}  "));
-            }
-            text.push('\n');
-        }
+        let (Some(column), Some(cells)) = (named(name), self.cells(incident, name)) else { return };
+        let marked = cells.into_iter().map(|(cell, is_best)| cell + if is_best { " ✓" } else { "  " });
+        line(text, &column.label(), marked);
     }
 }
 
-/// The variant that is best at a figure, if its interval is apart from all others'.
-fn best(results: &Results, point: &str, incident: &str, column: &Column) -> Option<String> {
-    let sign = match column.better {
-        Better::Less => 1.0,
-        Better::More => -1.0,
-        Better::Neither => return None,
-    };
-    let scope = |row: &&SummaryRow| {
-        row.point == point && row.population == "all" && row.incident == incident && row.metric.name == column.name
-    };
-    let rows: Vec<&SummaryRow> = results.summary.iter().filter(scope).collect();
-    let ends = |row: &SummaryRow| {
-        let estimate = row.estimate?;
-        let interval = estimate.interval?;
-        let (a, b) = (interval.low * sign, interval.high * sign);
-        Some((a.min(b), a.max(b)))
-    };
-    let measured: Vec<(&str, (f64, f64))> =
-        rows.iter().filter_map(|row| Some((row.variant.as_str(), ends(row)?))).collect();
-    // A time that a variant never reaches has no interval: no best among the rest is claimed.
-    if measured.len() < 2 || measured.len() < rows.len() {
-        return None;
-    }
-    let apart =
-        |&(name, (_, high)): &(&str, (f64, f64))| measured.iter().all(|&(other, (low, _))| other == name || high < low);
-    measured.iter().find(|one| apart(one)).map(|&(name, _)| name.to_owned())
+/// A row of the table. Padded by hand: the width of a format counts characters, and so do we.
+fn line(text: &mut String, label: &str, cells: impl Iterator<Item = String>) {
+    let _ = write!(text, "  {label:width$}", width = LABEL - 2);
+    cells.for_each(|cell| {
+        let _ = write!(text, "{cell:>WIDTH$}");
+    });
+    text.push('\n');
 }
 
-/// One line to paste into a review.
-fn verdict(text: &mut String, study: &Outline, results: &Results, judged: &[Judged], point: &str) {
+/// One line to paste into a review, about one point; none where there is nothing to compare or to judge.
+pub fn verdict(study: &Outline, results: &Results, judged: &[Judged], point: &str) -> Option<String> {
     let variants = study.variants();
     if variants.len() < 2 && judged.is_empty() {
-        return;
+        return None;
     }
     let of = |variant: &str| -> Vec<&Judged> {
         judged.iter().filter(|judged| judged.variant == variant && judged.point == point).collect()
@@ -369,28 +245,7 @@ fn verdict(text: &mut String, study: &Outline, results: &Results, judged: &[Judg
             parts.push(format!("{words}: \"{best}\""));
         }
     }
-    if !parts.is_empty() {
-        let line = format!("Verdict on {}: {}.", study.name, parts.join("; "));
-        for line in wrap(&line, LABEL + PER_BLOCK * WIDTH) {
-            let _ = writeln!(text, "{line}");
-        }
-    }
-}
-
-/// A figure with its interval, or "never", or a dash where it does not apply.
-fn figure(column: &Column, row: Option<&SummaryRow>, came: Option<f64>) -> String {
-    let Some(estimate) = row.and_then(|row| row.estimate) else {
-        return if came == Some(0.0) { "never".to_owned() } else { "–".to_owned() };
-    };
-    let half = estimate.interval.map(|interval| (interval.high - interval.low) / 2.0);
-    let mut cell = match half {
-        Some(half) => format!("{} ± {}", column.shown(estimate.mean), column.shown(half)),
-        None => column.shown(estimate.mean),
-    };
-    if let Some(share) = came.filter(|&share| share < 1.0) {
-        let _ = write!(cell, " in {:.0} %", share * 100.0);
-    }
-    cell
+    (!parts.is_empty()).then(|| format!("Verdict on {}: {}.", study.name, parts.join("; ")))
 }
 
 /// Splits a name at spaces into lines of at most `width` characters.

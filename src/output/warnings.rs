@@ -73,6 +73,17 @@ pub struct WarningRow {
     pub false_interval: Option<Interval>,
 }
 
+impl WarningRow {
+    /// Its false alarms per hour, for people: none is known to be rare only as far as it was looked for.
+    pub fn false_alarms(&self) -> String {
+        match self.false_interval {
+            Some(Interval { high, .. }) if self.false_per_h == 0.0 => format!("0, below {high:.2}"),
+            Some(Interval { low, high }) => format!("{:.2} ({low:.2} to {high:.2})", self.false_per_h),
+            None => format!("{:.2}", self.false_per_h),
+        }
+    }
+}
+
 /// What stands in a row of one seed.
 #[derive(Clone, Debug)]
 struct Told {

@@ -8,6 +8,7 @@ mod arrivals;
 mod balancer;
 pub mod compile;
 mod cost;
+pub mod defaults;
 mod depth;
 mod events;
 pub mod file;

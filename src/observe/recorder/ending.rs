@@ -2,6 +2,7 @@
 
 use super::{Books, Recorder, Recording, Scope, Window};
 use crate::base::time::Instant;
+use crate::observe::batches;
 use crate::observe::cost::Bill;
 use crate::observe::recovery::noticed;
 use crate::observe::signals::{self, Struck, Warning};
@@ -26,6 +27,9 @@ impl Recorder {
             self.recording.runs.push((self.scope(i), window));
         }
         self.recording.warnings = self.warnings();
+        if self.recording.incidents.is_empty() {
+            self.recording.batches = batches::cut(&self.ticks_of_all(), self.setup.warmup);
+        }
         self.recording.nodes = self.nodes.kept.take().unwrap_or_default();
         self.recording.trace = self.trace.finish();
         self.recording

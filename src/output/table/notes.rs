@@ -24,10 +24,31 @@ pub(super) fn all(study: &Outline, results: &Results) -> String {
             let _ = writeln!(text, "{}", words(row, subject));
         }
     }
+    text += &within_one_run(results);
     if has_zeros(study, results) {
         let (seeds, high) = (study.seeds, 100.0 * upper_of_none(u64::from(study.seeds)));
         let _ =
             writeln!(text, "0 ± 0: in none of {seeds} seeds; it may still happen in {high:.0} % of such runs (3/n)");
+    }
+    text
+}
+
+/// What a single run knows of its own averages.
+fn within_one_run(results: &Results) -> String {
+    /// Neighbours that go together more than this make intervals far too narrow.
+    const CORRELATION_MAX: f64 = 0.3;
+    let mut text = String::new();
+    for own in results.batches.chunk_by(|a, b| a.variant == b.variant && a.point == b.point) {
+        let point = if own[0].point.is_empty() { String::new() } else { format!(", {}", own[0].point) };
+        let _ =
+            writeln!(text, "one seed; mean ± 95 % interval over 20 stretches of its run ({}{point}):", own[0].variant);
+        for row in own {
+            let half = (row.interval.high - row.interval.low) / 2.0;
+            let depends = row.correlation.is_some_and(|correlation| correlation > CORRELATION_MAX);
+            let doubt = if depends { "  too narrow: the stretches depend on each other" } else { "" };
+            let (label, mean, half) = (row.metric.label(), row.metric.shown(row.mean), row.metric.shown(half));
+            let _ = writeln!(text, "  {label:32}{:>22}{doubt}", format!("{mean} ± {half}"));
+        }
     }
     text
 }
