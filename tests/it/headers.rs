@@ -22,7 +22,7 @@ impl Header {
     fn runs(&self, variant: &str, values: &[&str]) -> Vec<Recording> {
         let is_meant = |cell: &&Cell| {
             let has = |value: &&str| cell.point.split(' ').any(|pair| pair.ends_with(&format!("={value}")));
-            cell.variant == variant && values.iter().all(|value| has(value))
+            cell.variant == variant && values.iter().all(has)
         };
         let mut found = self.cells.iter().filter(is_meant);
         let (cell, other) = (found.next(), found.next());
