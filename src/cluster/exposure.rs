@@ -41,7 +41,8 @@ pub struct Exposure {
     /// Whether any version is installed at all.
     pub is_used: bool,
     pub(super) defects: Defects,
-    /// The version that the cluster runs but for changes under way, and when the change began that brought it.
+    /// The version that the cluster runs but for changes under way, and when it was settled on: the roll began that brought
+    /// it, or everything was switched to it.
     pub(super) current: u8,
     pub(super) settled: Instant,
     /// The canary release under way.

@@ -1,6 +1,7 @@
 //! What did one incident do? Distinct sessions hit, spikes within any second, the way back.
 //!
-//! An incident lasts from its fault or change to the next one, or to the end of the run.
+//! An incident lasts from its fault or change to the next one, or to the end of the run. How a change itself went is
+//! followed to its own end (`rollout`).
 
 use super::histogram::ResponseTimes;
 use super::recovery::Eventually;
@@ -95,14 +96,6 @@ pub struct OpenIncident {
     pub from: Instant,
     /// When its fault is over; its own beginning where it has no end; never while a change goes on.
     pub cleared: Instant,
-    /// When its change was complete.
-    pub completed: Option<Instant>,
-    /// Whether its change was given up.
-    pub is_given_up: bool,
-    /// Whether it is a change with a rollback criterion.
-    pub is_judged: bool,
-    /// When its change was rolled back.
-    pub rolled_back: Option<Instant>,
     /// Sessions live just before.
     pub live_before: u64,
     /// Totals just before.
@@ -117,21 +110,6 @@ pub struct OpenIncident {
     pub drops: Peak,
     /// Attempts to get in, in any second.
     pub connects: Peak,
-}
-
-impl OpenIncident {
-    /// Until its change was complete; `None` for a fault.
-    pub fn rollout(&self) -> Option<Eventually> {
-        let is_under_way = self.cleared == Instant::NEVER;
-        let complete = self.completed.map(|at| Eventually::After(at.since(self.from)));
-        complete.or(is_under_way.then_some(Eventually::Never))
-    }
-
-    /// Until its change was rolled back; `None` without a criterion for that.
-    pub fn rollback(&self) -> Option<Eventually> {
-        let undone = self.rolled_back.map_or(Eventually::Never, |at| Eventually::After(at.since(self.from)));
-        self.is_judged.then_some(undone)
-    }
 }
 
 /// Distinct sessions and where the dropped ones are now.

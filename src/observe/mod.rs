@@ -18,6 +18,7 @@ mod means;
 mod nodes;
 pub mod recorder;
 pub mod recovery;
+mod rollout;
 pub mod services;
 pub mod signals;
 pub mod slo;

@@ -18,6 +18,7 @@ use super::incident::{Distinct, Marks, OpenIncident, Peak, Shock};
 use super::nodes::NodeBooks;
 pub use super::nodes::{Known, NodeTick, State};
 use super::recovery::{Limits, rebalance, recovery};
+use super::rollout::Rollouts;
 use super::signals::Warning;
 use super::totals::{Counter, Totals};
 use super::trace::{Trace, Tracer};
@@ -70,6 +71,7 @@ pub struct Recorder {
     pub(super) versions: ByVersion,
     marks: Vec<Marks>,
     incident: u16,
+    rollouts: Rollouts,
     nodes: NodeBooks,
     /// What happens to whom, if that is kept.
     pub trace: Tracer,
@@ -91,6 +93,7 @@ impl Recorder {
             versions,
             marks: Vec::new(),
             incident: 0,
+            rollouts: Rollouts::default(),
             nodes,
             trace: Tracer::default(),
             recording: Recording::default(),
@@ -196,16 +199,14 @@ impl Recorder {
                 }
             }
             Fact::Completed { index } => {
-                for incident in self.open_incidents(index) {
-                    (incident.cleared, incident.completed) = (now, Some(now));
-                }
+                self.rollouts.of(index).completed = Some(now);
+                self.open_incidents(index).for_each(|incident| incident.cleared = now);
             }
-            Fact::GivenUp { index } => self.open_incidents(index).for_each(|incident| incident.is_given_up = true),
+            Fact::GivenUp { index } => self.rollouts.of(index).is_given_up = true,
             Fact::RolledBack { index } => {
-                for incident in self.open_incidents(index) {
-                    (incident.completed, incident.rolled_back) = (None, Some(now));
-                    incident.cleared = Instant::NEVER;
-                }
+                let rollout = self.rollouts.of(index);
+                (rollout.completed, rollout.rolled_back) = (None, Some(now));
+                self.open_incidents(index).for_each(|incident| incident.cleared = Instant::NEVER);
             }
             Fact::Cleared { index, at } => self.open_incidents(index).for_each(|incident| incident.cleared = at),
             Fact::Incident { index, cleared } => self.open_incident(now, left, index, cleared),
@@ -364,6 +365,10 @@ impl Recorder {
         self.close_incident(now);
         self.sum_up(left);
         self.incident += 1;
+        // Only a change that goes on has no end yet.
+        if cleared == Instant::NEVER {
+            self.rollouts.begin(now, index, self.setup.judged.contains(&index));
+        }
         self.nodes.begin_incident();
         let scopes = self.books.len();
         for i in 0..scopes {
@@ -373,10 +378,6 @@ impl Recorder {
                 index,
                 from: now,
                 cleared,
-                completed: None,
-                is_given_up: false,
-                is_judged: self.setup.judged.contains(&index),
-                rolled_back: None,
                 live_before: before.live(),
                 before,
                 response: ResponseTimes::default(),
@@ -464,7 +465,6 @@ impl Recorder {
         for i in 0..=all {
             let Some(open) = self.books[i].incident.take() else { continue };
             let totals = &self.totals_at(i, left) - &open.before;
-            let (rollout, rollback, is_given_up) = (open.rollout(), open.rollback(), open.is_given_up);
             let mut response = open.response;
             let mut partial = self.tick_response_of(i);
             partial.subtract(&open.not_ours);
@@ -483,9 +483,9 @@ impl Recorder {
                 drops_peak: open.drops.max(),
                 connects_peak: open.connects.max(),
                 reconnect: open.distinct.reconnect(open.from),
-                rollout,
-                is_given_up,
-                rollback,
+                rollout: None,
+                is_given_up: false,
+                rollback: None,
                 recovery: recovery(&self.books[i].verdicts, warmup, open.from, now, self.setup.limits, hold),
                 rebalance: if i == all { rebalance() } else { None },
             });

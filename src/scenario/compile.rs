@@ -234,6 +234,7 @@ impl Reading<'_> {
             let message = format!("the clients ask for {offered:.1} busy slots, and there are {slots}");
             self.warning(&["cluster"], message, "the queues will grow for as long as that lasts");
         }
+        self.warn_of_no_nodes(plan);
         self.warn_of_memory(plan);
         self.warn_of_idle_keys(plan);
     }

@@ -11,7 +11,7 @@ use crate::base::time::Instant;
 use crate::cluster::change::{self, Change, Order};
 use crate::cluster::fate::aim::{Aim, Part};
 use crate::cluster::fate::{Fault, Written};
-use crate::cluster::plan::Node;
+use crate::cluster::plan::{Node, Plan};
 
 /// Adds the nodes that changes will bring, and so many more, alike to the last one; returns how many.
 pub(super) fn add_spares(nodes: &mut Vec<Node>, changes: &[Change], more: usize) -> usize {
@@ -190,6 +190,36 @@ impl Reading<'_> {
         }
         changes.sort_by(|a, b| a.name.cmp(&b.name));
         changes
+    }
+
+    /// Whether those that are taken away by hand are all, and nothing brings any back.
+    pub(super) fn warn_of_no_nodes(&mut self, plan: &Plan) {
+        if plan.autoscaler.is_some() {
+            return;
+        }
+        let mut changes: Vec<&Change> = plan.changes.iter().collect();
+        changes.sort_by_key(|change| change.at);
+        let mut left = plan.desired();
+        for change in changes {
+            left += change.kind.adds();
+            let Some(aim) = change.kind.aim().filter(|_| change.kind.name() == "scale_in") else { continue };
+            let taken = match aim {
+                Aim::Count(count) => *count as usize,
+                Aim::Names(names) => names.len(),
+                Aim::Fullest(_) => 1,
+                Aim::Part(Part::Share(share)) => (share.ratio() * left as f64 + 0.5).max(1.0) as usize,
+                Aim::Part(Part::Zone(zone)) => {
+                    let is_in = |node: &&Node| plan.zones[node.zone as usize] == *zone;
+                    plan.nodes[..plan.desired()].iter().filter(is_in).count()
+                }
+            };
+            left = left.saturating_sub(taken);
+            if left == 0 {
+                let message = format!("change.{} takes the last node away: nobody is served from then on", change.name);
+                self.warning(&["change", &change.name, "scale_in", "nodes"], message, "take fewer, or add some before");
+                return;
+            }
+        }
     }
 
     /// The nodes whose turn comes first must exist, and come once.

@@ -62,6 +62,13 @@ impl Reading<'_> {
                 let message = format!("change.{name} installs no version that could be rolled back");
                 self.wrong(&["change", name, "rollback"], message, "only `rolling` and `canary` with a version can");
             }
+            if kind.is_canary() && !rollback.watch.is_zero() {
+                let message = format!(
+                    "change.{name}.rollback: watch begins when the old nodes are gone, and nothing can be undone"
+                );
+                let mend = "leave it out; to look for longer, lengthen hold or add a step";
+                self.wrong(&["change", name, "rollback", "watch"], message, mend);
+            }
         }
         let wanted = kind.version()?;
         let path = ["change", name, kind.name(), "version"];

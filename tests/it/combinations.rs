@@ -1,7 +1,8 @@
 //! Changes that meet: a roll, a release or a switch under way while something else adds nodes or takes them away. Whatever
 //! happens, each comes to its end, the cluster has as many nodes as it should, and all run the version that was brought.
 
-use super::lab::{figure, simulate};
+use super::lab::{figure, simulate, whole};
+use stickysim::observe::columns;
 use stickysim::observe::recorder::Recording;
 
 /// Requests one by one on six nodes that start within 5 s; `v2` is as good as the first version, `v3` fails half of all.
@@ -35,10 +36,12 @@ fn last(recording: &Recording, name: &str) -> f64 {
     *course(recording, name).last().unwrap()
 }
 
-/// In the end there are so many nodes, and this share of requests meets another version than the first: every turn has
-/// come. Where the next begins before a change is complete, no figure says whether it ever was.
+/// In the end every change is complete, there are so many nodes, and this share of requests meets another version than
+/// the first: every turn has come.
 fn ends_with(recording: &Recording, nodes: f64, on_new: f64, what: &str) {
-    assert_eq!(figure(&recording.incidents.last().unwrap().1, "completed_ratio"), 1.0, "{what}");
+    for (_, window) in &recording.incidents {
+        assert_eq!(figure(window, "completed_ratio"), 1.0, "{what}");
+    }
     let found = ["nodes_wanted_mean", "nodes_ready_mean", "canary_requests_ratio"].map(|name| last(recording, name));
     assert_eq!(found, [nodes, nodes, on_new], "{what}: {:?}", course(recording, "nodes_wanted_mean"));
 }
@@ -90,6 +93,69 @@ fn the_autoscaler_leaves_the_nodes_of_a_release_alone() {
 }
 
 #[test]
+fn the_autoscaler_does_not_reckon_with_what_a_roll_has_for_a_moment() {
+    for surge in [SURGE.to_owned(), SURGE.replace("surge_max = 1", "surge_max = 3")] {
+        let [alone, watched] = ["".to_owned(), by_clock(&[(0, 6)], "")].map(|cluster| scene(&cluster, &surge));
+        ends_with(&watched, 6.0, 1.0, &surge);
+        let most = course(&watched, "nodes_wanted_mean").into_iter().fold(0.0, f64::max);
+        assert!(most > 6.0, "{most}: there is more for a moment");
+        let scaled = ["scale_outs_total", "scale_ins_total"].map(|name| figure(whole(&watched), name));
+        assert_eq!(scaled, [0.0, 0.0], "{surge}");
+        assert_eq!(of_each(&watched, "rollout_time_s"), of_each(&alone, "rollout_time_s"));
+    }
+}
+
+#[test]
+fn a_roll_a_switch_and_a_scale_in_leave_the_nodes_of_a_release_alone() {
+    // A fifth of all requests, for good; what else begins is about the six old nodes.
+    let stays = CANARY.replace("hold = \"60s\"", "hold = \"6m\", then = \"stay\"");
+    for (change, nodes, restarts) in [
+        ("rolling = { restart = \"1s\" }", 8.0, 6.0),
+        ("rolling = { version = \"v1\", surge_max = 2 }", 8.0, 0.0),
+        ("blue_green = { scale_down_delay = \"5s\" }", 8.0, 0.0),
+        ("scale_in = { nodes = { share = \"67%\" } }", 4.0, 0.0),
+    ] {
+        let recording = scene("", &format!("{stays}[change.b]\nat = \"90s\"\n{change}\n"));
+        assert_eq!(of_each(&recording, "completed_ratio")[1], Some(1.0), "{change}");
+        assert_eq!(last(&recording, "nodes_ready_mean"), nodes, "{change}");
+        assert_eq!(figure(whole(&recording), "node_restarts_total"), restarts, "{change}");
+        let on_new = course(&recording, "canary_requests_ratio");
+        assert!(on_new[4..].iter().all(|ratio| (0.08..0.35).contains(ratio)), "{change}: {on_new:?}");
+    }
+}
+
+#[test]
+fn a_promotion_has_the_last_word_on_what_began_before_it() {
+    // It comes at 95 s at the earliest; whatever was rolled then fails half of all, and goes.
+    let out = "[change.c]\nat = \"5m\"\nscale_out = { nodes = 2 }\n";
+    for rolling in
+        ["restart = \"1s\"", "restart = \"8s\", pause = \"20s\"", "surge_max = 1", "surge_max = 2, pause = \"9s\""]
+    {
+        for at in [40, 70, 93] {
+            let roll = format!("[change.b]\nat = \"{at}s\"\nrolling = {{ version = \"v3\", {rolling} }}\n");
+            let recording = scene("", &format!("{CANARY}{roll}{out}"));
+            ends_with(&recording, 8.0, 1.0, &roll);
+            assert_eq!(last(&recording, "requests_failed_ratio"), 0.0, "{roll}");
+        }
+    }
+    for at in [40, 70, 93] {
+        let back = format!("[change.b]\nat = \"{at}s\"\nblue_green = {{ version = \"v3\" }}\n");
+        let recording = scene("", &format!("{CANARY}{back}{out}"));
+        ends_with(&recording, 8.0, 1.0, &back);
+        assert_eq!(last(&recording, "requests_failed_ratio"), 0.0, "{back}");
+    }
+    // Taken back after the promotion, it brings nobody back whom the promotion has brought.
+    let late = "[change.b]\nat = \"60s\"\nrolling = { version = \"v3\", restart = \"1s\" }\n\
+                rollback = { error_ratio = \"10%\", every = \"70s\", window = \"70s\", watch = \"2m\" }\n";
+    let recording = scene("", &format!("{CANARY}{late}{out}"));
+    ends_with(&recording, 8.0, 1.0, "taken back late");
+    assert_eq!(
+        (of_each(&recording, "rollback_triggered")[1], last(&recording, "requests_failed_ratio")),
+        (Some(1.0), 0.0)
+    );
+}
+
+#[test]
 fn old_nodes_that_go_while_a_release_is_under_way_go_once() {
     let steps = [(0, 8), (60, 5), (180, 12), (240, 4), (300, 12), (360, 4), (420, 12)];
     ends_with(&scene(&by_clock(&steps, ", victim = \"oldest\""), CANARY), 12.0, 1.0, "again and again");
@@ -122,6 +188,47 @@ fn a_roll_that_is_taken_back_keeps_the_nodes_that_have_come_meanwhile() {
             ),
         );
         ends_with(&recording, 12.0, 0.0, rolling);
+    }
+}
+
+/// By incident of all populations, in the order in which they began: a figure of each.
+fn of_each(recording: &Recording, name: &str) -> Vec<Option<f64>> {
+    let all = recording.runs.last().unwrap().0;
+    let get = columns::named(name).unwrap().get;
+    recording.incidents.iter().filter(|(scope, _)| *scope == all).map(|(_, window)| get(window)).collect()
+}
+
+#[test]
+fn a_change_is_followed_to_its_own_end_whatever_begins_meanwhile() {
+    // The nodes weigh what they weighed before, so that only the window of the roll is cut short.
+    let nothing = "[change.b]\nat = \"45s\"\nweight = { nodes = 6, weight = 1 }\n";
+    for change in [SURGE, IN_PLACE, CANARY] {
+        let [alone, cut] = [change.to_owned(), change.to_owned() + nothing].map(|changes| scene("", &changes));
+        let took = of_each(&alone, "rollout_time_s")[0];
+        assert!(took > Some(30.0), "{took:?}, long after the other began");
+        assert_eq!(of_each(&cut, "rollout_time_s")[0], took);
+        assert_eq!(of_each(&cut, "completed_ratio"), [Some(1.0); 2]);
+    }
+    let bad = "[change.a]\nat = \"30s\"\nrolling = { version = \"v3\", restart = \"1s\", pause = \"15s\" }\n\
+               rollback = { error_ratio = \"10%\", window = \"20s\", every = \"20s\" }\n";
+    let [alone, cut] = [bad.to_owned(), bad.to_owned() + nothing].map(|changes| scene("", &changes));
+    for name in ["rollback_triggered", "rollback_detection_s", "completed_ratio", "rollout_time_s"] {
+        assert_eq!(of_each(&cut, name)[0], of_each(&alone, name)[0], "{name}");
+    }
+    assert_eq!(of_each(&cut, "rollback_triggered"), [Some(1.0), None]);
+    assert!(of_each(&cut, "rollback_detection_s")[0] > Some(15.0), "after the other began");
+}
+
+#[test]
+fn what_is_given_up_or_never_ends_is_not_complete_when_something_else_has_begun() {
+    let later = "[change.b]\nat = \"3m\"\nscale_out = { nodes = 1 }\n";
+    let given_up = "[change.a]\nat = \"30s\"\nrolling = { surge_max = 1, gate.utilisation = \"0%\", \
+                    progress_deadline = \"4m\" }\n";
+    for (change, stalled) in [(given_up, 1.0), (&given_up.replace(", progress_deadline = \"4m\"", ""), 0.0)] {
+        let recording = scene("", &(change.to_owned() + later));
+        assert_eq!(of_each(&recording, "completed_ratio"), [Some(0.0), Some(1.0)]);
+        assert_eq!(of_each(&recording, "stalled_ratio"), [Some(stalled), Some(0.0)]);
+        assert_eq!(of_each(&recording, "rollout_time_s")[0], None);
     }
 }
 

@@ -424,28 +424,6 @@ fn each_party_notices_a_silent_host_when_its_timers_say() {
 }
 
 #[test]
-fn a_drain_cuts_those_whose_rest_of_life_is_longer() {
-    // Shares of live sessions that outlive the timeout: lognormal, mean 20 min, sigma 1.5 (equilibrium).
-    for (minutes, exact) in [(5, 0.8107), (30, 0.4536)] {
-        let text = format!(
-            "duration = \"150m\"\ntick = \"1m\"\nrecovery_hold = \"1m\"\n[cluster]\nnodes = 4\n[clients.s]\n\
-             arrivals.open.rate = \"10/s\"\nlength = {{ lognormal = {{ mean = \"20m\", sigma = 1.5 }} }}\n\
-             protocol = \"stream\"\n[balancer]\nbalance = {{ random = {{ draws = 1 }} }}\nredispatch = true\n\
-             [change.leave]\nat = \"60m\"\ndrain = {{ nodes = [\"n1\"], timeout = \"{minutes}m\" }}\n"
-        );
-        let plan = plan(&text);
-        let n = plan.nodes.len();
-        let (mut held, mut cut) = (0.0, 0.0);
-        for seed in 1..=6 {
-            let recording = Sim::new(&plan, seed, true).run(|| false).unwrap().recording;
-            held += recording.nodes[59 * n].connections;
-            cut += incident(&recording).totals.of(Harm::Dropped, Cause::DrainTimeout) as f64;
-        }
-        assert!((cut / held - exact).abs() < 0.015, "{cut} of {held} outlived {minutes} min, not {exact}");
-    }
-}
-
-#[test]
 fn a_full_node_refuses_as_erlang_says() {
     // O5(b): at most 100 live sessions, offered 90; refused 2.696 % whatever the law of life.
     let text = "duration = \"20h\"\ntick = \"1m\"\nwarmup = \"1h\"\n[cluster]\nnodes = 1\n[cluster.node]\nconnections_max = 100\n\

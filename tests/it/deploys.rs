@@ -100,8 +100,8 @@ fn a_pod_that_is_not_ready_is_replaced_before_those_that_are() {
 
 #[test]
 fn those_that_leave_hold_nobody_up_in_a_surge() {
-    // Each old pod is drained for a minute, for the one stream or for nothing: new ones come without waiting for that.
-    let stream = "{ surge_max = 1, drain_timeout = \"1m\", stop = { pre_stop = \"30s\", grace = \"60s\" } }";
+    // Each old pod goes on for half a minute or a whole one, for nothing or the one stream: new ones come without waiting.
+    let stream = "{ surge_max = 1, stop = { pre_stop = \"30s\", grace = \"60s\" } }";
     let (counts, recording) = counts(&pods(4, stream));
     let took = figure(incident(&recording), "rollout_time_s");
     // Four boots of 2 s, each seen within 0.3 s, then the last one's hook and, on one pod, the stream until the end.

@@ -8,7 +8,8 @@ use stickysim::cluster::Sim;
 use stickysim::observe::recorder::Recording;
 use stickysim::scenario::Cell;
 
-fn shipped(name: &str) -> Vec<Cell> {
+/// The cells of a shipped scenario.
+pub fn shipped(name: &str) -> Vec<Cell> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name).with_extension("toml");
     cells(&std::fs::read_to_string(path).unwrap(), &[])
 }

@@ -6,9 +6,11 @@
 
 use super::lab::{causes, figure, incident, plan, run, simulate};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use stickysim::base::cause::{Cause, Harm};
 use stickysim::cluster::Sim;
 use stickysim::observe::recorder::Recording;
+use stickysim::observe::trace::{Happening, Who};
 
 /// Streams that never end and come back at once; the roll begins at 60 s.
 fn roll(nodes: u32, streams: u32, rolling: &str) -> String {
@@ -58,6 +60,38 @@ fn batches_in_place_match_the_closed_form() {
         near(&fill, &exact);
         near(&[moves], &[(whole - 1.0) * f64::from(n - b) / f64::from(n)]);
     }
+}
+
+#[test]
+fn in_place_half_of_all_move_once_and_some_five_times() {
+    // O9: ten nodes one by one. Who is on node i when its turn comes moves, to any of the nine others alike.
+    let plan = plan(&roll(10, 10_000, "{ how = \"maint\", restart = \"5s\", pause = \"2s\" }"));
+    const SEEDS: u64 = 4;
+    let one = |seed: u64| -> BTreeMap<usize, usize> {
+        let trace = Sim::new(&plan, seed, false).traced().run(|| false).unwrap().recording.trace;
+        let mut opened: BTreeMap<Who, usize> = BTreeMap::new();
+        for (_, what) in trace {
+            if let Happening::Opened { who, .. } = what {
+                *opened.entry(who).or_default() += 1;
+            }
+        }
+        assert_eq!(opened.len(), 10_000);
+        let mut by_moves = BTreeMap::new();
+        opened.into_values().for_each(|opened| *by_moves.entry(opened - 1).or_default() += 1);
+        by_moves
+    };
+    let counts: Vec<BTreeMap<usize, usize>> = (1..=SEEDS).into_par_iter().map(one).collect();
+    let share = |moves: usize| {
+        let sum: usize = counts.iter().map(|count| count.get(&moves).copied().unwrap_or(0)).sum();
+        sum as f64 / (10_000 * SEEDS) as f64
+    };
+    assert_eq!(share(0), 0.0, "every node is restarted, so everybody moves");
+    // A deviation is 0.0025 at the most.
+    let exact = [0.5, 0.3519, 0.1193, 0.0250];
+    let found = [1, 2, 3, 4].map(share);
+    assert!(found.iter().zip(exact).all(|(found, exact)| (found - exact).abs() < 0.01), "{found:?}");
+    let more = 1.0 - found.iter().sum::<f64>();
+    assert!((0.0..0.01).contains(&more), "{more}");
 }
 
 #[test]

@@ -6,7 +6,8 @@
 //! as new ones.
 //!
 //! Nodes of a `canary` release come on top of those that it reckons with, and it leaves them alone, until the release is
-//! promoted.
+//! promoted. It measures those that a roll has for a moment beyond the number, but they are none of that number
+//! (Kubernetes: `spec.replicas`, and all pods that the selector finds).
 //!
 //! What it sees is what its metrics show: the mean of a cluster in which sticky sessions keep the old nodes busy and the
 //! new ones idle looks well.
@@ -199,6 +200,11 @@ impl Params {
             let message = "evict is zero: nobody would ever be asked to leave".into();
             wrong(&["down", "evict"], message, "write a rate such as \"20/s\", or leave it out: then nobody is asked");
         }
+        let steps = self.schedule.iter().flat_map(|schedule| &schedule.steps);
+        if let Some(most) = steps.map(|step| step.nodes).max().filter(|&most| most > self.nodes_max) {
+            let message = format!("the schedule asks for {most} nodes, but nodes_max is {}", self.nodes_max);
+            wrong(&["schedule", "steps"], message, "raise nodes_max or lower the step");
+        }
         for (key, message, mend) in self.schedule.iter().flat_map(Schedule::faults) {
             wrong(&["schedule", key], message, mend);
         }
@@ -288,10 +294,9 @@ impl Sim<'_> {
     }
 
     fn look_at_load(&mut self, now: Instant, params: &Params) {
-        let there: Vec<NodeId> =
-            self.fleet.ids().filter(|&node| self.is_wanted(node) && !self.is_beside(node)).collect();
-        let current = there.len() as u32;
-        let proposals = self.proposals(now, params, &there);
+        let there: Vec<NodeId> = self.fleet.ids().filter(|&node| self.belongs(node)).collect();
+        let current = there.len().saturating_sub(self.surplus_of_all()) as u32;
+        let proposals = self.proposals(now, params, (&there, current));
         self.autoscaler.looks += 1;
         let wanted = proposals.into_iter().max().unwrap_or(current);
         let next = self.autoscaler.history.settle(now, current, wanted, &params.rules());
@@ -303,9 +308,8 @@ impl Sim<'_> {
     }
 
     /// The number of nodes that each metric, and the schedule, asks for.
-    fn proposals(&mut self, now: Instant, params: &Params, there: &[NodeId]) -> Vec<u32> {
+    fn proposals(&mut self, now: Instant, params: &Params, (there, current): (&[NodeId], u32)) -> Vec<u32> {
         let (busy, attempts) = self.read_meters(now);
-        let current = there.len() as u32;
         let tolerance = params.tolerance.ratio();
         let read = |of: &dyn Fn(NodeId) -> Option<f64>, fallback| {
             let values: Vec<f64> = there.iter().filter_map(|&node| of(node)).collect();

@@ -106,10 +106,9 @@ impl Sim<'_> {
 
     /// As many new nodes as there should be, those included that something else has added meanwhile.
     fn match_blue(&mut self, now: Instant, index: usize, params: &Params) {
-        let wanted = self.fleet.ids().filter(|&node| self.is_wanted(node)).count();
+        let there = self.fleet.ids().filter(|&node| self.belongs(node)).count();
         // Those that a roll has for a moment beyond its number are not needed.
-        let surplus: usize = (0..self.rolls.len()).map(|other| self.surplus(other)).sum();
-        let blue = wanted.saturating_sub(surplus);
+        let blue = there.saturating_sub(self.surplus_of_all());
         while self.rolls[index].active.len() < blue
             && let Some(green) = self.spares.pop_front()
         {
@@ -171,9 +170,7 @@ impl Sim<'_> {
             self.set_admin(now, blue, if params.keeps_bound { Admin::Drain } else { Admin::Maint });
             leaving.push((blue, Step::Away(now + params.scale_down_delay)));
         }
-        if let Some(version) = self.plan.changes[index].version {
-            self.settle_on(index, version);
-        }
+        self.switch_to_its_version(now, index);
         leaving
     }
 

@@ -322,14 +322,15 @@ impl Sim<'_> {
 
     /// Starts as many new nodes as the old version has more, or as there are to spare; whether there are any.
     fn match_old(&mut self, now: Instant, index: usize) -> bool {
-        let missing = self.old_nodes().len().saturating_sub(self.canary_nodes().len()).min(self.spares.len());
+        let old = self.old_nodes().len().saturating_sub(self.surplus_of_all());
+        let missing = old.saturating_sub(self.canary_nodes().len()).min(self.spares.len());
         self.add_to_canary(now, index, missing);
         missing > 0
     }
 
     /// The nodes of the cluster that run the old version.
     fn old_nodes(&self) -> Vec<NodeId> {
-        let is_old = |&node: &NodeId| self.is_wanted(node) && !self.is_beside(node) && !self.fleet.get(node).is_new();
+        let is_old = |&node: &NodeId| self.belongs(node) && !self.fleet.get(node).is_new();
         self.fleet.ids().filter(is_old).collect()
     }
 
@@ -342,9 +343,7 @@ impl Sim<'_> {
         self.exposure.canary.iter_mut().for_each(|canary| canary.old = std::mem::take(&mut old));
         self.set_stage(Stage::Retiring(now + timeout));
         // Whoever is started from now on has the new version.
-        if let Some(version) = self.plan.changes[index].version {
-            self.settle_on(index, version);
-        }
+        self.switch_to_its_version(now, index);
     }
 
     /// Takes the old nodes away that nobody is on; whether any is left.

@@ -22,6 +22,8 @@ use crate::cluster::balancer::view::Admin;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// How long a drain waits for sessions to end unless it is told (Kubernetes' grace period).
+pub(super) const DRAIN: Duration = Duration::from_secs(30);
 /// From its SIGTERM on, a process has this time at least.
 const LEAST_GRACE: Duration = Duration::from_secs(2);
 
@@ -65,6 +67,16 @@ impl Stop {
         let killed = if self.grace.is_zero() { term } else { self.grace.max(term + LEAST_GRACE) };
         (term, killed)
     }
+}
+
+/// What is wrong where both say how long a node that leaves is there.
+pub(super) fn two_ends(
+    stop: Option<&Stop>,
+    drain_timeout: Option<Duration>,
+) -> Option<(&'static str, String, &'static str)> {
+    let message = || "a process that is told to `stop` goes by clocks of its own: no drain_timeout holds".to_owned();
+    let mend = "leave drain_timeout out and write stop.grace, or leave stop out";
+    (stop.is_some() && drain_timeout.is_some()).then(|| ("drain_timeout", message(), mend))
 }
 
 impl Sim<'_> {

@@ -279,6 +279,11 @@ impl Sim<'_> {
         self.wanted[node.index()]
     }
 
+    /// Whether a node is one of those that the cluster should have, and no part of a canary release under way.
+    pub(super) fn belongs(&self, node: NodeId) -> bool {
+        self.is_wanted(node) && !self.is_beside(node)
+    }
+
     /// The operator tells every balancer what is wanted of a node.
     pub(super) fn set_admin(&mut self, now: Instant, node: NodeId, admin: Admin) {
         self.said[node.index()].admin = admin;

@@ -102,18 +102,17 @@ impl Sim<'_> {
         self.in_order(order, (&self.plan.changes[index].name, 0))
     }
 
-    /// The nodes that are there, in the order in which they are taken away: who is not up comes first. Those of a
-    /// canary release are left to it.
+    /// The nodes that are there, in the order in which they are taken away: who is not up comes first.
     pub(in crate::cluster) fn victims(&self, order: &Order, (name, nth): (&str, u64)) -> Vec<NodeId> {
         let mut nodes = self.in_order(order, (name, nth));
-        nodes.retain(|&node| !self.is_beside(node));
         nodes.sort_by_key(|&node| self.fleet.is_up(node));
         nodes
     }
 
-    /// The nodes that are there in this order; `name` and `nth` are the key of what is drawn.
+    /// The nodes that are there in this order, but for those of a canary release, which are left to it; `name` and `nth`
+    /// are the key of what is drawn.
     fn in_order(&self, order: &Order, (name, nth): (&str, u64)) -> Vec<NodeId> {
-        let mut nodes: Vec<NodeId> = self.fleet.ids().filter(|&node| self.is_wanted(node)).collect();
+        let mut nodes: Vec<NodeId> = self.fleet.ids().filter(|&node| self.belongs(node)).collect();
         let age = |node: NodeId| (self.fleet.get(node).joined, node);
         let held = |node: NodeId| self.bound_to[node.index()];
         match order {

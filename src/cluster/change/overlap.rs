@@ -4,6 +4,10 @@
 //! many nodes less. Nodes that come meanwhile run its version from their first process on, as pods of a Deployment do
 //! whose template has been changed; whoever comes with the old one has a turn before the roll is complete. When it is
 //! complete, its version is what the cluster runs, unless a change that began later has settled on another.
+//!
+//! A canary release and a switch settle on theirs when everything is theirs: that is the last word on whatever began
+//! before. Until then the nodes of a release are nobody else's: turns, switches and the autoscaler leave them alone, as
+//! two Deployments behind one router do.
 
 use super::{Step, roll};
 use crate::base::cause::Cause;
@@ -46,6 +50,11 @@ impl Sim<'_> {
         self.rolls[index] = roll;
     }
 
+    /// How many nodes all rolls have for a moment beyond those that the cluster should have.
+    pub(in crate::cluster) fn surplus_of_all(&self) -> usize {
+        (0..self.rolls.len()).map(|index| self.surplus(index)).sum()
+    }
+
     /// How many nodes a roll has beyond those that it is about: new ones in whose favour nobody has left yet.
     pub(super) fn surplus(&self, index: usize) -> usize {
         let roll = &self.rolls[index];
@@ -73,7 +82,7 @@ impl Sim<'_> {
         }
         let is_late = |&node: &NodeId| {
             let host = self.fleet.get(node);
-            self.is_wanted(node) && !host.is_new() && host.next_version == Some(from) && !self.is_beside(node)
+            self.belongs(node) && !host.is_new() && host.next_version == Some(from)
         };
         let late: Vec<NodeId> = self.fleet.ids().filter(is_late).collect();
         let roll = &mut self.rolls[index];
@@ -93,11 +102,18 @@ impl Sim<'_> {
         last.map_or(self.exposure.current, |(_, version)| version)
     }
 
-    /// The change at this place in the plan has brought a version, which is what the cluster runs from now on.
+    /// The roll at this place in the plan has brought a version, which is what the cluster runs from now on.
     pub(super) fn settle_on(&mut self, index: usize, version: u8) {
         let begun = self.plan.changes[index].at;
         if begun >= self.exposure.settled {
             (self.exposure.current, self.exposure.settled) = (version, begun);
+        }
+    }
+
+    /// Everything is another version's at once, that of the change at this place in the plan, if it has one.
+    pub(super) fn switch_to_its_version(&mut self, now: Instant, index: usize) {
+        if let Some(version) = self.plan.changes[index].version {
+            (self.exposure.current, self.exposure.settled) = (version, now);
         }
     }
 }

@@ -15,7 +15,7 @@
 
 use super::bound::Bound;
 use super::gate::Gate;
-use super::leave::Stop;
+use super::leave::{DRAIN, Stop, two_ends};
 use super::order::Order;
 use super::reload::Reloading;
 use super::step::Step;
@@ -48,8 +48,8 @@ pub struct Params {
     pub surge_max: Bound,
     /// How a node leaves; default `drain`.
     pub how: How,
-    /// How long a drain waits for sessions to end; default 30 s (Kubernetes' grace period).
-    pub drain_timeout: Duration,
+    /// How long a drain waits for sessions to end; default 30 s (Kubernetes' grace period). Not with `stop`.
+    pub drain_timeout: Option<Duration>,
     /// Its process is told to stop and goes by clocks of its own, instead of being drained; not unless given.
     pub stop: Option<Stop>,
     /// So many a second are asked to leave each node that is drained, or told to stop; nobody unless given.
@@ -79,7 +79,7 @@ impl Default for Params {
             batch: None,
             surge_max: Bound::Count(0),
             how: How::Drain,
-            drain_timeout: Duration::from_secs(30),
+            drain_timeout: None,
             stop: None,
             evict: None,
             restart: None,
@@ -228,7 +228,7 @@ impl Steps for Params {
         if let Some((message, mend)) = self.gate.as_ref().and_then(Gate::faults) {
             fault("gate", &message, mend);
         }
-        faults.extend(no_rate(self.evict));
+        faults.extend(two_ends(self.stop.as_ref(), self.drain_timeout).into_iter().chain(no_rate(self.evict)));
         faults
     }
     fn evicts(&self) -> Option<Rate> {
@@ -403,7 +403,7 @@ impl Sim<'_> {
             (Some(stop), _) => self.begin_stopping(now, node, stop),
             (None, How::Drain) => {
                 self.begin_drain(now, node, params.evict);
-                Step::Draining(now + params.drain_timeout)
+                Step::Draining(now + params.drain_timeout.unwrap_or(DRAIN))
             }
             (None, How::Maint) => {
                 self.set_admin(now, node, Admin::Maint);

@@ -50,7 +50,7 @@ pub struct Criterion {
     pub samples_min: u32,
     /// At which failed look the change is rolled back; ≥ 1, default the first (Argo Rollouts).
     pub failures: u32,
-    /// How long after the change is complete it is still looked at; default not at all.
+    /// How long after a `rolling` is complete it is still looked at; default not at all. A `canary` has no way back then.
     pub watch: Duration,
 }
 
@@ -257,7 +257,11 @@ impl Sim<'_> {
         let (again, still): (Vec<NodeId>, Vec<NodeId>) =
             idle.partition(|&node| Some(self.fleet.get(node).version) == bad);
         for &node in &still {
-            self.fleet.node(node).next_version = Some(before);
+            // Whatever a switch has brought meanwhile stays.
+            let next = &mut self.fleet.node(node).next_version;
+            if *next == bad {
+                *next = Some(before);
+            }
         }
         let stay = turned.iter().filter(|&&(node, _)| self.is_wanted(node)).count();
         let size = (again.len() + still.len() + stay).saturating_sub(surplus);

@@ -1,12 +1,13 @@
 //! `scale_out` and `scale_in`: more nodes, and fewer, by hand.
 
-use super::leave::Stop;
+use super::leave::{DRAIN, Stop, two_ends};
 use super::{Aim, LOOKS_EVERY, Order, Step, Steps, no_rate};
 use crate::base::cause::Cause;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::base::units::Rate;
 use crate::cluster::Sim;
+use crate::cluster::fate::Among;
 use crate::cluster::fate::aim::Part;
 use crate::observe::Fact;
 use schemars::JsonSchema;
@@ -42,17 +43,12 @@ pub struct In {
     /// `fewest_sessions`, `most_sessions`, `random`, `forward`, `reverse`, or names. Who is not up goes first. Drawn by
     /// the luck of the change unless given.
     pub victim: Option<Order>,
-    /// How long a drain waits for sessions to end; default 30 s.
-    #[serde(default = "half_a_minute")]
-    pub drain_timeout: Duration,
+    /// How long a drain waits for sessions to end; default 30 s. Not with `stop`.
+    pub drain_timeout: Option<Duration>,
     /// Their processes are told to stop and go by clocks of their own, instead of being drained; not unless given.
     pub stop: Option<Stop>,
     /// So many a second are asked to leave each node meanwhile; nobody unless given.
     pub evict: Option<Rate>,
-}
-
-fn half_a_minute() -> Duration {
-    Duration::from_secs(30)
 }
 
 impl Steps for Out {
@@ -91,7 +87,8 @@ impl Steps for In {
         let told = self.victim.is_some() && (self.nodes.is_exact() || matches!(self.nodes, Aim::Fullest(_)));
         let message = || "`victim` chooses among nodes, but `nodes` says which".to_owned();
         let told = told.then(|| ("victim", message(), "write how many: nodes = 1, or leave victim out"));
-        told.into_iter().chain(no_rate(self.evict)).collect()
+        let ends = two_ends(self.stop.as_ref(), self.drain_timeout);
+        told.into_iter().chain(ends).chain(no_rate(self.evict)).collect()
     }
     fn evicts(&self) -> Option<Rate> {
         self.evict
@@ -137,13 +134,21 @@ impl Sim<'_> {
     }
 
     fn those_to_go(&self, index: usize, params: &In) -> Vec<NodeId> {
-        let Some(order) = &params.victim else { return self.aimed_by_change(index, &params.nodes) };
-        let mut nodes = self.victims(order, (&self.plan.changes[index].name, 0));
-        nodes.truncate(match params.nodes {
-            Aim::Count(count) => count as usize,
-            Aim::Part(Part::Share(share)) => (share.ratio() * nodes.len() as f64 + 0.5).max(1.0) as usize,
-            Aim::Names(_) | Aim::Part(Part::Zone(_)) | Aim::Fullest(_) => unreachable!("these choose for themselves"),
-        });
+        let change = (self.plan.changes[index].name.as_str(), 0);
+        let all = self.fleet.ids().filter(|&node| self.belongs(node)).count();
+        let count = match params.nodes {
+            Aim::Count(count) => count,
+            Aim::Part(Part::Share(share)) => (share.ratio() * all as f64 + 0.5).max(1.0) as u32,
+            // These choose for themselves.
+            Aim::Names(_) | Aim::Part(Part::Zone(_)) | Aim::Fullest(_) => {
+                return self.aimed(change, Among::All, &params.nodes, Sim::belongs);
+            }
+        };
+        let Some(order) = &params.victim else {
+            return self.aimed(change, Among::All, &Aim::Count(count), Sim::belongs);
+        };
+        let mut nodes = self.victims(order, change);
+        nodes.truncate(count as usize);
         nodes
     }
 
@@ -158,7 +163,7 @@ impl Sim<'_> {
                     Some(stop) => self.begin_stopping(now, node, stop),
                     None => {
                         self.begin_drain(now, node, params.evict);
-                        Step::Draining(now + params.drain_timeout)
+                        Step::Draining(now + params.drain_timeout.unwrap_or(DRAIN))
                     }
                 };
                 self.rolls[index].active.push((node, step));

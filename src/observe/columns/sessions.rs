@@ -91,10 +91,14 @@ pub(super) const ALL: &[Column] = &[
     more("rebalanced_ratio", "", INCIDENTS, "1 when that time came within the incident, 0 when it never did.", |w| {
         came(w.shock?.rebalance)
     }),
-    less("rollout_time_s", "s", INCIDENTS, "Until a change was complete; empty for a fault.", |w| {
-        time(w.shock?.rollout)
-    }),
-    more("completed_ratio", "", INCIDENTS, "1 when that time came within the incident, 0 when it never did.", |w| {
+    less(
+        "rollout_time_s",
+        "s",
+        INCIDENTS,
+        "Until a change was complete, also where that was after the next incident began; empty for a fault.",
+        |w| time(w.shock?.rollout),
+    ),
+    more("completed_ratio", "", INCIDENTS, "1 when that time came within the run, 0 when it never did.", |w| {
         came(w.shock?.rollout)
     }),
     less("stalled_ratio", "", INCIDENTS, "1 when a change was given up since nothing got on, 0 when not.", |w| {

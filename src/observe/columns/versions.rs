@@ -52,7 +52,7 @@ pub(super) const ALL: &[Column] = &[
         "rollback_triggered",
         "",
         INCIDENTS,
-        "1 when the change was rolled back within the incident, 0 when it was not; empty without a criterion.",
+        "1 when the change was rolled back within the run, 0 when it was not; empty without a criterion.",
         |w| came(w.shock?.rollback),
     ),
     less("rollback_detection_s", "s", INCIDENTS, "From the beginning of the change until it was rolled back.", |w| {

@@ -13,6 +13,8 @@ impl Recorder {
     pub fn finish(mut self) -> Recording {
         let end = self.setup.end;
         self.close_incident(end);
+        let shocks = self.recording.incidents.iter_mut().filter_map(|(_, window)| window.shock.as_mut());
+        shocks.for_each(|shock| self.rollouts.tell(shock));
         let cluster = self.nodes.run_figures();
         let steadiness = self.steadiness();
         let all = self.books.len() - 1;
