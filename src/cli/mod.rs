@@ -7,6 +7,7 @@ mod check;
 mod compare;
 mod completions;
 mod dry_run;
+mod explain;
 mod list;
 mod merge;
 mod plan;
@@ -52,6 +53,8 @@ enum Verb {
     Compare(compare::Compare),
     /// Find the smallest (or largest) value of a key that keeps every limit of [slo], with the evidence.
     Plan(plan::Plan),
+    /// Tell the story of one run: what happened, to which session, on which node, and why.
+    Explain(explain::Explain),
     /// Make one self-contained HTML page of finished results, for a review.
     Report(report::Report),
     /// Validate a scenario: every unknown key and contradiction at once. Runs nothing.
@@ -159,6 +162,7 @@ pub fn main() -> ExitCode {
         Verb::Merge(merge) => merge.run(),
         Verb::Compare(compare) => compare.run(),
         Verb::Plan(plan) => plan.run(),
+        Verb::Explain(explain) => explain.run(),
         Verb::Report(report) => report.run(),
         Verb::Check(check) => check.run(),
         Verb::List(list) => list.run(),

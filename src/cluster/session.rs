@@ -277,7 +277,7 @@ impl Sim<'_> {
             self.allowances[population.index()].begin(limit, session);
         }
         self.recorder.note(now, Fact::Started { population, session, initial });
-        self.recorder.trace.note(now, Happening::Began { who: Who { population, ordinal: who } });
+        self.recorder.trace.begin(now, session, Who { population, ordinal: who });
         session
     }
 

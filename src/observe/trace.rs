@@ -3,8 +3,9 @@
 //! Kept only when asked for. Windows say how many and how much; whatever depends on the order in which things
 //! befell one session, such as how long it took to come back, is read off here.
 
-use crate::base::cause::Cause;
-use crate::base::id::{NodeId, PopulationId};
+use super::fact::Fact;
+use crate::base::cause::{Cause, Harm};
+use crate::base::id::{NodeId, PopulationId, SessionId};
 use crate::base::time::{Duration, Instant};
 
 /// A session by its name, which is never used again within a run.
@@ -38,6 +39,46 @@ pub enum Happening {
     Failed { who: Who, cause: Cause, after: Duration },
     /// A balancer's health checks have changed its mind about a node.
     Marked { node: NodeId, up: bool },
+    /// A session was dropped, moved or lost.
+    Harmed { who: Who, harm: Harm, cause: Cause },
+    /// A write was lost or a read was stale.
+    StateHarmed { population: PopulationId, harm: Harm, cause: Cause },
+    /// A session that was cut off is back.
+    Back { who: Who },
+    /// Something in the life of a node.
+    Node { node: NodeId, turn: Turn },
+    /// A fault or change of the plan, by its place, begins or goes on.
+    Planned { index: u16, stage: Stage },
+}
+
+/// A turn in the life of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Turn {
+    /// Its process was started; it does not listen yet.
+    Starts,
+    /// Its process listens.
+    Listens,
+    /// Its process ended.
+    Down,
+    /// It takes nobody new.
+    Drains,
+    /// It takes sessions again.
+    Takes,
+    /// Its process was killed for its memory.
+    OutOfMemory,
+}
+
+/// How far a fault or change is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// It began.
+    Begins,
+    /// A change is complete.
+    Completed,
+    /// A change was given up, since nothing got on.
+    GivenUp,
+    /// A change is rolled back.
+    RolledBack,
 }
 
 /// Everything that happened, in order.
@@ -47,6 +88,8 @@ pub type Trace = Vec<(Instant, Happening)>;
 #[derive(Debug, Default)]
 pub struct Tracer {
     kept: Option<Trace>,
+    // By session id, which is used again when a session is over.
+    names: Vec<Option<Who>>,
 }
 
 impl Tracer {
@@ -61,6 +104,52 @@ impl Tracer {
         if let Some(kept) = &mut self.kept {
             kept.push((now, happening));
         }
+    }
+
+    /// A session began under this id.
+    #[inline]
+    pub fn begin(&mut self, now: Instant, session: SessionId, who: Who) {
+        if let Some(kept) = &mut self.kept {
+            kept.push((now, Happening::Began { who }));
+            self.names.resize(self.names.len().max(session.index() + 1), None);
+            self.names[session.index()] = Some(who);
+        }
+    }
+
+    /// Adds what a fact says of one session, of a node, or of the plan. Failures are noted where their request is known.
+    pub fn hear(&mut self, now: Instant, fact: &Fact) {
+        let Some(kept) = &mut self.kept else { return };
+        let names = &self.names;
+        let harmed = |session: SessionId, harm: Harm, cause: Cause| {
+            Some(Happening::Harmed { who: names.get(session.index()).copied().flatten()?, harm, cause })
+        };
+        let node = |node: NodeId, turn: Turn| Some(Happening::Node { node, turn });
+        let planned = |index: u16, stage: Stage| Some(Happening::Planned { index, stage });
+        let happening = match *fact {
+            Fact::Dropped { session, cause, .. } => harmed(session, Harm::Dropped, cause),
+            Fact::Moved { session, cause, .. } => harmed(session, Harm::Moved, cause),
+            Fact::Lost { session, cause, .. } => harmed(session, Harm::Lost, cause),
+            Fact::Reconnected { session, .. } => {
+                names.get(session.index()).copied().flatten().map(|who| Happening::Back { who })
+            }
+            Fact::StaleRead { population, cause } => {
+                Some(Happening::StateHarmed { population, harm: Harm::StaleRead, cause })
+            }
+            Fact::WriteLost { population, cause } => {
+                Some(Happening::StateHarmed { population, harm: Harm::WriteLost, cause })
+            }
+            Fact::NodeStarted { node: id, .. } => node(id, Turn::Starts),
+            Fact::NodeListens { node: id, .. } => node(id, Turn::Listens),
+            Fact::NodeDown { node: id } => node(id, Turn::Down),
+            Fact::NodeDrains { node: id, drains } => node(id, if drains { Turn::Drains } else { Turn::Takes }),
+            Fact::OutOfMemory { node: id } => node(id, Turn::OutOfMemory),
+            Fact::Incident { index, .. } => planned(index, Stage::Begins),
+            Fact::Completed { index } => planned(index, Stage::Completed),
+            Fact::GivenUp { index } => planned(index, Stage::GivenUp),
+            Fact::RolledBack { index } => planned(index, Stage::RolledBack),
+            _ => None,
+        };
+        kept.extend(happening.map(|happening| (now, happening)));
     }
 
     /// What was kept.

@@ -19,6 +19,7 @@ mod disruptions;
 mod docs;
 mod door;
 mod drains;
+mod explaining;
 mod farewell;
 mod headers;
 mod lab;
