@@ -69,7 +69,7 @@ def policies(results: Results, metric=None, point=None, incident=None, title=Non
         axis.grid(False, axis="y")
     for axis in axes[len(metrics) :]:
         axis.set_visible(False)
-    note = f"mean over {results.seeds} seeds and its 95 % interval; intervals cover luck, not wrong inputs"
+    note = f"mean over {results.over} and its 95 % interval; intervals cover luck, not wrong inputs"
     return finish(figure, results, title, note)
 
 

@@ -88,7 +88,7 @@ def curve(results: Results, metric=None, key=None, point=None, incident=None, li
     legend(figure, axes[0])
     named = figures["incident"].iloc[0] if len(figures) else ""
     held = " ".join(f"{name}={value}" for name, value in fixed.items())
-    note = f"mean over {results.seeds} seeds and its 95 % interval{f', after {named}' if named else ''}"
+    note = f"mean over {results.over} and its 95 % interval{f', after {named}' if named else ''}"
     return finish(figure, results, title, note, held)
 
 
@@ -143,5 +143,6 @@ def sweep(results: Results, metric="requests_failed_ratio", x=None, y=None, poin
     figure.colorbar(image, ax=list(axes), label=words(results, metric), pad=0.02)
     held = " ".join(f"{name}={value}" for name, value in fixed.items())
     named = figures["incident"].iloc[0]
-    note = f"mean over {results.seeds} seeds{f', after {named}' if named else ''}; –: it did not come about"
+    note = f"mean over {results.over}{f', after {named}' if named else ''}"
+    note += "; –: it did not come about" if figures["shown"].isna().any() else ""
     return finish(figure, results, title, results.meanings[metric], note, held)

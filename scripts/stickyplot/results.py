@@ -98,6 +98,9 @@ class Results:
                 table = pd.read_csv(
                     path, usecols=wanted, dtype=text, keep_default_na=False, na_values=empty, encoding="utf-8"
                 )
+                for column in table.columns.difference(list(text)):
+                    # A number column with a word in it has come as text.
+                    table[column] = pd.to_numeric(table[column])
             except ValueError as error:
                 raise Refusal(f"{path} is not what datapackage.json says ({error}): run the scenario again") from error
             self._tables[name, wanted] = table
@@ -181,12 +184,18 @@ class Results:
         return asked.group(0) if asked else self.manifest["name"]
 
     @property
+    def over(self) -> str:
+        """`20 seeds`, `1 seed`."""
+        return f"{self.seeds} seeds" if self.seeds > 1 else "1 seed"
+
+    @property
     def origin(self) -> str:
         """Where a picture's figures come from, in a line."""
-        seeds = f"{self.seeds} seeds" if self.seeds > 1 else "1 seed"
         # Seeds are told as such, and swept values by the axes.
         told = [word for word in self.manifest["overrides"] if not word.startswith(("--seeds", "--vary"))]
-        return ", ".join([f"stickysim {self.manifest['version']}: {self.manifest['scenario']['file']}", seeds, *told])
+        return ", ".join(
+            [f"stickysim {self.manifest['version']}: {self.manifest['scenario']['file']}", self.over, *told]
+        )
 
 
 def load(folder: str | Path) -> Results:

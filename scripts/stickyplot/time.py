@@ -8,7 +8,7 @@ from .results import Refusal, Results
 
 def _spread(results: Results) -> str:
     """What the shade around a line is; of few seeds the outer percentiles lie between the two outermost of them."""
-    return "" if results.seeds == 1 else f"line: median over {results.seeds} seeds, shade: 5th to 95th percentile"
+    return "" if results.seeds == 1 else f"line: median over {results.over}, shade: 5th to 95th percentile"
 
 
 def _marks(incidents, zero: float, until: float) -> list[tuple[float, str]]:
@@ -95,7 +95,7 @@ def storm(results: Results, point=None, before=None, after=None, title=None):
     for axis in axes[len(shown) :]:
         axis.set_visible(False)
     what = "share of the sessions that were live before the incident"
-    lines = f"line: median over {results.seeds} seeds, shade: all of them; grey: the other variants"
+    lines = f"line: median over {results.over}, shade: all of them; grey: the other variants"
     return finish(figure, results, title, f"{what}; {lines}")
 
 
