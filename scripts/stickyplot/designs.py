@@ -12,7 +12,7 @@ POLICIES = ["requests_failed_ratio", "response_time_ms_p99", "sessions_dropped_r
 def policies(results: Results, metric=None, point=None, incident=None, title=None):
     """Some figures of each variant, with the 95 % interval of their means; a panel per figure."""
     point = results.point(point)
-    metrics = metric or POLICIES
+    metrics = metric or results.applying(POLICIES)
     figures = results.figures(metrics, incident)
     figures = figures[figures["point"] == point]
     names = results.variants
@@ -69,7 +69,7 @@ def policies(results: Results, metric=None, point=None, incident=None, title=Non
         axis.grid(False, axis="y")
     for axis in axes[len(metrics) :]:
         axis.set_visible(False)
-    note = f"mean over {results.over} and its 95 % interval; intervals cover luck, not wrong inputs"
+    note = f"{results.means}; intervals cover luck, not wrong inputs"
     return finish(figure, results, title, note)
 
 
@@ -118,5 +118,5 @@ def blast(results: Results, metric="sessions_dropped_ratio", point=None, inciden
         )
     axis.set(xlabel=f"{words(results, metric)} by {name}", ylabel="runs with at most that [%]", ylim=(0, 102))
     axis.set_xlim(left=0)
-    legend(figure, axis)
+    legend(axis, 7.2)
     return finish(figure, results, title, results.meanings[metric], "a mark is a run, or several with the same figure")

@@ -3,8 +3,10 @@
 import re
 import textwrap
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from .results import Results
@@ -82,17 +84,17 @@ def drawn(draw):
     return inside
 
 
-def legend(figure: Figure, axis) -> None:
-    """A legend above the axis, where it hides nothing, in as many columns as fit."""
+def legend(axis, width: float) -> None:
+    """A legend above the axis, where it hides nothing, in as many columns as fit into so many inches."""
     handles, labels = axis.get_legend_handles_labels()
-    # Widths in inches at this look's font size: a letter's, and a handle's with its gaps.
-    widths = [0.55 + 0.068 * max(len(row) for row in label.split("\n")) for label in labels]
+    # Widths in inches: text as it is drawn, the handle and its gap, the gap between columns.
+    widths = [
+        0.75 + max(TextPath((0, 0), row, size=9).get_extents().width for row in label.split("\n") if row) / 72
+        for label in labels
+    ]
     columns = len(labels)
-    # Entries fill one column after the other.
-    while columns > 1:
-        rows = -(-len(labels) // columns)
-        if sum(max(widths[n : n + rows]) for n in range(0, len(labels), rows)) < figure.get_figwidth() - 0.8:
-            break
+    # Entries fill one column after the other, as evenly as they can.
+    while columns > 1 and sum(max(column) for column in np.array_split(widths, columns)) > width:
         columns -= 1
     axis.legend(
         handles,

@@ -59,7 +59,7 @@ def curve(results: Results, metric=None, key=None, point=None, incident=None, li
     keys = _swept(results)
     key = _key(results, keys, key, "--key")
     fixed = _fixed(results, keys, [key], point)
-    metrics = metric or ["sessions_dropped_ratio", "rollout_time_s"]
+    metrics = metric or results.applying(["sessions_dropped_ratio", "rollout_time_s"])
     figures = results.figures(metrics, incident)
     figures = figures[[{**parts(at), **fixed} == parts(at) for at in figures["point"]]]
     values = keys[key]
@@ -85,10 +85,10 @@ def curve(results: Results, metric=None, key=None, point=None, incident=None, li
         axes[-1].minorticks_off()
     axes[-1].set_xticks(places, [value.strip('"') for value in values])
     axes[-1].set_xlabel(key + (", logarithmic" if is_log else ""))
-    legend(figure, axes[0])
+    legend(axes[0], 7.2)
     named = figures["incident"].iloc[0] if len(figures) else ""
     held = " ".join(f"{name}={value}" for name, value in fixed.items())
-    note = f"mean over {results.over} and its 95 % interval{f', after {named}' if named else ''}"
+    note = results.means + (f", after {named}" if named else "")
     return finish(figure, results, title, note, held)
 
 

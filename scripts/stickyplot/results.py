@@ -134,6 +134,11 @@ class Results:
             rows.append(found[found["incident"] == (incident if incident is not None else (first or [""])[0])])
         return pd.concat(rows)
 
+    def applying(self, metrics: list[str]) -> list[str]:
+        """Those of the figures that the scenario has; all of them if it has none, for the message."""
+        known = set(self.table("summary")["metric"])
+        return [metric for metric in metrics if metric in known] or metrics
+
     def known(self, metric: str, metrics: list[str], where: str) -> None:
         """Refuses a figure that a file does not have."""
         if metric not in metrics:
@@ -187,6 +192,11 @@ class Results:
     def over(self) -> str:
         """`20 seeds`, `1 seed`."""
         return f"{self.seeds} seeds" if self.seeds > 1 else "1 seed"
+
+    @property
+    def means(self) -> str:
+        """What a mark with a bar is."""
+        return f"mean over {self.over} and its 95 % interval" if self.seeds > 1 else "1 seed, which has no interval"
 
     @property
     def origin(self) -> str:

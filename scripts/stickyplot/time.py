@@ -1,5 +1,6 @@
 """Pictures over time: what a shock does, how a storm ends, where the load is, what a roll leaves behind."""
 
+import numpy as np
 from matplotlib.patches import Patch
 
 from .look import HEAT, canvas, clock, drawn, finish, in_clock, legend, line, mark, short, style, words
@@ -18,11 +19,14 @@ def _marks(incidents, zero: float, until: float) -> list[tuple[float, str]]:
 
 
 @drawn
-def shock(results: Results, point=None, before=30.0, after=90.0, title=None):
+def shock(results: Results, point=None, before=None, after=None, title=None):
     """Sessions dropped per second and sessions cut off around the first incident, a line per variant."""
     point = results.point(point)
     incidents = results.incidents(point, ["sessions_dropped_ratio", "sessions_lost_ratio"])
     zero = incidents["at_s"].min()
+    # With long ticks the usual window would hold next to none.
+    before = max(30, 5 * results.tick_s) if before is None else before
+    after = max(90, 15 * results.tick_s) if after is None else after
     panels = [
         ("sessions_dropped_total", "sessions dropped per second", 1 / results.tick_s),
         ("sessions_disconnected_mean", "sessions cut off", 1),
@@ -36,7 +40,7 @@ def shock(results: Results, point=None, before=30.0, after=90.0, title=None):
         for number, variant in enumerate(results.variants):
             rows, own = bands[bands["variant"] == variant], first[first["variant"] == variant]
             harms = [_share(own, f"sessions_{harm}_ratio", harm) for harm in ("dropped", "lost")]
-            label = f"{variant}\n{', '.join(filter(None, harms))}"
+            label = f"{variant}\n{', '.join(filter(None, harms))}".rstrip()
             # A tick's figure stands in its middle: it is of the whole tick.
             time = rows["tick_s"] - zero + results.tick_s / 2
             axis.plot(time, rows["p50"] * scale, label=label, **line(number))
@@ -44,15 +48,18 @@ def shock(results: Results, point=None, before=30.0, after=90.0, title=None):
             axis.fill_between(time, low, high, color=style(number)["color"], alpha=0.2, lw=0)
         axis.set(ylabel=name, ylim=(0, None), xlim=(-before, after))
         mark(axis, _marks(incidents, zero, after), axis is axes[0])
-    legend(figure, axes[0])
+    legend(axes[0], 7.2)
     axes[-1].set_xlabel(f"seconds after the incident, which begins at {clock(zero)}")
+    if before + after > 900:
+        in_clock(axes[-1].xaxis)
+        axes[-1].set_xlabel(f"time after the incident, which begins at {clock(zero)} [h:min:s]")
     return finish(figure, results, title, _spread(results))
 
 
 def _share(incidents, column: str, harm: str) -> str:
-    """How many were harmed, in words; nothing where that harm does not apply."""
+    """How many were harmed, in words; nothing where that harm does not apply, or where ten times as many came later."""
     mean = incidents[column].mean()
-    return "" if mean != mean else f"{short(100 * mean)} % {harm}" if mean > 0 else f"none {harm}"
+    return "" if mean != mean or mean > 10 else f"{short(100 * mean)} % {harm}" if mean > 0 else f"none {harm}"
 
 
 @drawn
@@ -145,6 +152,7 @@ def nodes(results: Results, metric="sessions_mean", point=None, seed=1, before=N
 
     # Many nodes need less height each.
     heights = [0.16 * max(len(grid), 5) if len(grid) <= 16 else 0.08 * len(grid) + 1.3 for grid, _ in grids.values()]
+    heights = [height * min(1, 13 / sum(heights)) for height in heights]
     figure = canvas(8, 1.3 + sum(heights) + 0.4 * len(heights))
     axes = figure.subplots(len(grids), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for axis, (variant, (grid, state)) in zip(axes, grids.items(), strict=True):
@@ -157,7 +165,9 @@ def nodes(results: Results, metric="sessions_mean", point=None, seed=1, before=N
         _hatch(axis, down, extent)
         every = -(-len(grid) // 12)
         axis.set_yticks(range(0, len(grid), every), list(grid.index)[::every])
-        axis.set_title(variant if variant != "base" else "")
+        # Where nothing is bound to nodes, an even colour would look like an answer.
+        name = variant if variant != "base" else ""
+        axis.set_title(name if grid.to_numpy().max() > 0 else f"{name}: none anywhere")
         axis.grid(False)
         mark(axis, _marks(incidents[incidents["variant"] == variant], 0, float("inf")), True, on_picture=True)
         in_clock(axis.xaxis)
@@ -173,20 +183,10 @@ def _hatch(axis, down, extent) -> None:
     first, last = extent[0], extent[1]
     width = (last - first) / down.shape[1]
     for row, states in enumerate(down):
-        begin = None
-        for column, is_down in enumerate([*states, False]):
-            if is_down and begin is None:
-                begin = column
-            elif not is_down and begin is not None:
-                axis.broken_barh(
-                    [(first + begin * width, (column - begin) * width)],
-                    (row - 0.5, 1),
-                    facecolor="0.97",
-                    edgecolor="0.75",
-                    hatch="////",
-                    linewidth=0,
-                )
-                begin = None
+        # Where it begins and ends to be true, in turn.
+        turns = np.flatnonzero(np.diff(np.concatenate([[False], states, [False]]).astype(int)))
+        spans = [(first + begin * width, (end - begin) * width) for begin, end in turns.reshape(-1, 2)]
+        axis.broken_barh(spans, (row - 0.5, 1), facecolor="0.97", edgecolor="0.75", hatch="////", linewidth=0)
 
 
 @drawn
@@ -212,7 +212,8 @@ def roll(results: Results, metric="sessions", point=None, incident=None, title=N
     figure = canvas(9, 4.3)
     over, three = figure.subplots(1, 2, width_ratios=[3, 1.3], sharey=True)
     stages = ["before", "worst\nin between", "at the\nend"]
-    shown = [variant for variant in results.variants if variant in set(changes["variant"])]
+    applies = set(changes["variant"]) & set(bands.loc[bands["p50"].notna(), "variant"])
+    shown = [variant for variant in results.variants if variant in applies]
     for number, variant in enumerate(shown):
         rows, own = bands[bands["variant"] == variant], changes[changes["variant"] == variant]
         time = rows["tick_s"] + results.tick_s / 2
@@ -252,5 +253,5 @@ def roll(results: Results, metric="sessions", point=None, incident=None, title=N
     three.set_xticks(range(3), stages)
     three.set_xlim(-0.5, 2.5)
     three.grid(False, axis="x")
-    legend(figure, over)
-    return finish(figure, results, title, f"{_spread(results)}; grey: the change; 1 is level")
+    legend(over, 5.8)
+    return finish(figure, results, title, _spread(results), "grey: the change; 1 is level")
