@@ -160,7 +160,7 @@ class Results:
         table = table[(table["point"] == point) & (table["population"] == "all")]
         if table.empty:
             raise Refusal(
-                f"{self.folder}: nothing goes wrong in these runs; add a [fault.…] or [change.…] to the scenario"
+                f"{self.folder}: nothing happens at a set time in these runs; add a [fault.…] or [change.…] with `at`"
             )
         return table
 
