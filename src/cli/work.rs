@@ -7,7 +7,9 @@ use crate::experiment::{self, Outline, Study, Unit};
 use crate::output::Results;
 use crate::output::table::{self, Judged};
 use crate::output::{files, json, precision};
+use anstream::{AutoStream, ColorChoice};
 use clap::Args;
+use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -57,7 +59,7 @@ impl Words {
             return Ok(());
         }
         match self.talk.format {
-            Format::Table => print(&table::comparison(study, results, judged))?,
+            Format::Table => print(&painted(table::comparison(study, results, judged, columns())))?,
             Format::Csv => print(&read(&out.join("summary.csv"))?)?,
             Format::Json => print(&json::read(out)?)?,
         }
@@ -130,6 +132,25 @@ pub fn run_units(study: &Study, outline: &Outline, wanted: &dyn Fn(Unit) -> bool
     let kept = report.finished + report.reused;
     say(&format!("interrupted: {kept} of {} runs are kept; the same command goes on from there", report.units));
     Err(End::Interrupted)
+}
+
+/// How many columns the terminal has, if there is one.
+fn columns() -> usize {
+    match std::io::stdout().is_terminal() {
+        true => console::Term::stdout().size_checked().map_or(table::COLUMNS, |(_, columns)| usize::from(columns)),
+        false => table::COLUMNS,
+    }
+}
+
+/// The signs of a table in colour, where stdout takes it; they say the same without.
+fn painted(text: String) -> String {
+    if AutoStream::choice(&std::io::stdout()) == ColorChoice::Never {
+        return text;
+    }
+    let paint = |text: String, sign: &str, colour: &str| text.replace(sign, &format!("\u{1b}[{colour}m{sign}\u{1b}[0m"));
+    [("✓", "32"), ("kept  ", "32"), ("VIOLATED", "31"), ("not resolved", "33")]
+        .into_iter()
+        .fold(text, |text, (sign, colour)| paint(text, sign, colour))
 }
 
 fn read(path: &Path) -> Result<String, End> {

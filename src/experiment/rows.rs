@@ -300,10 +300,11 @@ fn batches(mut rows: Rows, recording: &Recording) -> String {
 }
 
 fn nodes(mut rows: Rows, recording: &Recording) -> String {
+    let binds = recording.runs.last().is_some_and(|(_, all)| all.traits.binds);
     for tick in &recording.nodes {
         let name = &rows.cell.plan.nodes[tick.node as usize].name;
         rows.begin().number(Some(tick.from.as_secs_f64())).text(name);
-        rows.text(tick.state.name()).number(Some(tick.sessions)).number(Some(tick.connections));
+        rows.text(tick.state.name()).number(Some(tick.sessions).filter(|_| binds)).number(Some(tick.connections));
         rows.number(Some(tick.in_flight)).number(Some(tick.utilisation)).number(tick.memory).end();
     }
     rows.finish()

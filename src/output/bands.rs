@@ -5,7 +5,7 @@
 use super::sink::Table;
 use crate::experiment::rows::{self, Field, POINT, TICK, VARIANT, number};
 use crate::experiment::{Failure, Place};
-use crate::statistics::band;
+use crate::statistics::{band, quantile};
 use csv::ByteRecord;
 use std::io;
 
@@ -52,6 +52,22 @@ impl CellTicks {
         }
         self.seeds.push(series);
         Ok(())
+    }
+
+    /// A figure from beginning to end in so many steps: of each the largest of its ticks' medians over seeds.
+    pub fn curve(&self, name: &str, steps: usize) -> Vec<f64> {
+        let columns: Vec<&str> = rows::Table::Ticks.columns().map(|column| column.name).collect();
+        let Some(c) = columns.iter().position(|column| *column == name) else { return Vec::new() };
+        let ticks = self.seeds.first().map_or(0, |series| series.ticks.len());
+        let median = |t: usize| {
+            let of_seeds = self.seeds.iter().filter_map(|series| series.values.get(t * columns.len() + c));
+            let mut values: Vec<f64> = of_seeds.copied().filter(|value| !value.is_nan()).collect();
+            values.sort_by(f64::total_cmp);
+            quantile(&values, 0.5).unwrap_or(0.0)
+        };
+        let steps = steps.min(ticks);
+        let step = |k: usize| (k * ticks / steps..(k + 1) * ticks / steps).map(median).fold(0.0, f64::max);
+        (0..steps).map(step).collect()
     }
 
     /// Writes the bands of this cell.

@@ -10,7 +10,7 @@ use super::figures::CellFigures;
 use super::manifest::{self, FileEntry, Manifest, RunEntry};
 use super::package::{Described, package};
 use super::precision::Reached;
-use super::results::{self, COMPARE_FILE, Results, SUMMARY_FILE};
+use super::results::{self, COMPARE_FILE, Curve, Results, SUMMARY_FILE};
 use super::sensitivity::{self, Sensitivity};
 use super::sink::{self, Sink, Staged, Table};
 use super::table;
@@ -169,7 +169,11 @@ impl<'a> Merge<'a> {
                 fingerprint: part.fingerprint,
             });
         }
-        self.bands.as_mut().map_or(Ok(()), |bands| ticks.write(cell, bands))?;
+        if let Some(bands) = &mut self.bands {
+            ticks.write(cell, bands)?;
+            let steps = ticks.curve(table::CURVE, table::CURVE_STEPS);
+            self.read.curves.push(Curve { variant: cell.variant.clone(), point: cell.point.clone(), steps });
+        }
         Ok((figures, warnings))
     }
 
@@ -373,6 +377,7 @@ mod tests {
         let mut read = Results {
             baseline: again.baseline.clone(),
             warnings: warnings::read(out.path()).unwrap(),
+            curves: results.curves.clone(),
             influences: results.influences.clone(),
             ..Results::default()
         };

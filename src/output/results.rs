@@ -100,6 +100,17 @@ pub struct CompareRow {
     pub paired: Option<Paired>,
 }
 
+/// A shock as a person sees it at a glance.
+#[derive(Clone, Debug)]
+pub struct Curve {
+    /// The variant.
+    pub variant: String,
+    /// The sweep point; empty without a sweep.
+    pub point: String,
+    /// From the beginning of the run to its end.
+    pub steps: Vec<f64>,
+}
+
 /// Everything that tables, limits and verdicts are made from.
 #[derive(Clone, Debug, Default)]
 pub struct Results {
@@ -113,6 +124,8 @@ pub struct Results {
     pub warnings: Vec<WarningRow>,
     /// By cell, then figure; only where there is one seed.
     pub batches: Vec<BatchRow>,
+    /// By cell: sessions cut off from beginning to end, in few steps; only where there are rows per tick.
+    pub curves: Vec<Curve>,
     /// By variant, scope and figure, then from the strongest key on; only of a whole sweep.
     pub influences: Vec<Influence>,
 }

@@ -1,7 +1,8 @@
 //! The comparison that a person reads: variants as columns, the figures that matter as rows.
 //!
 //! A figure is its mean over seeds with half the width of its 95 % interval; ✓ marks the best variant where
-//! its interval is apart from every other. Fits 100 columns; more variants go into further blocks.
+//! its interval is apart from every other. Fits 100 columns, or as many as the terminal has; more variants go into further
+//! blocks.
 
 mod block;
 mod notes;
@@ -19,6 +20,13 @@ const LABEL: usize = 34;
 const WIDTH: usize = 22;
 const PER_BLOCK: usize = 3;
 const POINTS_MAX: usize = 8;
+
+/// The figure that is drawn in a line, and in how many steps.
+pub const CURVE: &str = "sessions_disconnected_mean";
+/// In so many steps.
+pub const CURVE_STEPS: usize = WIDTH - 2;
+/// Columns of a terminal that nobody has measured.
+pub const COLUMNS: usize = LABEL + PER_BLOCK * WIDTH;
 
 /// Figures of the whole run, for all populations.
 pub(super) const OF_RUN: &[&str] = &[
@@ -138,19 +146,20 @@ fn same_scope(a: &SummaryRow, b: &SummaryRow) -> bool {
     a.population == b.population && a.incident == b.incident
 }
 
-/// The whole comparison.
-pub fn comparison(study: &Outline, results: &Results, judged: &[Judged]) -> String {
+/// The whole comparison, for a terminal of so many columns.
+pub fn comparison(study: &Outline, results: &Results, judged: &[Judged], columns: usize) -> String {
     let mut text = String::new();
+    let per_block = (columns.saturating_sub(LABEL) / WIDTH).clamp(1, PER_BLOCK);
     let points = study.points();
     for point in points.iter().take(POINTS_MAX) {
         if !point.is_empty() {
             let _ = writeln!(text, "── {point} ──");
         }
-        for block in study.variants().chunks(PER_BLOCK) {
+        for block in study.variants().chunks(per_block) {
             Block { study, results, judged, point, variants: block }.write(&mut text);
         }
         let line = verdict(study, results, judged, point).unwrap_or_default();
-        for line in wrap(&line, LABEL + PER_BLOCK * WIDTH) {
+        for line in wrap(&line, LABEL + per_block * WIDTH) {
             let _ = writeln!(text, "{line}");
         }
     }
@@ -168,6 +177,9 @@ impl Block<'_> {
         self.header(text);
         let _ = writeln!(text, "whole run after warm-up");
         OF_RUN.iter().for_each(|name| self.row(text, "", name));
+        if let Some(curves) = self.sparklines() {
+            line(text, "sessions cut off, over the run", curves.into_iter().map(|curve| curve + "  "));
+        }
         for incident in self.incidents() {
             let _ = writeln!(text, "after {incident}");
             self.shown_of(&incident).into_iter().for_each(|name| self.row(text, &incident, name));

@@ -109,7 +109,7 @@ pub(super) const NODE_FIELDS: &[Field] = &[
     TICK,
     Field::text("node", "Name of the node."),
     Field::text("state", "What it was at the end of the tick: starting, warming, ready, draining or down."),
-    Field::number("sessions_mean", "", "Sessions bound to it, time average."),
+    Field::number("sessions_mean", "", "Sessions bound to it, time average; empty where nothing binds any."),
     Field::number("connections_mean", "", "Connections that hang on it, time average."),
     Field::number("in_flight_mean", "", "Attempts at it, time average."),
     Field::number("utilisation_ratio", "", "Share of its slots that were busy."),

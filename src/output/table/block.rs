@@ -1,5 +1,6 @@
 //! The cells of the comparison, for whoever lays them out: as text or as a page.
 
+use crate::output::results::Curve;
 use super::{Judged, OF_INCIDENT, Results, STABLE_SHARE, SummaryRow};
 use crate::experiment::Outline;
 use crate::observe::columns::{Better, Column, named};
@@ -70,6 +71,25 @@ impl Block<'_> {
             (figure(column, row, came(variant)), best.as_deref() == Some(*variant))
         };
         Some(self.variants.iter().zip(rows).map(cell).collect())
+    }
+
+    /// Sessions cut off over the run, a line each on one scale; none where nobody is, or nothing is known per tick.
+    pub fn sparklines(&self) -> Option<Vec<String>> {
+        const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+        let of = |variant: &&str| {
+            let own = |curve: &&Curve| curve.variant == *variant && curve.point == self.point;
+            self.results.curves.iter().find(own).map_or(&[][..], |curve| &curve.steps)
+        };
+        let curves: Vec<&[f64]> = self.variants.iter().map(of).collect();
+        // One scale for all variants of the point, whichever block they stand in.
+        let at_point = self.results.curves.iter().filter(|curve| curve.point == self.point);
+        let most = at_point.flat_map(|curve| &curve.steps).copied().fold(0.0, f64::max);
+        let bar = |value: f64| match value {
+            0.0 => BARS[0],
+            value => BARS[((value / most * 7.0).ceil() as usize).min(7)],
+        };
+        let draw = |steps: &[f64]| steps.iter().map(|&value| bar(value)).collect::<String>();
+        (most > 0.0).then(|| curves.into_iter().map(draw).collect())
     }
 
     /// Which signal each variant's operator would have heard first, and what it is worth.
