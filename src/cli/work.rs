@@ -147,7 +147,8 @@ fn painted(text: String) -> String {
     if AutoStream::choice(&std::io::stdout()) == ColorChoice::Never {
         return text;
     }
-    let paint = |text: String, sign: &str, colour: &str| text.replace(sign, &format!("\u{1b}[{colour}m{sign}\u{1b}[0m"));
+    let paint =
+        |text: String, sign: &str, colour: &str| text.replace(sign, &format!("\u{1b}[{colour}m{sign}\u{1b}[0m"));
     [("✓", "32"), ("kept  ", "32"), ("VIOLATED", "31"), ("not resolved", "33")]
         .into_iter()
         .fold(text, |text, (sign, colour)| paint(text, sign, colour))

@@ -79,6 +79,17 @@ pub enum Kept {
     NotResolved,
 }
 
+impl Kept {
+    /// As tables say it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kept::Kept => "kept",
+            Kept::Violated => "VIOLATED",
+            Kept::NotResolved => "not resolved",
+        }
+    }
+}
+
 /// What a figure is in one window.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Reading {

@@ -192,8 +192,8 @@ impl Block<'_> {
             let _ = writeln!(text, "limits of [slo]");
         }
         for (title, words) in limits {
-            let word = |found: Option<(Kept, String)>| found.map_or_else(|| "–".into(), |(_, word)| word);
-            line(text, &title, words.into_iter().map(|found| word(found) + "  "));
+            let word = |kept: Option<Kept>| kept.map_or("–", Kept::word);
+            line(text, &title, words.into_iter().map(|kept| word(kept).to_owned() + "  "));
         }
         text.push('\n');
     }

@@ -206,7 +206,8 @@ fn from_results(words: &[String]) -> Option<(String, i32)> {
     let mut results = Results::of(&figures::read(&folder, &manifest).ok()?, &manifest.baseline);
     results.warnings = warnings::read(&folder).ok()?;
     let judged = table::judge(&outline, &results);
-    let text = table::comparison(&outline, &results, &judged, table::COLUMNS) + &format!("results are in results/{}\n", study.name);
+    let text = table::comparison(&outline, &results, &judged, table::COLUMNS)
+        + &format!("results are in results/{}\n", study.name);
     let is_violated = outline.variants().len() == 1 && judged.iter().any(table::Judged::is_violated);
     Some((text, if is_violated { 99 } else { 0 }))
 }

@@ -109,11 +109,13 @@ fn limits(text: &mut String, block: &Block) {
     }
     group(text, "limits", block.variants.len());
     for (title, kept) in limits {
-        let cells = kept.into_iter().map(|kept| match kept {
-            Some((Kept::Kept, word)) => (word, "good"),
-            Some((Kept::Violated, word)) => (word, "bad"),
-            Some((Kept::NotResolved, word)) => (word, ""),
-            None => ("–".into(), ""),
+        let cells = kept.into_iter().map(|kept| {
+            let class = match kept {
+                Some(Kept::Kept) => "good",
+                Some(Kept::Violated) => "bad",
+                _ => "",
+            };
+            (kept.map_or("–", Kept::word).to_owned(), class)
         });
         row(text, &title, cells);
     }

@@ -1,10 +1,10 @@
 //! The cells of the comparison, for whoever lays them out: as text or as a page.
 
-use crate::output::results::Curve;
 use super::{Judged, OF_INCIDENT, Results, STABLE_SHARE, SummaryRow};
 use crate::experiment::Outline;
 use crate::observe::columns::{Better, Column, named};
 use crate::observe::slo::{Kept, Limit, came_beside};
+use crate::output::results::Curve;
 use crate::output::warnings::WarningRow;
 use std::fmt::Write;
 
@@ -127,7 +127,7 @@ impl Block<'_> {
     }
 
     /// Each limit, and what each variant makes of it; `None` where the figure does not apply.
-    pub fn limit_rows(&self) -> Vec<(String, Vec<Option<(Kept, String)>>)> {
+    pub fn limit_rows(&self) -> Vec<(String, Vec<Option<Kept>>)> {
         let mut shown: Vec<(&Limit, &str)> = Vec::new();
         for judged in self.judged.iter().filter(|judged| judged.point == self.point) {
             let is_same = |&(limit, incident): &(&Limit, &str)| judged.is_of(limit, incident);
@@ -140,13 +140,7 @@ impl Block<'_> {
                 format!("{} {} {}", limit.column.label(), limit.relation.sign(), limit.column.shown(limit.bound));
             let of = |variant: &&str| {
                 let own = |j: &&Judged| j.variant == *variant && j.point == self.point && j.is_of(limit, incident);
-                let kept = self.judged.iter().find(own).and_then(|judged| judged.kept)?;
-                let word = match kept {
-                    Kept::Kept => "kept",
-                    Kept::Violated => "VIOLATED",
-                    Kept::NotResolved => "not resolved",
-                };
-                Some((kept, word.to_owned()))
+                self.judged.iter().find(own).and_then(|judged| judged.kept)
             };
             (title, self.variants.iter().map(of).collect())
         };
