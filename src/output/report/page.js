@@ -58,6 +58,7 @@
         context.save();
         context.strokeStyle = context.fillStyle = css("--quiet");
         context.setLineDash([4, 4]);
+        context.textAlign = "left";
         context.font = 11 * devicePixelRatio + "px system-ui, sans-serif";
         let right = -Infinity;
         for (const incident of at.incidents) {
