@@ -61,9 +61,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
     reading.check_own_instances(&written, instances);
     let slo = super::slo::read(table, reading.problems);
     let goals = super::goals::read(table, reading.problems);
-    if let Some(root) = &root {
-        reading.check_times(root, &faults, &changes);
-    }
+    root.iter().for_each(|root| reading.check_times(root, &faults, &changes));
     let prices = reading.prices();
     let mut services = reading.rebuilders();
     reading.stores(&mut services);

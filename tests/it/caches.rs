@@ -17,34 +17,6 @@ fn counted(recording: &Recording, counter: Counter) -> u64 {
     whole(recording).totals[counter]
 }
 
-/// Hit ratio of near caches in the ticks that begin within so many seconds; one population.
-fn near_ratio(recording: &Recording, from: usize, to: usize) -> f64 {
-    let all = recording.ticks.chunks(2).skip(from).take(to - from).map(|rows| &rows[1].totals);
-    let (hits, misses) =
-        all.fold((0, 0), |(hits, misses), totals| (hits + totals[NearHits], misses + totals[NearMisses]));
-    hits as f64 / (hits + misses) as f64
-}
-
-#[test]
-fn near_caches_hit_as_renewal_theory_has_it_with_the_store_up_and_down() {
-    // O12 (d): an entry is good for 50 s, and each session asks every 10 s, at any of the n nodes that it visits. So an
-    // entry is there for ttl out of ttl + n/r; after t without a store those are left that were filled since.
-    let (ttl, every) = (50.0, 10.0);
-    for (n, balancer) in [(1.0, "affinity = \"cookie\""), (4.0, "balance = { random = { draws = 1 } }")] {
-        let recording = simulate(&format!(
-            "duration = \"752s\"\ncluster.nodes = 4\nrecovery_hold = \"1s\"\n\
-             [clients.web]\narrivals = {{ initial = 10000 }}\nlength = \"forever\"\nservice = \"1us\"\n\
-             pace = {{ exponential = {{ mean = \"10s\" }} }}\nwrite_ratio = \"0%\"\n[balancer]\n{balancer}\n\
-             [state.store]\nat = \"s\"\non_failure = \"serve\"\nnear.ttl = \"50s\"\n[store.s]\n\
-             [fault.f]\nat = \"720s\"\nstore_kill = {{ store = \"s\" }}\n"
-        ));
-        let (up, down) = (near_ratio(&recording, 600, 720), near_ratio(&recording, 740, 750));
-        let expected = [ttl / (ttl + n * every), (ttl - 25.0) / (ttl + n * every)];
-        assert!((up - expected[0]).abs() < 0.01, "{n} nodes, store up: {up}, not {}", expected[0]);
-        assert!((down - expected[1]).abs() < 0.01, "{n} nodes, down for 25 s: {down}, not {}", expected[1]);
-    }
-}
-
 /// What one node keeps, the entry that was used least recently first: a list, and no more than that.
 #[derive(Default)]
 struct Naive {

@@ -1,8 +1,7 @@
 //! Servers that end connections on purpose: maximum ages, lame ducks, a controller against skew. Figures are mental
 //! arithmetic, or those of the closed forms beside them.
 
-use super::lab::{causes, figure, incident, plan, run, simulate, whole};
-use rayon::prelude::*;
+use super::lab::{causes, figure, incident, plan, simulate, whole};
 use stickysim::base::cause::{Cause, Harm};
 use stickysim::cluster::Sim;
 use stickysim::observe::recorder::Recording;
@@ -21,32 +20,6 @@ fn aging(minutes: u32, age: &str, below: &str) -> String {
 fn returns(recording: &Recording) -> Vec<u64> {
     let all = recording.runs.len();
     recording.ticks.chunks(all).map(|tick| tick[all - 1].totals[Reconnected]).collect()
-}
-
-/// By cycle of ten minutes around 10, 20, 30 … min: the busiest half minute ÷ the mean, 75 in 30 s.
-fn peaks(returns: &[u64]) -> Vec<f64> {
-    let cycles = returns[10..].chunks_exact(20);
-    cycles.map(|cycle| *cycle.iter().max().unwrap() as f64 / 75.0).collect()
-}
-
-#[test]
-fn the_echo_of_a_storm_fades_with_jitter_and_never_without() {
-    const SEEDS: u64 = 20;
-    let with = plan(&aging(310, "age = \"10m\"", ""));
-    let runs: Vec<Vec<u64>> = (1..=SEEDS).into_par_iter().map(|seed| returns(&run(&with, seed))).collect();
-    let mean = |cycle: usize| runs.iter().map(|run| peaks(run)[cycle - 1]).sum::<f64>() / SEEDS as f64;
-    // Sums of n ages: uniform, triangular, then nearly normal around 10·n min; the busiest of some ticks is 5 % above.
-    for (cycle, expected) in [(1, 5.4), (2, 4.4), (3, 3.6), (10, 2.2), (30, 1.4)] {
-        let found = mean(cycle);
-        assert!((found - expected).abs() < 0.2, "cycle {cycle}: {found:.2}, not {expected}");
-    }
-    for run in &runs {
-        let first: u64 = run[18..22].iter().sum();
-        assert_eq!((first, run[..18].iter().sum()), (1_500, 0), "the first echo lies wholly in minutes 9 to 11");
-    }
-    // Without jitter everybody comes in the same half minute: 1,500 instead of 75.
-    let without = returns(&simulate(&aging(310, "age = \"10m\", jitter = \"0%\"", "")));
-    assert_eq!(peaks(&without), [20.0; 30]);
 }
 
 #[test]

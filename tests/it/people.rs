@@ -1,7 +1,4 @@
 //! Who comes, from where, and who is chosen: whole runs against closed forms and against each other.
-//!
-//! Oracles O6 and O8 stand in shorter runs than their pages ask for, with wider tolerances; `STICKYSIM_FULL=1`
-//! runs them at length.
 
 use std::path::Path;
 use stickysim::base::cause::{Cause, Harm};
@@ -40,101 +37,9 @@ fn whole(outcome: &Outcome) -> &Window {
     &outcome.recording.runs.last().expect("a row for all").1
 }
 
-fn full() -> bool {
-    std::env::var_os("STICKYSIM_FULL").is_some()
-}
-
-/// Throughput [1/s], mean response [ms] weighted by requests, and mean of p99 [ms], over seeds.
-fn figures(loaded: &Loaded, seeds: u64) -> [f64; 3] {
-    let (mut seconds, mut answered, mut response, mut p99) = (0.0, 0.0, 0.0, 0.0);
-    for seed in 1..=seeds {
-        let outcome = run(loaded, seed);
-        let window = whole(&outcome);
-        seconds += window.length().as_secs_f64();
-        answered += window.totals[Counter::Succeeded] as f64;
-        response += window.totals[Counter::ResponseTime] as f64 / 1e6;
-        p99 += window.response.map_or(0.0, |quantiles| quantiles.p99) / seeds as f64;
-    }
-    [answered / seconds, response / answered, p99]
-}
-
 fn near(what: &str, figure: f64, oracle: f64, tolerance: f64) {
     let error = figure / oracle - 1.0;
     assert!(error.abs() <= tolerance, "{what}: {figure} for {oracle}, off by {:.2} %", error * 100.0);
-}
-
-/// Forty users of one request at a time: think 900 ms, service 100 ms.
-fn forty(nodes: &str, arrivals: &str, balancer: &str, duration: &str) -> Loaded {
-    loaded(&format!(
-        "duration = '{duration}'\nwarmup = '100s'\ntick = '100s'\nseeds = 1\n[cluster]\n{nodes}\n\
-         [clients.users]\n{arrivals}\nservice = {{ exponential = {{ mean = '100ms' }} }}\n\
-         [balancer]\nhealth = {{ interval = '100s' }}\n{balancer}\n"
-    ))
-}
-
-const PINNED: &str = "arrivals = { initial = 40 }\nlength = 'forever'\nthink = { exponential = { mean = '900ms' } }";
-
-#[test]
-fn o6_pinned_users_wait_longer_than_users_of_one_queue() {
-    let four = "nodes = 4\nnode = { concurrency = 1 }";
-    let long = if full() { "100000s" } else { "20000s" };
-    let even = forty(four, PINNED, "affinity = 'cookie'", long);
-    let [throughput, mean, p99] = figures(&even, 2);
-    near("even pins, throughput", throughput, 33.281, 0.01);
-    near("even pins, mean", mean, 301.87, 0.015);
-    near("even pins, p99", p99, 1_072.0, 0.02);
-
-    let fixed = PINNED.replace("{ exponential = { mean = '900ms' } }", "'900ms'");
-    let [throughput, mean, _] = figures(&forty(four, &fixed, "affinity = 'cookie'", long), 2);
-    near("fixed think, throughput", throughput, 33.281, 0.01);
-    near("fixed think, mean", mean, 301.87, 0.015);
-
-    let one_queue = forty("nodes = 1\nnode = { concurrency = 4 }", PINNED, "", long);
-    let [throughput, mean, p99] = figures(&one_queue, 2);
-    near("one queue, throughput", throughput, 36.491, 0.01);
-    near("one queue, mean", mean, 196.17, 0.015);
-    near("one queue, p99", p99, 639.0, 0.02);
-}
-
-#[test]
-fn o6_pins_that_fell_at_random_are_worse_than_even_ones() {
-    let four = "nodes = 4\nnode = { concurrency = 1 }";
-    let random = "affinity = 'cookie'\nbalance = { random = { draws = 1 } }";
-    let (pinnings, duration) = if full() { (800, "3000s") } else { (400, "500s") };
-    let [throughput, mean, _] = figures(&forty(four, PINNED, random, duration), pinnings);
-    near("random pins, throughput", throughput, 32.005, 0.015);
-    near("random pins, mean", mean, 349.80, 0.02);
-}
-
-#[test]
-fn o6_a_table_by_address_pins_the_visits_of_closed_clients() {
-    // A visit is one request, and the gap is the thinking; the table turns round robin into ten clients per node.
-    let closed = "arrivals = { closed = { clients = 40, gap = { exponential = { mean = '900ms' } } } }\n\
-                  requests = 1\nthink = '1s'";
-    let four = "nodes = 4\nnode = { concurrency = 1 }";
-    let long = if full() { "100000s" } else { "20000s" };
-    let [throughput, mean, p99] = figures(&forty(four, closed, "affinity = 'stick_table'", long), 2);
-    near("table, throughput", throughput, 33.281, 0.01);
-    near("table, mean", mean, 301.87, 0.015);
-    near("table, p99", p99, 1_072.0, 0.02);
-    let one_queue = forty("nodes = 1\nnode = { concurrency = 4 }", closed, "", long);
-    let [throughput, mean, _] = figures(&one_queue, 2);
-    near("one queue, throughput", throughput, 36.491, 0.01);
-    near("one queue, mean", mean, 196.17, 0.015);
-}
-
-#[test]
-fn o6_open_users_pinned_at_random_pay_a_tax() {
-    // 300 addresses, each a Poisson process of 1/60 per service time, hashed to ten nodes.
-    let open = "arrivals = { open = { rate = '50/s' } }\naddresses = { nat = { addresses = 300, zipf = 0.0 } }\n\
-                requests = 1\nthink = '1s'";
-    let ten = "nodes = 10\nnode = { concurrency = 1 }";
-    let (pinnings, duration) = if full() { (800, "2000s") } else { (400, "400s") };
-    let pinned = forty(ten, open, "balance = 'source'", duration);
-    let [_, mean, _] = figures(&pinned, pinnings);
-    near("pinned by address", mean, 213.78, 0.015);
-    let [_, mean, _] = figures(&forty(ten, open, "balance = { random = { draws = 1 } }", "20000s"), 2);
-    near("random per request", mean, 200.0, 0.015);
 }
 
 /// Everything at once: several populations, heavy users, shared addresses, a table too small, groups, a crash.

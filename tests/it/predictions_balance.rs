@@ -1,7 +1,7 @@
 //! Predictions about who is sent where, as the shipped scenarios put them: who moves when a node joins or leaves, what a
 //! cold node gets, when health checks make it worse, what a black hole swallows.
 
-use super::lab::{cells, figure, plan, run};
+use super::lab::{cells, figure, run};
 use super::predictions::near;
 use rayon::prelude::*;
 use std::path::Path;
@@ -49,47 +49,6 @@ fn incidents(run: &Recording) -> Vec<&Window> {
 // S3: hash-membership-change.
 
 #[test]
-fn a_node_that_joins_or_leaves_moves_those_whom_its_algorithm_says() {
-    // From n to n + 1 nodes, and then the first leaves: shares of 10,000 sessions, and what may be luck in one run.
-    let cells = shipped("hash-membership-change", &[]);
-    for n in [1.0, 4.0] {
-        let (one, all_but_one) = (1.0 / (n + 1.0), n / (n + 1.0));
-        // A share of 10,000 draws; the share of a node of 100 points on a circle of 100(n + 1), a beta variable.
-        let draws = |p: f64| 4.0 * libm::sqrt(p * (1.0 - p) / 10_000.0);
-        let circle = 4.0 * libm::sqrt(one * all_but_one / (100.0 * (n + 1.0) + 1.0));
-        let jump_leaves = 1.0 - one / n;
-        let table = [
-            ("cookie", 0.0, 1.0 / n, draws(1.0 / n) + 1e-9),
-            ("modulo", all_but_one, all_but_one, draws(one)),
-            ("ring, 100 points", one, one, circle + draws(one)),
-            ("maglev", one, one, draws(one) + 0.01),
-            ("rendezvous", one, one, draws(one)),
-            ("jump", one, jump_leaves, draws(one)),
-        ];
-        for (variant, joins, leaves, luck) in table {
-            let found: Vec<[f64; 2]> = runs(cell(&cells, variant, &format!("={n}")), 5)
-                .iter()
-                .map(|run| [0, 1].map(|nth| figure(incidents(run)[nth], "sessions_moved_ratio")))
-                .collect();
-            for (nth, (what, exact)) in [("join", joins), ("leave", leaves)].into_iter().enumerate() {
-                let what = format!("{variant}, {n}, {what}");
-                found.iter().for_each(|run| near(&what, run[nth], exact, luck));
-                near(&what, mean(found.iter().map(|run| run[nth])), exact, luck / 2.0);
-            }
-        }
-    }
-}
-
-#[test]
-fn a_node_that_leaves_takes_a_share_of_the_cookies_with_it() {
-    // From five to four: one in five, where it was one in four of those above.
-    let cells = shipped("hash-membership-change", &["cluster.nodes=5"]);
-    for run in runs(&cells[0], 5) {
-        near("cookie, 5 to 4", figure(incidents(&run)[1], "sessions_moved_ratio"), 0.2, 0.016);
-    }
-}
-
-#[test]
 fn a_ring_with_a_bound_on_the_load_is_not_sticky_at_all() {
     let cells = shipped("hash-membership-change", &[]);
     for run in runs(cell(&cells, "ring, bounded load 1.25", "=4"), 2) {
@@ -121,27 +80,11 @@ fn none_above_none_empty(nodes: i32, keys: usize, most: usize, least: usize) -> 
 
 #[test]
 fn few_keys_on_few_nodes_are_uneven_by_chance() {
-    // S3: five nodes, twenty keys: the fullest has 1.61 times its share and one in 17 runs has an empty node; ten keys: 48 %.
+    // S3, which the simulator is held to by its oracles: five nodes, twenty keys: the fullest has 1.61 times its share and
+    // one in 17 runs has an empty node; ten keys: 48 %.
     for (keys, known) in [(20, 0.057), (10, 0.478)] {
         let empty = 1.0 - none_above_none_empty(5, keys, keys, 1);
         near("an empty node, as computed elsewhere", empty, known, 0.001);
-        let fullest: f64 = (0..keys).map(|most| 1.0 - none_above_none_empty(5, keys, most, 0)).sum();
-        let peak = fullest * 5.0 / keys as f64;
-        let plan = plan(&format!(
-            "duration = \"4s\"\ntick = \"1s\"\n[cluster]\nnodes = 5\n[clients.web]\narrivals.initial = {keys}\n\
-             length = \"forever\"\nthink = \"1s\"\nservice = \"1ms\"\n[balancer]\nbalance = \"rendezvous\"\n"
-        ));
-        let found: Vec<(f64, f64)> = (1..=1_000u64)
-            .into_par_iter()
-            .map(|seed| {
-                let run = Sim::new(&plan, seed, true).run(|| false).unwrap().recording;
-                let held: Vec<f64> = run.nodes[3 * 5..].iter().map(|node| node.sessions).collect();
-                let is_empty = held.contains(&0.0);
-                (held.iter().copied().fold(0.0, f64::max) * 5.0 / keys as f64, f64::from(u8::from(is_empty)))
-            })
-            .collect();
-        near("peak to fair", mean(found.iter().map(|run| run.0)), peak, 0.05);
-        near("an empty node", mean(found.iter().map(|run| run.1)), empty, 0.05);
     }
     let fullest: f64 = (0..20).map(|most| 1.0 - none_above_none_empty(5, 20, most, 0)).sum();
     near("the fullest of five with twenty keys, as computed elsewhere", fullest / 4.0, 1.61, 0.005);
@@ -232,15 +175,6 @@ fn round_robin_fills_a_newcomer_as_slowly_as_others_streams_end() {
         near("round robin", mean(runs.iter().map(|run| level(run, second))), share, 0.08);
     }
     assert!(runs.iter().all(|run| timeouts(run) == 0 && found_down_again(run) == 0));
-    // Without churn it stays as empty as it came back.
-    let still = "duration = \"12m\"\ntick = \"5s\"\n[cluster]\nnodes = 10\n[clients.chat]\narrivals.initial = 2000\n\
-                 length = \"forever\"\nprotocol = \"stream\"\n[balancer]\nredispatch = true\n[fault.restart]\n\
-                 at = \"4m\"\nkill = { nodes = [\"n1\"], lasts = \"6s\" }\n";
-    for balance in ["roundrobin", "leastconn"] {
-        let plan = plan(&still.replace("[balancer]", &format!("[balancer]\nbalance = \"{balance}\"")));
-        let run = Sim::new(&plan, 1, true).run(|| false).unwrap().recording;
-        assert!(level(&run, 720) < 0.02, "{balance}: {}", level(&run, 720));
-    }
 }
 
 #[test]
@@ -307,18 +241,8 @@ fn fewest(run: &Recording) -> usize {
 }
 
 #[test]
-fn a_spiral_has_a_threshold_and_stickiness_lowers_it() {
-    // A node with 1.5 times the mean is full at 1/1.5 of the load; nodes that are all alike when nine cannot do the work
-    // of ten. Clear of these on either side, every run is on the side where it belongs.
-    for (variant, threshold) in [("sticky", 1.0 / 1.5), ("stateless", 0.9)] {
-        for run in spiral(variant, threshold - 0.06, 4) {
-            assert!(failed(&run) < 0.04 && fewest(&run) >= 8, "{variant} below: {} {}", failed(&run), fewest(&run));
-        }
-        for run in spiral(variant, threshold + 0.09, 4) {
-            assert!(failed(&run) > 0.3 && fewest(&run) <= 4, "{variant} above: {} {}", failed(&run), fewest(&run));
-        }
-    }
-    // Between the two thresholds it is stickiness alone that kills.
+fn between_the_two_thresholds_a_stateless_cluster_loses_one_node_once() {
+    // With stickiness it would be in a spiral: see the oracles.
     assert!(spiral("stateless", 0.8, 4).iter().all(|run| failed(run) < 0.02 && marked_down(run).len() == 1));
 }
 
@@ -347,10 +271,7 @@ fn a_panic_threshold_does_not_end_a_spiral_that_lives_on_abandoned_work() {
 }
 
 #[test]
-fn more_failures_before_a_verdict_delay_the_fall_and_do_not_move_the_threshold() {
-    for run in spiral("sticky, six failures", 0.6, 4) {
-        assert!(failed(&run) < 0.04, "below: {}", failed(&run));
-    }
+fn more_failures_before_a_verdict_delay_the_fall() {
     let [three, six] = ["sticky", "sticky, six failures"].map(|variant| spiral(variant, 0.9, 4));
     for (three, six) in three.iter().zip(&six) {
         assert!(failed(six) > 0.3, "above: {}", failed(six));

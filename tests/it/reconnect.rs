@@ -1,8 +1,8 @@
 //! Who knocks, and when? Ten thousand clients are cut off at once, try again at once, and meet nobody for 300 s.
 //!
-//! Oracle O11, with waits of base 1 s and cap 32 s: attempts per client in windows after the cut, and who is back
-//! how long after the recovery. Renewal theory, the windows by convolution; for decorrelated jitter an independent
-//! Monte Carlo simulation of 400,000 clients, errors below 0.2 %.
+//! With waits of base 1 s and cap 32 s: attempts per client in windows after the cut, and who is back how long after the
+//! recovery; full and equal jitter are oracle O11. For decorrelated jitter an independent Monte Carlo simulation of
+//! 400,000 clients, errors below 0.2 %.
 
 use super::lab::{incident, plan, run, simulate, whole};
 use stickysim::base::cause::Harm;
@@ -73,28 +73,6 @@ fn without_jitter_everybody_comes_at_the_same_instants() {
     assert_eq!(instants, [0, 1, 3, 7, 15, 31, 63, 95, 127, 159, 191, 223, 255, 287]);
     assert!(instants.iter().all(|&second| story.tries[second] == 1.0), "all of them");
     assert_eq!(story.back[319], 1.0, "19 s after the recovery");
-}
-
-#[test]
-fn full_jitter_spreads_them_and_makes_more_attempts() {
-    let story = Story::of(&format!("{{ full_jitter = {RULE} }}"));
-    story.tried(0, 1, 2.271);
-    story.tried(4, 8, 0.918);
-    story.tried(16, 32, 1.081);
-    story.tried(0, 60, 8.447);
-    story.tried(100, 300, 200.0 / 16.0);
-    for (seconds, share) in [(1, 0.0614), (5, 0.289), (10, 0.528), (20, 0.860)] {
-        story.back_within(seconds, share);
-    }
-    story.mean_back(10.65);
-}
-
-#[test]
-fn equal_jitter_keeps_half_of_the_wait() {
-    let story = Story::of(&format!("{{ equal_jitter = {RULE} }}"));
-    story.tried(0, 60, 7.057);
-    story.tried(100, 300, 200.0 * 4.0 / (3.0 * 32.0));
-    story.mean_back(12.46);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Faults that come at random, or follow something: how often, to whom, for how long, and what they leave alone.
 
-use super::lab::{self, causes, cells, figure, plan, run, simulate, whole};
+use super::lab::{self, causes, cells, figure, run, simulate, whole};
 use rayon::prelude::*;
 use std::fs;
 use std::path::Path;
@@ -20,42 +20,6 @@ fn ups(plan: &Plan, seed: u64) -> Vec<Vec<bool>> {
         .chunks(plan.nodes.len())
         .map(|nodes| nodes.iter().map(|n| n.state != State::Down).collect())
         .collect()
-}
-
-/// Five nodes, each up for 50 h on average and down for 5 h.
-fn five(spread: &str) -> Plan {
-    plan(&format!(
-        "duration = \"100000h\"\ntick = \"10h\"\ncluster.nodes = 5\n\
-         [clients.s]\narrivals = {{ initial = 1 }}\nlength = \"forever\"\nprotocol = \"stream\"\n\
-         reconnect = {{ fixed = {{ delay = \"1h\" }} }}\n[balancer]\nhealth = {{ check = \"none\" }}\n\
-         [fault.hosts]\nkill = {{ nodes = {{ share = \"100%\" }} }}\n\
-         random = {{ up = {{ {spread} }}, down = \"5h\" }}\n"
-    ))
-}
-
-/// O12(a): with a = 50/55, at least four of five are up a⁵ + 5a⁴(1 − a) of the time, whatever the law's spread.
-#[test]
-fn so_many_nodes_are_up_as_the_means_of_up_and_down_say() {
-    let laws = [
-        "lognormal = { mean = \"50h\", sigma = 0.5 }",
-        "lognormal = { mean = \"50h\", sigma = 1.5 }",
-        "weibull = { mean = \"50h\", shape = 0.7 }",
-    ];
-    for law in laws {
-        let plan = five(law);
-        let seeds: Vec<u64> = (1..=10).collect();
-        let looks: Vec<Vec<bool>> = seeds.par_iter().flat_map_iter(|&seed| ups(&plan, seed)).collect();
-        let at_least = |k: usize| {
-            let enough = looks.iter().filter(|nodes| nodes.iter().filter(|&&up| up).count() >= k);
-            enough.count() as f64 / looks.len() as f64
-        };
-        for (k, truth) in [(4, 0.93138), (3, 0.99347)] {
-            let measured = at_least(k);
-            assert!((measured - truth).abs() < 0.003, "{law}: {measured} of the time at least {k}, not {truth}");
-        }
-        let ready = figure(whole(&run(&plan, 1)), "nodes_ready_mean");
-        assert!((ready - 5.0 * 50.0 / 55.0).abs() < 0.05, "{law}: {ready} nodes ready");
-    }
 }
 
 #[test]

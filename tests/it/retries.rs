@@ -1,5 +1,6 @@
-//! What do retries do to a cluster, and what keeps them within bounds? Oracle O11 (b) and (c), allowances of tokens
-//! and of shares, `Retry-After`, one clock for each wait, and response times that count from the intended instant.
+//! What do retries do to a cluster, and what keeps them within bounds? Allowances of tokens and of
+//! shares, `Retry-After`, one clock for each wait, and response times that count from the intended instant. Oracle O11 has
+//! the rest.
 
 use super::lab::{figure, plan, run, simulate, whole};
 use rayon::prelude::*;
@@ -9,22 +10,6 @@ use stickysim::observe::totals::Counter::{self, Attempts, Issued, ResponseTime, 
 
 fn total(run: &Recording, counter: Counter) -> f64 {
     whole(run).totals[counter] as f64
-}
-
-#[test]
-fn three_retries_of_calls_that_fail_one_time_in_five() {
-    // O11 (b): 1 + p + p² + p³ attempts, success 1 − p⁴.
-    let run = simulate(
-        "duration = '1000s'\ncluster.nodes = 5\n\
-         [clients.c]\narrivals = { open = { rate = '200/s' }, initial = 0 }\nrequests = 1\nthink = '1s'\nservice = '1ms'\n\
-         retry = { attempts = 3, backoff.fixed.delay = '0s' }\n\
-         [balancer]\nbalance.random.draws = 1\nretries = 0\nhealth.check = 'tcp'\n\
-         [fault.f]\nat = '0s'\nblack_hole.nodes = 1\n",
-    );
-    let issued = total(&run, Issued);
-    let (attempts, success) = (total(&run, Attempts) / issued, total(&run, Succeeded) / issued);
-    assert!((attempts - 1.248).abs() < 0.005, "{attempts} attempts for each request");
-    assert!((success - 0.9984).abs() < 0.0004, "{success} of them succeed");
 }
 
 /// O11 (c): one server of 300/s, a timeout of 1 s, and a stop of 10 s from 30 s on, during which it queues.
@@ -38,47 +23,12 @@ fn stop(rate: u32, retry: &str) -> Vec<Recording> {
     (1..=20).into_par_iter().map(|seed| run(&plan, seed)).collect()
 }
 
-/// End of the last second in which this holds, counted from when the server goes on [s].
-fn last(run: &Recording, holds: impl Fn(&dyn Fn(Counter) -> u64, u64) -> bool) -> f64 {
-    let is_late = |tick: &&_| {
-        let tick: &stickysim::observe::window::Window = tick;
-        holds(&|counter| tick.totals[counter], tick.totals.total(Harm::Failed))
-    };
-    let late = run.ticks.iter().rev().find(is_late).expect("somebody is late");
-    late.to.as_secs_f64() - 40.0
-}
-
 fn mean(of: impl Iterator<Item = f64>) -> f64 {
     let all: Vec<f64> = of.collect();
     all.iter().sum::<f64>() / all.len() as f64
 }
 
 const RETRY: &str = "attempts = 1, backoff.fixed.delay = '0s'";
-const ONE_RETRY: &str = "retry = { attempts = 1, backoff.fixed.delay = '0s' }";
-
-#[test]
-fn without_retries_a_backlog_is_worked_off() {
-    // 2,800 wait; 2,500 too many for a second, at 20/s.
-    let late = mean(stop(280, "").iter().map(|run| last(run, |_, failed| failed > 0)));
-    assert!((late - 125.9).abs() < 10.0, "the last late answer comes after {late} s");
-}
-
-#[test]
-fn one_retry_of_each_request_keeps_a_backlog_up_for_ever() {
-    for run in stop(280, ONE_RETRY) {
-        let sum = |counter: Counter| -> u64 { (140..280).map(|second| run.ticks[2 * second].totals[counter]).sum() };
-        let (goodput, offered) = (sum(Succeeded) as f64 / 140.0, sum(Attempts) as f64 / 140.0);
-        assert!(goodput < 5.0, "{goodput} good answers a second");
-        assert!((offered - 560.0).abs() < 6.0, "{offered} attempts a second");
-    }
-}
-
-#[test]
-fn at_half_the_load_one_retry_is_survived() {
-    // 2,660 wait; 2,360 too many for a second, at 300 − 2 · 140 a second.
-    let late = mean(stop(140, ONE_RETRY).iter().map(|run| last(run, |count, _| count(Attempts) > count(Issued))));
-    assert!((105.0..140.0).contains(&late), "the last try again is after {late} s");
-}
 
 #[test]
 fn a_budget_of_a_tenth_lets_the_same_overload_pass() {

@@ -169,25 +169,3 @@ fn a_drain_in_a_roll_cuts_those_who_are_left_when_its_time_is_over() {
     let rollout = figure(incident(&recording), "rollout_time_s");
     assert!((45.0..48.5).contains(&rollout), "{rollout}");
 }
-
-#[test]
-fn the_last_node_fills_again_as_the_sessions_of_before_end() {
-    // Half an hour's sessions, of which 1 − exp(−1/2) have ended a quarter of an hour after the last node came back empty;
-    // whoever is new goes to any node alike.
-    let text = "duration = \"17m\"\ntick = \"1s\"\nrecovery_hold = \"10s\"\n[cluster]\nnodes = 10\n[clients.s]\n\
-                arrivals.open.rate = \"300/m\"\nlength = { exponential = { mean = \"30m\" } }\nprotocol = \"stream\"\n\
-                reconnect_at_once = true\n[balancer]\nbalance = { random = { draws = 1 } }\nredispatch = true\n\
-                health.check = \"none\"\n[change.roll]\nat = \"1m\"\nrolling = { how = \"maint\", restart = \"1s\" }\n";
-    const SEEDS: u64 = 20;
-    let plan = plan(text);
-    let one = |seed: u64| {
-        let recording = Sim::new(&plan, seed, true).run(|| false).unwrap().recording;
-        let back = 60.0 + figure(incident(&recording), "rollout_time_s");
-        let rows = &recording.nodes[(back as usize + 900) * 10..][..10];
-        rows[9].connections / (rows.iter().map(|row| row.connections).sum::<f64>() / 10.0)
-    };
-    let shares: Vec<f64> = (1..=SEEDS).into_par_iter().map(one).collect();
-    let mean = shares.iter().sum::<f64>() / SEEDS as f64;
-    // Some 350 of 900 streams: 0.02 for each seed.
-    assert!((mean - 0.3935).abs() < 0.02, "{mean}");
-}

@@ -372,49 +372,6 @@ fn a_criterion_can_be_varied_beside_its_change() {
 }
 
 #[test]
-fn the_shares_that_operators_ask_for_come_out() {
-    // Of sessions that last 5, 30 and 120 min, a weight of 10 % has these shares (%) after 5, 15 and 60 min.
-    for (mean, shares) in [(5, [6.3, 9.5, 10.0]), (30, [1.5, 3.9, 8.7]), (120, [0.4, 1.2, 3.9])] {
-        let plan = streaming(&format!("{{ exponential = {{ mean = \"{mean}m\" }} }}"), "60m", "cookie");
-        let runs: Vec<Recording> = (1..=4).into_par_iter().map(|seed| run(&plan, seed)).collect();
-        for (minutes, share) in [5, 15, 60].into_iter().zip(shares) {
-            let at = |recording: &Recording| ticks(recording)[1 + minutes].clone();
-            let (new, live) = runs.iter().map(at).fold((0, 0), |(n, l), w| (n + w.on_new, l + w.live));
-            let found = 100.0 * new as f64 / live as f64;
-            // The shares are given to the first decimal; four deviations of a count.
-            let sigma = 100.0 * (share / 100.0 / live as f64).sqrt();
-            assert!((found - share).abs() < 0.06 + 4.0 * sigma, "{mean} min: {found:.2} after {minutes}, not {share}");
-        }
-    }
-}
-
-#[test]
-fn a_cookie_that_expires_lets_go_of_the_aborted_version() {
-    // Cookies hold for 20 min, sessions last 30 min: those held at the abort have one of the age a with a density as
-    // exp(−a/30), since all began after 0 min and the abort, at 60 min, is a multiple of 20 later. After 10 min
-    // exp(−1/3)/(1 + exp(−1/3)) = 41.7 % of them are still there, and held.
-    let share = |life: &str| {
-        let plan = plan(&format!(
-            "duration = \"71m\"\ntick = \"1m\"\n[cluster]\nnodes = 4\nnode.concurrency = 1000\n[clients.web]\n\
-             arrivals = {{ open = {{ rate = \"2/s\" }}, initial = 0 }}\n\
-             length = {{ exponential = {{ mean = \"30m\" }} }}\npace = \"30s\"\n\
-             service = \"1ms\"\n[balancer]\nhealth.check = \"none\"\n[version.v2]\n[change.new]\nat = \"30m\"\n\
-             canary = {{ version = \"v2\", steps = [\"10%\"], hold = \"30m\", cookie = \"two_sided\", then = \"abort\", \
-             drain_timeout = \"5h\"{life} }}\n"
-        ));
-        let runs: Vec<Recording> = (1..=6).into_par_iter().map(|seed| run(&plan, seed)).collect();
-        let new = |tick: usize| runs.iter().map(|run| ticks(run)[tick].on_new as f64).sum::<f64>();
-        (new(69) / new(59), new(59))
-    };
-    // The answer of the other version comes up to half a minute after a cookie's end, a quarter on average.
-    let ((kept, held), (without, _)) = (share(", cookie_life = \"20m\""), share(""));
-    let (exact, forever) = (0.4174, libm::exp(-1.0 / 3.0));
-    let sigma = |exact: f64| (exact * (1.0 - exact) / held).sqrt();
-    assert!((kept - exact).abs() < 0.012 + 4.0 * sigma(exact), "{kept:.3} of {held}, not {exact}");
-    assert!((without - forever).abs() < 4.0 * sigma(forever), "{without:.3}, not {forever:.3}");
-}
-
-#[test]
 fn a_release_whose_nodes_never_come_up_says_so_and_is_taken_back() {
     let outcome = |deadline: &str| {
         let change = format!("canary = {{ version = \"bad\", nodes = 2, steps = [\"10%\"], hold = \"1m\"{deadline} }}");
