@@ -48,6 +48,10 @@ impl Explain {
         let plan = &cell.plan;
         let from = self.from.map_or(Instant::START, |from| Instant::START + from);
         let to = self.to.map_or(plan.end, |to| Instant::START + to).min(plan.end);
+        if let Some(at) = self.at.filter(|&at| Instant::START + at > plan.end) {
+            say(&format!("error: --at: {at} is after the end\nhint: the run lasts {}", plan.end.since(Instant::START)));
+            return Err(End::BadInput);
+        }
         if from >= to {
             say(&format!(
                 "error: nothing lies between --from and --to\nhint: the run lasts {}",
@@ -59,9 +63,6 @@ impl Explain {
         let outcome = Sim::new(plan, self.seed, false).traced().run(|| false);
         let recording = outcome.ok_or_else(|| End::Failed("the run was stopped".into()))?.recording;
         let tale = Tale { plan, recording: &recording, from, to };
-        if let Some(path) = &self.trace {
-            write_trace(path, tale)?;
-        }
         let point = if cell.point.is_empty() { String::new() } else { format!(", {}", cell.point) };
         let head = format!("{}{point}, seed {}\n\n", cell.variant, self.seed);
         if let Some(at) = self.at {
@@ -79,6 +80,9 @@ impl Explain {
             (None, Some(node)) => explain::node(tale, node),
             (None, None) => explain::story(tale),
         };
+        if let Some(path) = &self.trace {
+            write_trace(path, tale)?;
+        }
         print(&(head + &text))
     }
 
@@ -95,15 +99,21 @@ impl Explain {
         if self.source.variants.is_empty() && !others.is_empty() {
             say(&format!("note: told of `{}`; --variant tells of another", loaded.cells[0].variant));
         }
-        loaded.cells.into_iter().next().ok_or(End::BadInput)
+        let finds_warmup = loaded.finds_warmup;
+        let found = if finds_warmup { Some(super::found_warmup(&loaded.cells)?) } else { None };
+        let mut cell = loaded.cells.into_iter().next().ok_or(End::BadInput)?;
+        if let Some(found) = found {
+            cell.plan.warmup = Instant::START + found;
+        }
+        Ok(cell)
     }
 
     fn who(&self, plan: &Plan) -> Result<Option<Who>, End> {
         let Some(text) = &self.session else { return Ok(None) };
         let (population, ordinal) = text.rsplit_once(':').unwrap_or((plan.populations[0].name.as_str(), text));
         let place = plan.populations.iter().position(|known| known.name == population);
-        match (place, ordinal.parse()) {
-            (Some(place), Ok(ordinal)) => Ok(Some(Who { population: PopulationId(place as u16), ordinal })),
+        match (place, explain::numbered(ordinal)) {
+            (Some(place), Some(ordinal)) => Ok(Some(Who { population: PopulationId(place as u16), ordinal })),
             _ => {
                 let known: Vec<&str> = plan.populations.iter().map(|known| known.name.as_str()).collect();
                 say(&format!(
@@ -131,9 +141,9 @@ impl Explain {
 fn places(tale: Tale) -> String {
     let mut text = String::from("population,session,node,connected\n");
     for (who, place) in explain::whereabouts(tale) {
-        let node = place.node.map_or("", |node| tale.plan.nodes[node.index()].name.as_str());
+        let node = place.node().map_or("", |node| tale.plan.nodes[node.index()].name.as_str());
         let population = &tale.plan.populations[who.population.index()].name;
-        let _ = writeln!(text, "{population},{},{node},{}", who.ordinal, !place.is_cut_off);
+        let _ = writeln!(text, "{population},{},{node},{}", explain::ordinal(who), !place.is_cut_off);
     }
     text
 }

@@ -18,8 +18,8 @@ mod schema;
 mod sweep;
 mod work;
 
-use crate::base::time::Instant;
-use crate::experiment::{Keeps, Study, pilot};
+use crate::base::time::{Duration, Instant};
+use crate::experiment::{Cell, Keeps, Study, pilot};
 use crate::scenario::compile::SEEDS_MAX;
 use crate::scenario::{Overrides, Problems, Sources, Sweeps, load};
 use anstream::{AutoStream, ColorChoice};
@@ -237,14 +237,9 @@ impl Amount {
     }
 }
 
-impl Input {
-    /// Reads the scenario and finds its warm-up if need be; problems are printed, and errors among them end the command.
-    fn study(&self, quiet: bool, keeps: Keeps, sweeps: &Sweeps) -> Result<Study, End> {
-        let (study, finds_warmup) = self.read(quiet, keeps, sweeps, None)?;
-        if !finds_warmup {
-            return Ok(study);
-        }
-        let found = pilot::warmup(&study.cells).map_err(|unsettled| {
+/// The warm-up that pilot runs find for these cells; that there is none is told, and ends the command.
+fn found_warmup(cells: &[Cell]) -> Result<Duration, End> {
+    pilot::warmup(cells).map_err(|unsettled| {
             let pilot::Unsettled { variant, point, until } = unsettled;
             let point = if point.is_empty() { point } else { format!(" at {point}") };
             let until = until.since(Instant::START);
@@ -253,7 +248,17 @@ impl Input {
                  hint: let the first fault or change come later, give `initial` sessions, or write the warm-up yourself"
             ));
             End::BadInput
-        })?;
+    })
+}
+
+impl Input {
+    /// Reads the scenario and finds its warm-up if need be; problems are printed, and errors among them end the command.
+    fn study(&self, quiet: bool, keeps: Keeps, sweeps: &Sweeps) -> Result<Study, End> {
+        let (study, finds_warmup) = self.read(quiet, keeps, sweeps, None)?;
+        if !finds_warmup {
+            return Ok(study);
+        }
+        let found = found_warmup(&study.cells)?;
         if !quiet {
             say(&format!(
                 "warm-up: {found}, the longest that MSER-5 finds in {} pilot runs of each cell",

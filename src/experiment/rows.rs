@@ -9,6 +9,7 @@ use super::{Cell, Keeps};
 use crate::base::cause::{Cause, Harm};
 use crate::observe::columns::{self, Column, File};
 use crate::observe::recorder::{Recording, Scope};
+use crate::observe::recovery::Eventually;
 use crate::observe::signals::Alarm;
 use crate::observe::window::Window;
 use crate::statistics::estimate;
@@ -283,7 +284,8 @@ fn signals(mut rows: Rows, recording: &Recording) -> String {
         };
         rows.begin().text(incident).text(warning.signal.name).number(Some(warning.edge));
         rows.number(alarmed).number(alarm);
-        rows.number(warning.noticed.map(|time| time.as_secs_f64())).number(warning.lead_s());
+        let noticed = warning.noticed.map(|noticed| f64::from(u8::from(noticed != Eventually::Never)));
+        rows.number(noticed).number(warning.noticed_s()).number(warning.lead_s());
         rows.number(Some(warning.false_alarms as f64)).number(Some(warning.healthy.as_secs_f64())).end();
     }
     rows.finish()

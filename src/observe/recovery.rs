@@ -74,17 +74,25 @@ pub fn recovery(
     stays_good(judged, incident, incident, hold)
 }
 
-/// How long after `incident` the users noticed: the end of the first stretch beyond those limits, if any.
+/// How long after `incident` the users noticed: the end of the first stretch beyond the limits, which are learnt, where no SLO
+/// gives them, until `first`, the first incident of all.
+///
+/// `None` where nobody can tell: there is nothing to compare with, nothing was judged, or things were bad already.
 pub fn noticed(
     verdicts: &[Verdict],
     warmup: Instant,
+    first: Instant,
     incident: Instant,
     end: Instant,
     limits: Limits,
-) -> Option<Duration> {
-    let (error_ratio, p99_ms) = bounds(verdicts, warmup, incident, limits)?;
-    let mut after = verdicts.iter().filter(|v| v.to > incident && v.from < end);
-    after.find(|v| !v.within(error_ratio, p99_ms)).map(|v| v.to.since(incident))
+) -> Option<Eventually> {
+    let (error_ratio, p99_ms) = bounds(verdicts, warmup, first, limits)?;
+    let is_bad = |v: &&Verdict| !v.within(error_ratio, p99_ms);
+    let was_bad = verdicts.iter().rev().find(|v| v.to <= incident).is_some_and(|v| is_bad(&v));
+    let mut after = verdicts.iter().filter(|v| v.to > incident && v.from < end).peekable();
+    after.peek().filter(|_| !was_bad)?;
+    let noticed = after.find(is_bad).map(|v| Eventually::After(v.to.since(incident)));
+    Some(noticed.unwrap_or(Eventually::Never))
 }
 
 /// When a ratio came back to at most `max(1.1, p95 of before)` after `incident`, whose fault was over at
@@ -157,9 +165,15 @@ mod tests {
 
     #[test]
     fn users_notice_at_the_end_of_the_first_bad_stretch() {
-        let notice = |ratios: &[f64]| noticed(&verdicts(ratios), at(0), at(3), at(9), Limits::default());
-        assert_eq!(notice(&[0.1, 0.0, 0.0, 0.1, 0.2, 0.9]), Some(Duration::from_secs(2)));
-        assert_eq!(notice(&[0.1, 0.0, 0.0, 0.1, 0.0, 0.05]), None);
+        let notice = |ratios: &[f64]| noticed(&verdicts(ratios), at(0), at(3), at(3), at(9), Limits::default());
+        let after = |s| Some(Eventually::After(Duration::from_secs(s)));
+        assert_eq!(notice(&[0.1, 0.0, 0.0, 0.1, 0.2, 0.9]), after(2));
+        assert_eq!(notice(&[0.1, 0.0, 0.0, 0.1, 0.0, 0.05]), Some(Eventually::Never));
+        assert_eq!(notice(&[0.1, 0.0, 0.0]), None, "nothing was judged");
+        // A second incident is held against the time before the first, and tells nothing while that one goes on.
+        let second = |ratios: &[f64]| noticed(&verdicts(ratios), at(0), at(2), at(4), at(9), Limits::default());
+        assert_eq!(second(&[0.1, 0.0, 0.9, 0.0, 0.2]), after(1));
+        assert_eq!(second(&[0.1, 0.0, 0.9, 0.9, 0.9]), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! the end of the first stretch whose error ratio or p99 is beyond the limits that recovery is judged by.
 
 use super::columns::{self, Column};
+use super::recovery::Eventually;
 use super::totals::Counter;
 use super::window::Window;
 use crate::base::cause::{Cause, Harm};
@@ -78,8 +79,8 @@ pub struct Warning {
     pub edge: f64,
     /// What it did.
     pub alarm: Alarm,
-    /// From the incident until users noticed; `None` when they never did.
-    pub noticed: Option<Duration>,
+    /// From the incident until users noticed; `None` where nobody can tell.
+    pub noticed: Option<Eventually>,
     /// Alarms that began while all was well.
     pub false_alarms: u64,
     /// How long all was well, beyond the ticks that the band was learnt from.
@@ -101,8 +102,18 @@ impl Warning {
     /// By how much the alarm came before the users noticed (s); negative when it came after. `None` unless both came.
     pub fn lead_s(&self) -> Option<f64> {
         match (self.alarm, self.noticed) {
-            (Alarm::After(alarm), Some(noticed)) => Some(noticed.as_secs_f64() - alarm.as_secs_f64()),
+            (Alarm::After(alarm), Some(Eventually::After(noticed))) => {
+                Some(noticed.as_secs_f64() - alarm.as_secs_f64())
+            }
             _ => None,
+        }
+    }
+
+    /// When users noticed (s); `None` when they never did, or nobody can tell.
+    pub fn noticed_s(&self) -> Option<f64> {
+        match self.noticed? {
+            Eventually::After(time) => Some(time.as_secs_f64()),
+            Eventually::Never => None,
         }
     }
 }
@@ -116,8 +127,8 @@ pub struct Struck {
     pub from: Instant,
     /// When the next one began, or the run ended.
     pub to: Instant,
-    /// From its beginning until users noticed.
-    pub noticed: Option<Duration>,
+    /// From its beginning until users noticed; `None` where nobody can tell.
+    pub noticed: Option<Eventually>,
 }
 
 /// What every signal did about every incident, in this order; nothing where too little healthy time came before the first.
@@ -152,7 +163,8 @@ pub fn warnings(ticks: &[&Window], warmup: Instant, incidents: &[Struck]) -> Vec
         };
         known.iter().map(warn).collect::<Vec<_>>()
     };
-    incidents.iter().flat_map(of_incident).collect()
+    // What gave way to another at once has no time of its own.
+    incidents.iter().filter(|struck| struck.to > struck.from).flat_map(of_incident).collect()
 }
 
 /// The upper edge of the band that these values make; `None` for too few.
@@ -225,7 +237,8 @@ mod tests {
     /// What `session_errors` does about an incident after 40 s, given its values by second; users notice after 5 s.
     fn told(values: &[u64]) -> Option<Warning> {
         let ticks: Vec<Window> = values.iter().zip(0..).map(|(&value, s)| tick(s, value)).collect();
-        let struck = Struck { index: 0, from: at(40), to: at(60), noticed: Some(Duration::from_secs(5)) };
+        let struck =
+            Struck { index: 0, from: at(40), to: at(60), noticed: Some(Eventually::After(Duration::from_secs(5))) };
         let all = warnings(&ticks.iter().collect::<Vec<_>>(), at(0), &[struck]);
         all.into_iter().find(|warning| warning.signal.name == "session_errors")
     }

@@ -8,6 +8,7 @@ use crate::experiment::{Failure, Keeps, Outline, Place};
 use crate::observe::slo::Limit;
 use serde::{Deserialize, Serialize};
 use std::fs;
+use std::io;
 use std::path::Path;
 
 /// The manifest's file.
@@ -138,6 +139,19 @@ impl Manifest {
         let path = out.join(FILE);
         let text = fs::read(&path).map_err(Failure::to("read", &path))?;
         serde_json::from_slice(&text).map_err(|error| Failure::to("read", &path)(error.into()))
+    }
+
+    /// Fails with the first file that is missing, or is not the one that was sealed.
+    pub fn verify(&self, out: &Path) -> Result<(), Failure> {
+        for entry in &self.files {
+            let path = out.join(&entry.file);
+            let bytes = fs::read(&path).map_err(Failure::to("read", &path))?;
+            if sha256(&bytes) != entry.sha256 {
+                let reason = "it has been changed since the manifest was written";
+                return Err(Failure::to("use", &path)(io::Error::new(io::ErrorKind::InvalidData, reason)));
+            }
+        }
+        Ok(())
     }
 
     /// As JSON.

@@ -30,7 +30,10 @@ pub const FIELDS: &[Field] = &[
     Field::text("key", "A key of the sweep."),
     Field::integer("points", "Points of the sweep at which the figure has a value in every seed that counts."),
     Field::integer("n", "Seeds that count: those in which the figure varies over the points."),
-    Field::text("measure", "spearman: rank correlation, with its sign; ratio: correlation ratio of ranks, for words."),
+    Field::text(
+        "measure",
+        "spearman: rank correlation, with its sign; ratio: correlation ratio of ranks less luck, for words.",
+    ),
     Field::number("strength", "", "Mean over seeds, −1 to 1."),
     Field::number("strength_low", "", "Lower end of its 95 % interval (Student, over seeds)."),
     Field::number("strength_high", "", "Upper end of that interval."),
@@ -211,7 +214,8 @@ pub fn write(influences: &[Influence], table: &mut Table) -> Result<(), Failure>
         table.field(number(&mut text, Some(influence.points as f64)))?;
         table.field(number(&mut text, Some(strength.n as f64)))?;
         table.field(if influence.is_ordered { "spearman" } else { "ratio" })?;
-        let (low, high) = (strength.interval.map(|i| i.low), strength.interval.map(|i| i.high));
+        // A correlation lies within −1 to 1, whatever Student's law says.
+        let (low, high) = (strength.interval.map(|i| i.low.max(-1.0)), strength.interval.map(|i| i.high.min(1.0)));
         [Some(strength.mean), low, high].into_iter().try_for_each(|figure| table.field(number(&mut text, figure)))?;
         table.end()?;
     }

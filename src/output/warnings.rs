@@ -26,7 +26,11 @@ pub const FIELDS: &[Field] = &[
     Field::number("alarmed_high", "", "Upper end of that interval."),
     Field::number("first_ratio", "", "Share of those in which no other signal alarmed earlier."),
     Field::number("alarm_s_p50", "s", "From the incident to the alarm, median of the seeds in which it came."),
-    Field::number("noticed_ratio", "", "Share of all seeds in which users noticed."),
+    Field::number(
+        "noticed_ratio",
+        "",
+        "Share of the seeds that can tell in which users noticed; empty where none can.",
+    ),
     Field::number(
         "lead_s_p50",
         "s",
@@ -59,8 +63,8 @@ pub struct WarningRow {
     pub first: u64,
     /// From the incident to its alarm, median (s).
     pub alarm_s: Option<f64>,
-    /// Share of all seeds in which users noticed.
-    pub noticed: f64,
+    /// Share of the seeds that can tell in which users noticed; `None` where none can.
+    pub noticed: Option<f64>,
     /// By how much it came before them, median (s).
     pub lead_s: Option<f64>,
     /// The interval of that.
@@ -84,6 +88,9 @@ impl WarningRow {
     }
 }
 
+/// No study has more seeds.
+const SEEDS_MAX: u64 = 1_000_000;
+
 /// What stands in a row of one seed.
 #[derive(Clone, Debug)]
 struct Told {
@@ -91,7 +98,7 @@ struct Told {
     signal: &'static Signal,
     has_alarmed: Option<bool>,
     alarm_s: Option<f64>,
-    noticed_s: Option<f64>,
+    has_noticed: Option<bool>,
     lead_s: Option<f64>,
     false_alarms: f64,
     healthy_h: f64,
@@ -104,7 +111,7 @@ pub struct CellWarnings {
 }
 
 /// A row of `signals.csv` from its sixth cell on.
-type Cells = (f64, Option<u8>, Option<f64>, Option<f64>, Option<f64>, f64, f64);
+type Cells = (f64, Option<u8>, Option<f64>, Option<u8>, Option<f64>, Option<f64>, f64, f64);
 type Row = (String, String, u64, String, String, Cells);
 
 impl CellWarnings {
@@ -139,6 +146,7 @@ impl CellWarnings {
         let rates: Vec<f64> = own.iter().map(|told| told.false_alarms / told.healthy_h).collect();
         let healthy_h = own.iter().map(|told| told.healthy_h).sum();
         let rate = estimate(&rates);
+        let judged = count(&|told| told.has_noticed.is_some());
         WarningRow {
             variant: cell.variant.clone(),
             point: cell.point.clone(),
@@ -148,7 +156,7 @@ impl CellWarnings {
             alarmed: count(&|told| told.has_alarmed == Some(true)),
             first: self.seeds.iter().filter(|seed| is_first(seed, incident, signal)).count() as u64,
             alarm_s: quantile(&sorted(|told| told.alarm_s), 0.5),
-            noticed: count(&|told| told.noticed_s.is_some()) as f64 / own.len() as f64,
+            noticed: (judged > 0).then(|| count(&|told| told.has_noticed == Some(true)) as f64 / judged as f64),
             lead_s: quantile(&leads, 0.5),
             lead_interval: quantile_interval(&leads, 0.5),
             healthy_h,
@@ -159,11 +167,12 @@ impl CellWarnings {
 }
 
 fn told((_, _, _, incident, name, cells): Row) -> io::Result<Told> {
-    let (_, alarmed, alarm_s, noticed_s, lead_s, false_alarms, healthy_s) = cells;
+    let (_, alarmed, alarm_s, noticed, _, lead_s, false_alarms, healthy_s) = cells;
     let unknown = || io::Error::new(io::ErrorKind::InvalidData, format!("there is no signal `{name}`"));
     let signal = signals::ALL.iter().find(|signal| signal.name == name).ok_or_else(unknown)?;
-    let (has_alarmed, healthy_h) = (alarmed.map(|alarmed| alarmed == 1), healthy_s / 3600.0);
-    Ok(Told { incident, signal, has_alarmed, alarm_s, noticed_s, lead_s, false_alarms, healthy_h })
+    let [has_alarmed, has_noticed] = [alarmed, noticed].map(|ratio| ratio.map(|ratio| ratio == 1));
+    let healthy_h = healthy_s / 3600.0;
+    Ok(Told { incident, signal, has_alarmed, alarm_s, has_noticed, lead_s, false_alarms, healthy_h })
 }
 
 /// What stands in the `signals.csv` of a folder of results, over seeds.
@@ -177,6 +186,9 @@ fn read_table(path: &Path) -> io::Result<Vec<WarningRow>> {
     for row in csv::Reader::from_path(path)?.deserialize() {
         let row: Row = row?;
         let (variant, point, seed) = (row.0.clone(), row.1.clone(), row.2);
+        if seed == 0 || seed > SEEDS_MAX {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("there is no seed {seed}")));
+        }
         // The rows of a cell stand together, and so do those of a seed.
         if cells.last().is_none_or(|(place, _)| place.variant != variant || place.point != point) {
             cells.push((Place { variant, point, settings: Vec::new() }, CellWarnings::default()));
@@ -220,7 +232,7 @@ pub fn write(rows: &[WarningRow], table: &mut Table) -> Result<(), Failure> {
             alarmed.map(|interval| if row.alarmed == 0 { upper_of_none(row.n) } else { interval.high }),
             share(row.first),
             row.alarm_s,
-            Some(row.noticed),
+            row.noticed,
             row.lead_s,
             row.lead_interval.map(|interval| interval.low),
             row.lead_interval.map(|interval| interval.high),
@@ -256,21 +268,22 @@ mod tests {
     #[test]
     fn who_is_first_is_counted_where_it_could_tell() {
         let found = rows(&[
-            seed("1,2,9,7", "1,9,9,0", 0),
-            seed("1,4,8,4", "1,4,8,4", 2),
-            seed(",,8,", "1,4,8,4", 0),
-            seed("0,,,", "0,,,", 0),
+            seed("1,2,1,9,7", "1,9,1,9,0", 0),
+            seed("1,4,1,8,4", "1,4,1,8,4", 2),
+            seed(",,1,8,", "1,4,1,8,4", 0),
+            seed("0,,0,,", "0,,0,,", 0),
         ]);
         let told: Vec<_> = found.iter().map(|row| (row.signal.name, row.n, row.alarmed, row.first)).collect();
         assert_eq!(told, [("cpu", 3, 2, 2), ("errors", 4, 3, 2)]);
-        assert_eq!((found[0].lead_s, found[0].noticed), (Some(5.5), 0.75));
+        assert_eq!((found[0].lead_s, found[0].noticed), (Some(5.5), Some(0.75)));
         // Two alarms in four times half an hour.
         assert_eq!((found[0].healthy_h, found[0].false_per_h), (2.0, 1.0));
     }
 
     #[test]
     fn no_false_alarm_is_known_to_be_rarer_than_three_in_that_time_only() {
-        let found = rows(&[seed("0,,,", "0,,,", 0), seed("0,,,", "0,,,", 0)]);
+        let found = rows(&[seed("0,,,,", "0,,,,", 0), seed("0,,,,", "0,,,,", 0)]);
+        assert_eq!(found[0].noticed, None, "nobody can tell");
         assert_eq!(found[0].false_interval, Some(Interval { low: 0.0, high: 3.0 }));
     }
 }

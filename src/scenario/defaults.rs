@@ -18,8 +18,8 @@ pub struct Default {
 
 /// The defaults that a text leaves, by path; of a text that is no scenario, none.
 ///
-/// A key that any variant or point writes is not left out.
-pub fn left(text: &str) -> Vec<Default> {
+/// A key that any variant, point or option (`--set …`, `--vary …`) writes is not left out.
+pub fn left(text: &str, options: &[String]) -> Vec<Default> {
     let written = toml::from_str::<Value>(text).ok().or_else(|| serde_json::from_str(text).ok());
     let Some(Value::Object(mut written)) = written else { return Vec::new() };
     let variants = written.remove("variant");
@@ -29,6 +29,12 @@ pub fn left(text: &str) -> Vec<Default> {
     if let Some(axes) = written.remove("sweep") {
         let axes = axes.as_object().into_iter().flatten();
         axes.for_each(|(path, values)| place(&mut written, path, values));
+    }
+    for option in options {
+        let assignment = option.strip_prefix("--set ").or_else(|| option.strip_prefix("--vary "));
+        if let Some((path, value)) = assignment.and_then(|assignment| assignment.split_once('=')) {
+            place(&mut written, path.trim(), &value.into());
+        }
     }
     let schema = schemars::schema_for!(Root).to_value();
     let mut walk = Walk { schema: &schema, found: Vec::new() };
@@ -137,18 +143,23 @@ mod tests {
             [balancer]
             balance = "random"
             [variant.a]
-            tick = "2s"
+            recovery_hold = "2s"
             [variant.b]
             balancer.retries = 0
             [sweep]
             "balancer.instances" = [1, 2]
         "#;
-        let left = left(text);
+        let left = left(text, &["--set cluster.node.queue_max=5".into(), "--seeds 3".into()]);
         let has = |key: &str| left.iter().find(|default| default.key == key);
-        assert!(
-            ["seeds", "cluster.node.queue_max", "clients.web.request_timeout"].iter().all(|key| has(key).is_some())
-        );
-        for written in ["duration", "tick", "cluster.node.concurrency", "balancer.retries", "balancer.instances"] {
+        assert!(["seeds", "tick", "clients.web.request_timeout"].iter().all(|key| has(key).is_some()));
+        for written in [
+            "duration",
+            "recovery_hold",
+            "cluster.node.queue_max",
+            "cluster.node.concurrency",
+            "balancer.retries",
+            "balancer.instances",
+        ] {
             assert_eq!(has(written), None, "{written}");
         }
         assert!(left.iter().all(|default| !default.key.starts_with("store.")), "it has no store");

@@ -45,7 +45,7 @@ struct Axis {
     path: Vec<String>,
     written: Span,
     values: Vec<Node>,
-    // Whether it stands on the command line, as --set does.
+    // Whether it stands on the command line, as --set does; over an axis of the file --set has the last word.
     is_flag: bool,
 }
 
@@ -63,8 +63,6 @@ pub(super) fn take_points(
         axes.retain(|other| other.path != axis.path);
         axes.push(axis);
     }
-    // One value for all points leaves no axis of the file.
-    axes.retain(|axis| axis.is_flag || !sets.iter().any(|set| says(set, &axis.path)));
     axes.retain(|axis| is_sound(axis, problems));
     for (n, axis) in axes.iter().enumerate() {
         let other =

@@ -15,10 +15,9 @@ pub fn spearman(x: &[f64], y: &[f64]) -> Option<f64> {
     (below > 0.0).then(|| sum(&x, &y) / below)
 }
 
-/// The correlation ratio η of the ranks of `y` over `groups`, 0 to 1, for inputs that have no order: the square root of the
-/// share of their variance that lies between the groups (Fisher, *Statistical Methods for Research Workers*, §45).
-///
-/// With few values in a group it is above 0 by luck alone.
+/// The correlation ratio ε of the ranks of `y` over `groups`, 0 to 1, for inputs that have no order: the square root of the
+/// share of their variance that lies between the groups, less what would lie there by luck alone (Kelley, *Proceedings of
+/// the National Academy of Sciences* 21, 1935). `None` where each value has a group of its own.
 pub fn correlation_ratio(groups: &[usize], y: &[f64]) -> Option<f64> {
     let y = ranks(y);
     let n = y.len().min(groups.len());
@@ -33,8 +32,13 @@ pub fn correlation_ratio(groups: &[usize], y: &[f64]) -> Option<f64> {
         sums[group].0 += y - middle;
         sums[group].1 += 1.0;
     }
-    let between: f64 = sums.iter().filter(|(_, n)| *n > 0.0).map(|(sum, n)| sum * sum / n).sum();
-    (all > 0.0).then(|| (between / all).sqrt())
+    sums.retain(|(_, n)| *n > 0.0);
+    let between: f64 = sums.iter().map(|(sum, n)| sum * sum / n).sum();
+    if sums.len() == n || all == 0.0 {
+        return None;
+    }
+    let left = (1.0 - between / all) * (n - 1) as f64 / (n - sums.len()) as f64;
+    Some((1.0 - left).max(0.0).sqrt())
 }
 
 /// The rank of each value, from 1; equals share their mean.
@@ -81,5 +85,10 @@ mod tests {
     fn groups_that_explain_all_are_one_and_groups_that_explain_nothing_are_zero() {
         assert_eq!(correlation_ratio(&[0, 0, 1, 1], &[1.0, 1.0, 5.0, 5.0]), Some(1.0));
         assert_eq!(correlation_ratio(&[0, 1, 0, 1], &[1.0, 1.0, 5.0, 5.0]), Some(0.0));
+        assert_eq!(
+            correlation_ratio(&[0, 1, 2, 3], &[1.0, 2.0, 5.0, 6.0]),
+            None,
+            "a word for each value explains anything"
+        );
     }
 }

@@ -11,9 +11,10 @@ fn what_has_been_done_exits_with_0_and_leaves_sealed_results() {
     assert!(end.stdout.contains("requests failed [%]") && end.stdout.contains("after crash"), "{}", end.stdout);
     assert!(end.stderr.contains("6 of 6 runs") && end.stderr.contains("results are in results/small"));
     let files: Vec<String> = desk.files("results/small").into_keys().collect();
-    let mut expected = ["bands", "causes", "compare", "incidents", "runs", "summary", "ticks"]
-        .map(|name| format!("{name}.csv"))
-        .to_vec();
+    let mut expected =
+        ["bands", "batches", "causes", "compare", "incidents", "runs", "signals", "summary", "ticks", "warnings"]
+            .map(|name| format!("{name}.csv"))
+            .to_vec();
     expected.extend(["datapackage.json".into(), "manifest.json".into()]);
     expected.sort();
     assert_eq!(files, expected);

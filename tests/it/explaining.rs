@@ -137,6 +137,10 @@ fn a_page_is_made_of_finished_results_only() {
     let first = fs::read(desk.path("r/report.html")).unwrap();
     desk.run("report r --output again.html").with(0);
     assert!(first == fs::read(desk.path("again.html")).unwrap(), "the same bytes");
+    let runs = fs::read_to_string(desk.path("r/runs.csv")).unwrap();
+    desk.write("r/runs.csv", &runs.replacen("0.", "9.", 1));
+    let changed = desk.run("report r").with(1);
+    assert!(changed.stderr.contains("runs.csv: it has been changed"), "{}", changed.stderr);
     desk.run("report nowhere").with(1);
     assert!(!desk.path("nowhere").exists());
 }

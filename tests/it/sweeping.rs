@@ -201,14 +201,3 @@ fn a_warm_up_is_found_where_sessions_have_filled_the_cluster() {
     let plan = desk.run("plan fills.toml --find cluster.nodes=3..4").with(2);
     assert!(plan.stderr.contains("warmup"), "{}", plan.stderr);
 }
-
-#[test]
-fn one_value_for_all_points_leaves_no_axis() {
-    let desk = Desk::new();
-    desk.write("swept.toml", &(crate::program::SMALL.to_owned() + "[sweep]\n\"cluster.nodes\" = [3, 4]\n"));
-    let points = |options: &str| desk.run(&format!("check swept.toml {options}")).with(0).stdout;
-    assert!(points("").contains("2 point(s)"));
-    assert!(points("--set cluster.nodes=5").contains("1 point(s)"));
-    let both = desk.run("sweep swept.toml --vary cluster.nodes=3..4 --set cluster.nodes=5 --dry-run").with(2);
-    assert!(both.stderr.contains("--set says one value for all points"), "{}", both.stderr);
-}

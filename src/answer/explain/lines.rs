@@ -91,7 +91,7 @@ pub fn json(tale: Tale, at: Instant, happening: &Happening) -> Value {
     let mut line = json!({ "t_s": at.as_secs_f64(), "what": what });
     if let Some(who) = super::whom(happening) {
         line["population"] = tale.plan.populations[who.population.index()].name.as_str().into();
-        line["session"] = who.ordinal.into();
+        line["session"] = super::ordinal(who).into();
     }
     let node = |node: NodeId| Value::from(tale.plan.nodes[node.index()].name.as_str());
     match *happening {

@@ -10,10 +10,19 @@ use std::fmt::Write;
 /// Where a session is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Whereabouts {
-    /// The node that it is bound to, or was answered by last; `None` before its first answer.
-    pub node: Option<NodeId>,
+    /// The node that it is bound to.
+    pub bound: Option<NodeId>,
+    /// The node that answered it last.
+    pub answered: Option<NodeId>,
     /// Whether it is cut off.
     pub is_cut_off: bool,
+}
+
+impl Whereabouts {
+    /// The node that it is bound to, or else was answered by last; `None` before its first answer.
+    pub fn node(self) -> Option<NodeId> {
+        self.bound.or(self.answered)
+    }
 }
 
 /// The live sessions at the end of the tale, and where they are.
@@ -23,11 +32,14 @@ pub fn whereabouts(tale: Tale) -> BTreeMap<Who, Whereabouts> {
         match *happening {
             Happening::Began { who } => _ = live.insert(who, Whereabouts::default()),
             Happening::Ended { who } => _ = live.remove(&who),
-            Happening::Bound { who, node }
-            | Happening::Opened { who, node }
-            | Happening::Answered { who, node, .. } => {
+            Happening::Bound { who, node } => {
                 if let Some(place) = live.get_mut(&who) {
-                    place.node = Some(node);
+                    place.bound = Some(node);
+                }
+            }
+            Happening::Opened { who, node } | Happening::Answered { who, node, .. } => {
+                if let Some(place) = live.get_mut(&who) {
+                    place.answered = Some(node);
                 }
             }
             Happening::Harmed { who, harm: crate::base::cause::Harm::Dropped, .. } => {

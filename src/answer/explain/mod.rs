@@ -9,6 +9,7 @@ pub use lives::{node, session, whereabouts};
 pub use story::{Befallen, befallen, story};
 
 use crate::base::time::Instant;
+use crate::cluster::client::INITIAL_BIT;
 use crate::cluster::plan::Plan;
 use crate::observe::recorder::Recording;
 use crate::observe::trace::{Happening, Who};
@@ -36,10 +37,25 @@ impl<'a> Tale<'a> {
         own.map(|(at, happening)| (*at, happening))
     }
 
-    /// A session by the name that people use: `web:17`, or `17` where there is one population.
+    /// A session by the name that people use: `web:17`, and `web:i17` for one that was there from the start.
     pub fn called(self, who: Who) -> String {
-        format!("{}:{}", self.plan.populations[who.population.index()].name, who.ordinal)
+        format!("{}:{}", self.plan.populations[who.population.index()].name, ordinal(who))
     }
+}
+
+/// A session's number within its population, as people and files have it: `17`, or `i17` for one of those that were there
+/// from the start, which count apart.
+pub fn ordinal(who: Who) -> String {
+    match who.ordinal & INITIAL_BIT {
+        0 => who.ordinal.to_string(),
+        _ => format!("i{}", who.ordinal & !INITIAL_BIT),
+    }
+}
+
+/// The session number that such a text means.
+pub fn numbered(text: &str) -> Option<u64> {
+    let (text, initial) = text.strip_prefix('i').map_or((text, 0), |rest| (rest, INITIAL_BIT));
+    text.parse::<u64>().ok().filter(|number| number & INITIAL_BIT == 0).map(|number| number | initial)
 }
 
 /// An instant as people read it.

@@ -57,7 +57,8 @@ pub fn story(tale: Tale) -> String {
         incident(&mut text, tale, window);
     }
     if incidents.is_empty() {
-        let _ = writeln!(text, "no fault or change from {} to {}", clock(tale.from), clock(tale.to));
+        let _ = writeln!(text, "no fault or change is planned from {} to {}", clock(tale.from), clock(tale.to));
+        turns(&mut text, tale);
         harms(&mut text, tale);
     }
     text
@@ -126,7 +127,7 @@ fn harms(text: &mut String, tale: Tale) {
 
 fn outcome(text: &mut String, shock: &Shock) {
     let share = |n: u64| 100.0 * n as f64 / shock.live_before.max(1) as f64;
-    let _ = writeln!(text, "  what it amounts to");
+    let _ = writeln!(text, "  what the whole of it amounts to");
     for (n, word) in [(shock.dropped, "dropped"), (shock.moved, "moved"), (shock.lost, "lost their state")] {
         if n > 0 {
             let _ = writeln!(text, "    {n} sessions {word}: {:.1} % of those live before", share(n));
@@ -168,7 +169,11 @@ fn signals(text: &mut String, tale: Tale, incident: u16) {
         let _ = writeln!(text, "    after {:>8.1} s  {}", time.as_secs_f64(), names.join(", "));
     }
     let _ = match first.noticed {
-        Some(time) => writeln!(text, "    after {:>8.1} s  users noticed", time.as_secs_f64()),
-        None => writeln!(text, "    users never noticed"),
+        Some(Eventually::After(time)) => writeln!(text, "    after {:>8.1} s  users noticed", time.as_secs_f64()),
+        Some(Eventually::Never) => writeln!(text, "    users never noticed"),
+        None => writeln!(
+            text,
+            "    whether users noticed cannot be told: too few requests, nothing to compare with, or bad before"
+        ),
     };
 }

@@ -50,8 +50,9 @@ impl Recorder {
     fn warnings(&self) -> Vec<Warning> {
         let (warmup, limits) = (self.setup.warmup, self.setup.limits);
         let verdicts = self.books.last().map_or(&[][..], |books| &books.verdicts);
+        let first = self.incidents_of_all().map(|window| window.from).min().unwrap_or(self.setup.end);
         let struck = |window: &Window| {
-            let noticed = noticed(verdicts, warmup, window.from, window.to, limits);
+            let noticed = noticed(verdicts, warmup, first, window.from, window.to, limits);
             Some(Struck { index: window.shock?.index, from: window.from, to: window.to, noticed })
         };
         let incidents: Vec<Struck> = self.incidents_of_all().filter_map(struck).collect();

@@ -304,7 +304,8 @@ fn nodes(path: &Path, point: &str) -> io::Result<Vec<NodesOf>> {
         variant,
         t: t.clone(),
         states: states.clone(),
-        nodes: names.iter().zip(nodes).map(of_node).collect(),
+        // Nodes of other variants and points have no row here.
+        nodes: names.iter().zip(nodes).filter(|(_, own)| own.rows.iter().any(|&n| n > 0.0)).map(of_node).collect(),
     };
     Ok(found.into_iter().map(of_variant).collect())
 }

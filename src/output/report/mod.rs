@@ -21,6 +21,7 @@ struct Told {
 /// The page of a folder of results.
 pub fn page(out: &Path) -> Result<String, Failure> {
     let manifest = Manifest::read(out)?;
+    manifest.verify(out)?;
     let mut results = Results::of(&figures::read(out, &manifest)?, &manifest.baseline);
     results.warnings = warnings::read(out)?;
     results.influences = sensitivity::read(out)?;

@@ -11,6 +11,9 @@ use std::fmt::Write;
 /// Points of a sweep whose tables are shown.
 const POINTS_MAX: usize = 8;
 
+/// Rows of signals that are shown.
+const ROWS_MAX: usize = 400;
+
 /// The body of the page.
 pub(super) fn all(told: &Told, data: &Data) -> String {
     let judged = table::judge(&told.outline, &told.results);
@@ -18,7 +21,7 @@ pub(super) fn all(told: &Told, data: &Data) -> String {
         head(told, &judged),
         comparison(told, &judged),
         curves(data),
-        nodes(data),
+        nodes(data, told.outline.points().first().copied().unwrap_or("")),
         incidents(told),
         sensitivity(told),
         assumptions(told),
@@ -138,13 +141,14 @@ fn curves(data: &Data) -> String {
     )
 }
 
-fn nodes(data: &Data) -> String {
+fn nodes(data: &Data, point: &str) -> String {
+    let at = if point.is_empty() { String::new() } else { format!(" At {}.", escaped(point)) };
     let title = "<h2>Node by node</h2>\n";
     if !data.has_nodes {
         return format!("{title}<p>There are no rows per node: run with <code>--nodes</code> to see them.</p>\n");
     }
     format!(
-        "{title}<p class=\"quiet\">Sessions bound to each node, mean over seeds; its state is that of seed 1.</p>\n<div id=\"nodes\"></div>\n"
+        "{title}<p class=\"quiet\">Sessions bound to each node, mean over seeds; its state is that of seed 1.{at}</p>\n<div id=\"nodes\"></div>\n"
     )
 }
 
@@ -152,14 +156,15 @@ fn incidents(told: &Told) -> String {
     let rows = &told.results.warnings;
     let mut text = String::from("<h2>Incidents and their signals</h2>\n");
     if rows.is_empty() {
-        return text + "<p>Nothing happened, or too little healthy time came before it to learn what is healthy.</p>\n";
+        return text
+            + "<p>No fault or change was planned, or too little healthy time came before it to learn what is healthy.</p>\n";
     }
     text += "<p>A signal alarms at the end of the first tick in which it is beyond its healthy band, learnt before the incident. \
              The lead is the time from its alarm until users noticed: until error ratio or p99 were beyond their limit.</p>\n";
     text += "<details open><summary>What each signal did</summary><div class=\"scroll\"><table>\n<thead><tr><th>variant</th>\
              <th class=\"text\">incident</th><th class=\"text\">signal</th><th>alarmed</th><th>first</th><th>after [s]</th><th>lead [s]</th>\
              <th>false alarms [1/h]</th></tr></thead><tbody>\n";
-    for row in rows.iter().take(400) {
+    for row in rows.iter().take(ROWS_MAX) {
         let share = |hits: u64| if row.n == 0 { "–".into() } else { format!("{hits} of {}", row.n) };
         let time = |time: Option<f64>| time.map_or_else(|| "–".into(), |time| format!("{time:.1}"));
         let _ = writeln!(
@@ -176,7 +181,11 @@ fn incidents(told: &Told) -> String {
             row.false_alarms(),
         );
     }
-    text + "</tbody></table></div></details>\n"
+    text += "</tbody></table></div></details>\n";
+    if rows.len() > ROWS_MAX {
+        let _ = writeln!(text, "<p>{} more rows stand in warnings.csv.</p>", rows.len() - ROWS_MAX);
+    }
+    text
 }
 
 fn sensitivity(told: &Told) -> String {
@@ -221,7 +230,7 @@ fn assumptions(told: &Told) -> String {
         "<details open><summary>The scenario, with its sources</summary><pre>{}</pre></details>",
         escaped(manifest.scenario.text.trim_end()),
     );
-    let left = crate::scenario::defaults::left(&manifest.scenario.text);
+    let left = crate::scenario::defaults::left(&manifest.scenario.text, &manifest.overrides);
     if !left.is_empty() {
         text += "<details><summary>What it leaves to defaults</summary><div class=\"scroll\"><table>\n<thead><tr><th>key</th>\
                  <th class=\"text\">default</th><th class=\"text\">meaning and source</th></tr></thead><tbody>\n";

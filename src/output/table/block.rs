@@ -107,7 +107,7 @@ impl Block<'_> {
         });
         let lead = row(|row| match row.lead_s {
             Some(lead) => format!("{lead:.1}"),
-            None if row.noticed == 0.0 => "not noticed".into(),
+            None if row.noticed == Some(0.0) => "not noticed".into(),
             None => "–".into(),
         });
         vec![
