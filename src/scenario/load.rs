@@ -254,7 +254,7 @@ fn take_variants(base: &mut Table, wanted: &[String], problems: &mut Problems) -
 }
 
 /// Keys that are about the study as a whole: no variant or point can have its own.
-pub(super) const WHOLE: &[&str] = &["name", "tick", "seeds", "seeds_max", "precision", "slo", "variant", "sweep"];
+pub(super) const WHOLE: &[&str] = &["name", "seeds", "seeds_max", "precision", "slo", "variant", "sweep"];
 
 pub(super) fn varies(key: &str, place: Span) -> Problem {
     let problem = Problem::error(format!("`{key}` is the same for all variants and points")).at(place);

@@ -8,6 +8,7 @@ use crate::experiment::{Failure, Outline};
 use crate::observe::columns::{Better, named};
 use csv::ByteRecord;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -70,6 +71,8 @@ struct Metric {
     bands: Vec<Band>,
     #[serde(skip)]
     name: &'static str,
+    #[serde(skip)]
+    is_count: bool,
     #[serde(skip)]
     scale: f64,
 }
@@ -139,18 +142,14 @@ fn each(path: &Path, names: &[&str], mut take: impl FnMut(&[&[u8]]) -> io::Resul
     Ok(())
 }
 
-fn metrics(variants: usize, tick_s: f64, steps: usize) -> Vec<Metric> {
+fn metrics(variants: usize, steps: usize) -> Vec<Metric> {
     let none = Band { p5: vec![None; steps], p50: vec![None; steps], p95: vec![None; steps] };
     let metric = |name: &&'static str| {
         let column = named(name)?;
         let is_count = name.ends_with("_total");
         let label = if is_count { format!("{} per second", column.label()) } else { column.label() };
-        let scale = match (is_count, column.unit.is_empty() && name.contains("_ratio")) {
-            (true, _) => 1.0 / tick_s,
-            (_, true) => 100.0,
-            _ => 1.0,
-        };
-        Some(Metric { label, bands: vec![none.clone(); variants], name, scale })
+        let scale = if column.unit.is_empty() && name.contains("_ratio") { 100.0 } else { 1.0 };
+        Some(Metric { label, bands: vec![none.clone(); variants], name, is_count, scale })
     };
     DRAWN.iter().filter_map(metric).collect()
 }
@@ -169,9 +168,25 @@ fn ticks(path: &Path) -> io::Result<Vec<f64>> {
     Ok(found)
 }
 
+/// How long the ticks of each cell are: a variant may have its own.
+fn tick_lengths(path: &Path) -> io::Result<BTreeMap<(String, String), f64>> {
+    let mut firsts: BTreeMap<(String, String), f64> = BTreeMap::new();
+    let mut lengths = BTreeMap::new();
+    each(path, &["variant", "point", "tick_s"], |cells| {
+        let cell = (text(cells[0])?.to_owned(), text(cells[1])?.to_owned());
+        let tick = value(cells[2])?.unwrap_or(0.0);
+        let first = *firsts.entry(cell.clone()).or_insert(tick);
+        if tick > first {
+            lengths.entry(cell).or_insert(tick - first);
+        }
+        Ok(())
+    })?;
+    Ok(lengths)
+}
+
 fn bands(path: &Path, variants: &[String], points: &[&str]) -> io::Result<(Vec<Curves>, usize)> {
     let ticks = ticks(path)?;
-    let tick_s = if ticks.len() > 1 { ticks[1] - ticks[0] } else { 1.0 };
+    let lengths = tick_lengths(path)?;
     let room = NUMBERS_MAX / (3 * DRAWN.len() * variants.len() * points.len()).max(1);
     let steps_max = room.clamp(50, STEPS_MAX);
     let by = ticks.len().div_ceil(steps_max).max(1);
@@ -182,12 +197,13 @@ fn bands(path: &Path, variants: &[String], points: &[&str]) -> io::Result<(Vec<C
             point: (*point).to_owned(),
             t: t.clone(),
             incidents: Vec::new(),
-            metrics: metrics(variants.len(), tick_s, t.len()),
+            metrics: metrics(variants.len(), t.len()),
         })
         .collect();
     let names = ["variant", "point", "tick_s", "metric", "p5", "p50", "p95"];
     each(path, &names, |cells| {
         let (variant, point, name) = (text(cells[0])?, text(cells[1])?, text(cells[3])?);
+        let tick_s = lengths.get(&(variant.to_owned(), point.to_owned())).copied().unwrap_or(1.0);
         let at = curves.iter_mut().find(|curves| curves.point == point);
         let variant = variants.iter().position(|known| known == variant);
         let (Some(at), Some(variant)) = (at, variant) else { return Ok(()) };
@@ -195,10 +211,11 @@ fn bands(path: &Path, variants: &[String], points: &[&str]) -> io::Result<(Vec<C
         let tick = value(cells[2])?.unwrap_or(0.0);
         let step = ticks.partition_point(|&other| other < tick) / by;
         let more_is_better = named(name).is_some_and(|column| column.better == Better::More);
+        let scale = if metric.is_count { 1.0 / tick_s } else { metric.scale };
         let band = &mut metric.bands[variant];
         for (series, cell) in [(&mut band.p5, cells[4]), (&mut band.p50, cells[5]), (&mut band.p95, cells[6])] {
             let Some(value) = value(cell)? else { continue };
-            let value = rounded(value * metric.scale);
+            let value = rounded(value * scale);
             let slot = &mut series[step];
             let worst = if more_is_better { f64::min } else { f64::max };
             *slot = Some(slot.map_or(value, |so_far| worst(so_far, value)));
@@ -269,7 +286,7 @@ fn nodes(path: &Path, point: &str) -> io::Result<Vec<NodesOf>> {
             rows: vec![0.0; steps],
         }));
     }
-    let places: std::collections::BTreeMap<String, usize> = names.iter().cloned().zip(0..).collect();
+    let places: BTreeMap<String, usize> = names.iter().cloned().zip(0..).collect();
     each(path, &columns, |cells| {
         if text(cells[1])? != point {
             return Ok(());
