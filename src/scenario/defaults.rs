@@ -151,7 +151,7 @@ mod tests {
         "#;
         let left = left(text, &["--set cluster.node.queue_max=5".into(), "--seeds 3".into()]);
         let has = |key: &str| left.iter().find(|default| default.key == key);
-        assert!(["seeds", "tick", "clients.web.request_timeout"].iter().all(|key| has(key).is_some()));
+        assert!(["seeds", "tick", "clients.web.write_ratio"].iter().all(|key| has(key).is_some()));
         for written in [
             "duration",
             "recovery_hold",
