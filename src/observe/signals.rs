@@ -5,7 +5,7 @@
 //! first tick beyond that. The second half of those ticks tells how often it alarms while all is well. The users *notice* at
 //! the end of the first stretch whose error ratio or p99 is beyond the limits that recovery is judged by.
 
-use super::columns::{self, Column};
+use super::columns;
 use super::recovery::Eventually;
 use super::totals::Counter;
 use super::window::Window;
@@ -19,7 +19,29 @@ pub struct Signal {
     pub name: &'static str,
     /// One sentence.
     pub meaning: &'static str,
-    get: fn(&Window) -> Option<f64>,
+    watches: Watches,
+}
+
+type Get = fn(&Window) -> Option<f64>;
+
+/// Where the values of a signal come from.
+#[derive(Debug)]
+enum Watches {
+    /// A column of `ticks.csv`.
+    Column(&'static str),
+    /// What no column is.
+    Other(Get),
+}
+
+impl Signal {
+    /// Its values, by tick.
+    fn series(&self, ticks: &[&Window]) -> Vec<Option<f64>> {
+        let get = match self.watches {
+            Watches::Column(name) => columns::named(name).expect("signals watch columns that there are").get,
+            Watches::Other(get) => get,
+        };
+        ticks.iter().map(|tick| get(tick)).collect()
+    }
 }
 
 /// Ticks of one kind, learning or testing, that are needed at least.
@@ -27,46 +49,49 @@ const TICKS_MIN: usize = 10;
 
 /// Every signal. To add one, add its line.
 pub const ALL: &[Signal] = &[
-    Signal { name: "disconnects", meaning: "Sessions dropped.", get: |w| Some(w.totals.total(Harm::Dropped) as f64) },
+    Signal { name: "disconnects", meaning: "Sessions dropped.", watches: Watches::Column("sessions_dropped_total") },
     Signal {
         name: "session_errors",
         meaning: "Requests that met no state of their session: answered with an error, or after a rebuild.",
-        get: |w| {
+        watches: Watches::Other(|w| {
             let unknown = w.totals.of(Harm::Failed, Cause::SessionUnknown) + w.totals[Counter::Rebuilds];
             w.traits.stateful.then_some(unknown as f64)
-        },
+        }),
     },
-    Signal { name: "uneven_cpu", meaning: "Busy time, peak to fair.", get: |w| read("busy_peak_to_fair", w) },
-    Signal { name: "uneven_memory", meaning: "Memory, peak to fair.", get: |w| read("memory_peak_to_fair", w) },
+    Signal { name: "uneven_cpu", meaning: "Busy time, peak to fair.", watches: Watches::Column("busy_peak_to_fair") },
+    Signal { name: "uneven_memory", meaning: "Memory, peak to fair.", watches: Watches::Column("memory_peak_to_fair") },
     Signal {
         name: "uneven_sessions",
         meaning: "Bound sessions, peak to fair.",
-        get: |w| read("sessions_peak_to_fair", w),
+        watches: Watches::Column("sessions_peak_to_fair"),
     },
     Signal {
         name: "cpu",
         meaning: "Busy share of the busiest node's slots.",
-        get: |w| read("node_utilisation_ratio_max", w),
+        watches: Watches::Column("node_utilisation_ratio_max"),
     },
     Signal {
         name: "memory",
         meaning: "Memory ÷ limit of the node nearest to it.",
-        get: |w| read("node_memory_ratio_max", w),
+        watches: Watches::Column("node_memory_ratio_max"),
     },
-    Signal { name: "p99", meaning: "99th percentile of response time.", get: |w| read("response_time_ms_p99", w) },
-    Signal { name: "errors", meaning: "Failed ÷ finished requests.", get: |w| read("requests_failed_ratio", w) },
-    Signal { name: "connects", meaning: "Tries to get in.", get: |w| read("connects_total", w) },
+    Signal {
+        name: "p99",
+        meaning: "99th percentile of response time.",
+        watches: Watches::Column("response_time_ms_p99"),
+    },
+    Signal {
+        name: "errors",
+        meaning: "Failed ÷ finished requests.",
+        watches: Watches::Column("requests_failed_ratio"),
+    },
+    Signal { name: "connects", meaning: "Tries to get in.", watches: Watches::Column("connects_total") },
     Signal {
         name: "queue",
         meaning: "The most attempts in line at the balancers.",
-        get: |w| read("balancer_queue_max", w),
+        watches: Watches::Column("balancer_queue_max"),
     },
 ];
-
-fn read(name: &str, window: &Window) -> Option<f64> {
-    let column: Option<&Column> = columns::named(name);
-    column.and_then(|column| (column.get)(window))
-}
 
 /// What one signal did about one incident.
 #[derive(Clone, Copy, Debug)]
@@ -136,30 +161,29 @@ pub struct Struck {
 /// `ticks` are those of all populations together, in order.
 pub fn warnings(ticks: &[&Window], warmup: Instant, incidents: &[Struck]) -> Vec<Warning> {
     let Some(first) = incidents.first() else { return Vec::new() };
-    let is_healthy = |tick: &&&Window| tick.from >= warmup && tick.to <= first.from;
-    let healthy: Vec<&Window> = ticks.iter().filter(is_healthy).copied().collect();
+    // Ticks are in order and of one length, so places among them are found by halving.
+    let healthy = ticks.partition_point(|tick| tick.from < warmup)..ticks.partition_point(|tick| tick.to <= first.from);
     if healthy.len() < 2 * TICKS_MIN {
         return Vec::new();
     }
-    let (learnt, tested) = healthy.split_at(healthy.len() / 2);
-    let healthy = tested.iter().fold(Duration::ZERO, |sum, tick| sum + tick.length());
-    let known: Vec<(&Signal, f64, u64)> = ALL
-        .iter()
-        .filter_map(|signal| {
-            let edge = edge(learnt.iter().filter_map(|tick| (signal.get)(tick)).collect())?;
-            Some((signal, edge, onsets(tested, signal, edge)))
-        })
-        .collect();
+    let middle = healthy.start + healthy.len() / 2;
+    let tested = ticks[middle..healthy.end].iter().fold(Duration::ZERO, |sum, tick| sum + tick.length());
+    let learn = |signal: &'static Signal| {
+        let series = signal.series(ticks);
+        let edge = edge(series[healthy.start..middle].iter().flatten().copied().collect())?;
+        let is_out: Vec<bool> = series.into_iter().map(|value| value.is_some_and(|value| value > edge)).collect();
+        Some((signal, edge, onsets(&is_out[middle..healthy.end]), is_out))
+    };
+    let known: Vec<(&Signal, f64, u64, Vec<bool>)> = ALL.iter().filter_map(learn).collect();
     let of_incident = |struck: &Struck| {
-        let struck = *struck;
-        let warn = move |&(signal, edge, false_alarms): &(&'static Signal, f64, u64)| Warning {
+        let warn = |(signal, edge, false_alarms, is_out): &(&'static Signal, f64, u64, Vec<bool>)| Warning {
             incident: struck.index,
             signal,
-            edge,
-            alarm: alarm(ticks, signal, edge, struck),
+            edge: *edge,
+            alarm: alarm(ticks, is_out, struck),
             noticed: struck.noticed,
-            false_alarms,
-            healthy,
+            false_alarms: *false_alarms,
+            healthy: tested,
         };
         known.iter().map(warn).collect::<Vec<_>>()
     };
@@ -178,29 +202,19 @@ fn edge(mut values: Vec<f64>) -> Option<f64> {
 }
 
 /// How often the signal left its band.
-fn onsets(ticks: &[&Window], signal: &Signal, edge: f64) -> u64 {
-    let (mut out, mut onsets) = (false, 0);
-    for tick in ticks {
-        let is_out = is_out(tick, signal, edge);
-        onsets += u64::from(is_out && !out);
-        out = is_out;
-    }
-    onsets
+fn onsets(is_out: &[bool]) -> u64 {
+    let began = is_out.windows(2).filter(|pair| pair[1] && !pair[0]).count();
+    began as u64 + u64::from(is_out.first() == Some(&true))
 }
 
-fn is_out(tick: &Window, signal: &Signal, edge: f64) -> bool {
-    (signal.get)(tick).is_some_and(|value| value > edge)
-}
-
-fn alarm(ticks: &[&Window], signal: &Signal, edge: f64, struck: Struck) -> Alarm {
-    // Ticks are in order and of one length, so the first that ends after the beginning is found by halving.
+fn alarm(ticks: &[&Window], is_out: &[bool], struck: &Struck) -> Alarm {
     let begins = ticks.partition_point(|tick| tick.to <= struck.from);
-    if begins > 0 && is_out(ticks[begins - 1], signal, edge) {
+    if begins > 0 && is_out[begins - 1] {
         return Alarm::Already;
     }
-    let own = ticks[begins..].iter().take_while(|tick| tick.from < struck.to);
-    let first = own.into_iter().find(|tick| is_out(tick, signal, edge));
-    first.map_or(Alarm::Never, |tick| Alarm::After(tick.to.since(struck.from)))
+    let ends = ticks.partition_point(|tick| tick.from < struck.to);
+    let first = (begins..ends).find(|&tick| is_out[tick]);
+    first.map_or(Alarm::Never, |tick| Alarm::After(ticks[tick].to.since(struck.from)))
 }
 
 #[cfg(test)]

@@ -128,11 +128,10 @@ pub(super) fn data(out: &Path, outline: &Outline) -> Result<Data, Failure> {
 /// A table, record by record, by the names of the columns that are wanted.
 fn each(path: &Path, names: &[&str], mut take: impl FnMut(&[&[u8]]) -> io::Result<()>) -> io::Result<()> {
     let mut csv = csv::Reader::from_path(path)?;
-    let place = |name: &&str| {
+    let mut place = |name: &&str| {
         let missing = || io::Error::new(io::ErrorKind::InvalidData, format!("it has no column `{name}`"));
         csv.headers()?.iter().position(|head| head == *name).ok_or_else(missing)
     };
-    let mut place = place;
     let places = names.iter().map(&mut place).collect::<io::Result<Vec<usize>>>()?;
     let mut record = ByteRecord::new();
     while csv.read_byte_record(&mut record)? {
