@@ -75,10 +75,10 @@ const SIZES: [(&str, u64); 7] = [
 const SIZES_ACCEPTED: &str = "accepted units are B, kB, MB, GB, KiB, MiB, GiB";
 
 /// Units of a rate in seconds.
-const PERIODS: [(&str, f64); 4] = [("s", 1.0), ("m", 60.0), ("h", 3_600.0), ("d", 86_400.0)];
-const PERIODS_ACCEPTED: &str = "accepted units are /s, /m, /h, /d";
+const PERIODS: [(&str, f64); 5] = [("s", 1.0), ("m", 60.0), ("h", 3_600.0), ("d", 86_400.0), ("w", 604_800.0)];
+const PERIODS_ACCEPTED: &str = "accepted units are /s, /m, /h, /d, /w";
 
-/// Events per second; finite and ≥ 0. Written `"120/s"`, `"3/m"`, `"7200/h"`, `"5/d"`.
+/// Events per second; finite and ≥ 0. Written `"120/s"`, `"3/m"`, `"7200/h"`, `"5/d"`, `"2/w"`.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Rate(f64);
 

@@ -6,6 +6,7 @@
 mod check;
 mod compare;
 mod completions;
+mod decide;
 mod dry_run;
 mod explain;
 mod list;
@@ -53,6 +54,8 @@ enum Verb {
     Compare(compare::Compare),
     /// Find the smallest (or largest) value of a key that keeps every limit of [slo], with the evidence.
     Plan(plan::Plan),
+    /// Weigh sticky and stateless designs of this workload against each other: matrix, verdict, and what would change it.
+    Decide(decide::Decide),
     /// Tell the story of one run: what happened, to which session, on which node, and why.
     Explain(explain::Explain),
     /// Make one self-contained HTML page of finished results, for a review.
@@ -162,6 +165,7 @@ pub fn main() -> ExitCode {
         Verb::Merge(merge) => merge.run(),
         Verb::Compare(compare) => compare.run(),
         Verb::Plan(plan) => plan.run(),
+        Verb::Decide(decide) => decide.run(),
         Verb::Explain(explain) => explain.run(),
         Verb::Report(report) => report.run(),
         Verb::Check(check) => check.run(),

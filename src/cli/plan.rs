@@ -29,6 +29,10 @@ pub struct Plan {
     /// From one value to the next, such as `5s`. Default: 1, for whole numbers.
     #[arg(long, value_name = "STEP")]
     step: Option<String>,
+    /// A second key and its values, such as `fault.crash.kill.nodes=1..3`, for each of which the best value of the first
+    /// is found: a frontier. May be repeated, for all combinations.
+    #[arg(long, value_name = "KEY=VALUES")]
+    vary: Vec<String>,
     /// Find the smallest value that keeps the limits; the default.
     #[arg(long, conflicts_with = "largest")]
     smallest: bool,
@@ -86,6 +90,10 @@ impl Plan {
         Ok(())
     }
 
+    fn sweeps(&self) -> Sweeps {
+        Sweeps { vary: self.vary.clone(), sample: None }
+    }
+
     /// What is asked, and the scenario under the first value; whatever is wrong with either is told.
     fn question(&self, reader: &mut Reader) -> Result<(Question, Loaded), End> {
         let (share, confidence) = (self.share.ratio(), self.confidence.ratio());
@@ -136,7 +144,7 @@ impl Plan {
             "scenario": {
                 "file": self.source.file_name(), "sha256": sha256(first.text.as_bytes()), "text": first.text,
             },
-            "overrides": self.source.changes().collect::<Vec<_>>(),
+            "overrides": self.source.changes().chain(self.sweeps().changes()).collect::<Vec<_>>(),
             "files": [{ "file": CSV, "bytes": csv.len(), "sha256": sha256(csv.as_bytes()) }],
             "plan": plan::json(question, answers),
         });
@@ -168,6 +176,7 @@ impl From<Interrupted> for End {
 /// The scenario, read once, under one value after the other.
 struct Reader<'a> {
     source: &'a Source,
+    sweeps: Sweeps,
     sources: Sources,
     layer: LayerId,
     find: Find,
@@ -179,7 +188,7 @@ impl Reader<'_> {
         let layer = sources.read_file(&plan.source.scenario, &mut problems);
         let find = Find::parse(&mut sources, "--find", &plan.find, plan.step.as_deref(), &mut problems);
         match layer.zip(find) {
-            Some((layer, find)) => Ok(Reader { source: &plan.source, sources, layer, find }),
+            Some((layer, find)) => Ok(Reader { source: &plan.source, sweeps: plan.sweeps(), sources, layer, find }),
             None => {
                 say(problems.render(&sources, stderr_is_coloured()).trim_end());
                 Err(End::BadInput)
@@ -192,7 +201,7 @@ impl Reader<'_> {
         let mut problems = Problems::new();
         let assignment = self.find.assignment(value);
         let patch = parse_patch(&mut self.sources, "--find", &assignment, &mut problems);
-        let (path, overrides) = (&self.source.scenario, self.source.overrides(&Sweeps::default()));
+        let (path, overrides) = (&self.source.scenario, self.source.overrides(&self.sweeps));
         let loaded = load_patched(self.layer, path, &overrides, patch, &mut self.sources, &mut problems);
         if loaded.as_ref().is_some_and(|loaded| loaded.finds_warmup) {
             say("error: warmup = \"auto\" is not for `plan`: every value would be judged after another warm-up\n\

@@ -15,7 +15,7 @@ use crate::observe::window::Window;
 use crate::statistics::estimate;
 use csv::Writer;
 use fields::{BATCH_FIELDS, CAUSE_FIELDS, INCIDENT_KEYS, NODE_FIELDS, RUN_KEYS, SIGNAL_FIELDS, TICK_KEYS};
-pub use fields::{Field, INCIDENT, POINT, POPULATION, SIGNAL, TICK, VARIANT};
+pub use fields::{Field, INCIDENT, POINT, POPULATION, SEED, SIGNAL, TICK, VARIANT};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 

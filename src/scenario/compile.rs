@@ -2,6 +2,7 @@
 //!
 //! Everything that is wrong is reported at once, each problem at its own place in the text.
 
+use super::Budget;
 use super::events::add_spares;
 use super::file::{Clients, Root};
 use super::words::mend;
@@ -38,6 +39,8 @@ pub struct Compiled {
     pub precision: (Vec<Goal>, u32),
     /// Whether its warm-up is to be found by pilot runs.
     pub finds_warmup: bool,
+    /// How often what happens, and what may be lost.
+    pub budget: Budget,
     /// What to simulate.
     pub plan: Plan,
 }
@@ -63,6 +66,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
     let goals = super::goals::read(table, reading.problems);
     root.iter().for_each(|root| reading.check_times(root, &faults, &changes));
     let prices = reading.prices();
+    let budget = reading.budget();
     let mut services = reading.rebuilders();
     reading.stores(&mut services);
     reading.check_stores(&faults, &services);
@@ -109,6 +113,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
         slo,
         precision: (goals, root.seeds_max),
         finds_warmup: root.warmup == super::warmup::Warmup::Auto,
+        budget,
         plan,
     })
 }

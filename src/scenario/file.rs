@@ -3,6 +3,7 @@
 //! The sections are read one by one, so that each reports its own mistakes; [`Root`] is what they stand
 //! in. The JSON schema and `docs/model.md` are made from these types.
 
+use super::budget::Budget;
 use super::warmup::Warmup;
 use crate::base::choice::Choice;
 use crate::base::dist::Law;
@@ -106,6 +107,8 @@ pub struct Root {
     pub precision: Option<Section<BTreeMap<String, Share>>>,
     /// Prices of nodes, stores and traffic, such as `node_hour = 0.10`; nothing is said of cost unless given.
     pub cost: Option<Section<Prices>>,
+    /// How often what happens, and what may be lost by that: what `decide` weighs its runs by.
+    pub budget: Option<Section<Budget>>,
     /// Named patches of everything above: the designs to compare.
     pub variant: Option<Section<BTreeMap<String, serde_json::Value>>>,
     /// A grid: values for any keys, by dotted path; every combination is a point.

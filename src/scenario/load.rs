@@ -5,7 +5,7 @@
 use super::compile::compile;
 use super::presets::Shelf;
 use super::sweep::{Sweeps, take_points};
-use super::{Choices, LayerId, Problem, Problems, Sources, Span, Table, merge, parse_set, set_path};
+use super::{Budget, Choices, LayerId, Problem, Problems, Sources, Span, Table, merge, parse_set, set_path};
 use crate::cluster::plan::Plan;
 use crate::observe::goal::Goal;
 use crate::observe::slo::Limit;
@@ -129,6 +129,8 @@ pub struct Loaded {
     pub precision: (Vec<Goal>, u32),
     /// Whether the warm-up of any cell is to be found by pilot runs.
     pub finds_warmup: bool,
+    /// How often what happens, and what may be lost.
+    pub budget: Budget,
     /// Point by point, the variants of each.
     pub cells: Vec<Cell>,
 }
@@ -179,6 +181,7 @@ pub fn load_patched(
         slo: Vec::new(),
         precision: (Vec::new(), 0),
         finds_warmup: false,
+        budget: Budget::default(),
         cells: Vec::new(),
     };
     let mut presets = Shelf::default();
@@ -199,6 +202,7 @@ pub fn load_patched(
                     plan: compiled.plan,
                 });
                 loaded.finds_warmup |= compiled.finds_warmup;
+                loaded.budget = compiled.budget;
                 (loaded.seeds, loaded.slo, loaded.precision) = (compiled.seeds, compiled.slo, compiled.precision);
                 loaded.name = compiled.name.unwrap_or(loaded.name);
             }
@@ -209,6 +213,22 @@ pub fn load_patched(
         }
     }
     (!loaded.cells.is_empty()).then_some(loaded)
+}
+
+/// The scenario as one table: the file, one of its variants (the named, else the first) and every `--set`. Neither
+/// variants nor a sweep are left in it.
+pub fn flatten(layer: LayerId, overrides: &Overrides, sources: &mut Sources, problems: &mut Problems) -> Option<Table> {
+    let parsed = sources.parse(layer, problems);
+    let sets: Vec<Option<Table>> = overrides.sets.iter().map(|text| parse_set(sources, text, problems)).collect();
+    let mut table = parsed?;
+    let choices = Choices::new(CHOICES);
+    let variants = take_variants(&mut table, &overrides.variants, problems);
+    if let Some((_, patch)) = variants.into_iter().next() {
+        merge(&mut table, patch, &choices);
+    }
+    table.remove("sweep");
+    sets.into_iter().flatten().for_each(|set| merge(&mut table, set, &choices));
+    (!problems.has_errors()).then_some(table)
 }
 
 /// Takes `[variant]` out of the table; without it there is one variant, `base`.
@@ -254,7 +274,7 @@ fn take_variants(base: &mut Table, wanted: &[String], problems: &mut Problems) -
 }
 
 /// Keys that are about the study as a whole: no variant or point can have its own.
-pub(super) const WHOLE: &[&str] = &["name", "seeds", "seeds_max", "precision", "slo", "variant", "sweep"];
+pub(super) const WHOLE: &[&str] = &["name", "seeds", "seeds_max", "precision", "slo", "budget", "variant", "sweep"];
 
 pub(super) fn varies(key: &str, place: Span) -> Problem {
     let problem = Problem::error(format!("`{key}` is the same for all variants and points")).at(place);

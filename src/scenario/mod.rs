@@ -6,6 +6,7 @@
 pub mod address;
 mod arrivals;
 mod balancer;
+pub mod budget;
 pub mod compile;
 mod cost;
 pub mod defaults;
@@ -22,6 +23,7 @@ pub mod nodes;
 pub mod path;
 mod people;
 mod places;
+pub mod plain;
 pub mod presets;
 pub mod problem;
 pub mod read;
@@ -43,12 +45,14 @@ mod tests;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+pub use budget::Budget;
 pub use find::Find;
 pub use layers::{
     Choices, key_span, lookup_span, lookup_span_of, merge, parse_patch, parse_set, parse_value, set_path,
 };
-pub use load::{Cell, Loaded, Overrides, load, load_layer, load_patched};
+pub use load::{Cell, Loaded, Overrides, flatten, load, load_layer, load_patched};
 pub use path::parse_path;
+pub use plain::plain;
 pub use problem::{Problem, Problems, Severity};
 pub use read::{read_each, read_node, read_table};
 pub use source::{LayerId, Sources};

@@ -14,6 +14,7 @@ mod core_model;
 mod costs;
 mod coverage;
 mod cut;
+mod deciding;
 mod deploys;
 mod disruptions;
 mod docs;

@@ -63,6 +63,8 @@ pub struct Evidence {
     pub kept: u32,
     /// The figure with the least margin in any of them.
     pub worst: Option<Worst>,
+    /// What the runs cost by the hour on average; `None` without prices.
+    pub cost_per_hour: Option<f64>,
     /// What follows.
     pub verdict: Verdict,
     /// What happened in each run, as a hash.
@@ -155,12 +157,15 @@ where
     /// Runs a place until the test decides, or until the share kept so far is what a probe `expects`.
     fn judge(&mut self, place: usize, role: Role, expects: impl Fn(f64) -> bool) -> Result<Verdict, E> {
         let (verdict, fingerprints) = (Verdict::Undecided, Vec::new());
-        let mut evidence = Evidence { role, runs: 0, kept: 0, worst: None, verdict, fingerprints };
+        let mut evidence = Evidence { role, runs: 0, kept: 0, worst: None, cost_per_hour: None, verdict, fingerprints };
+        let mut cost = 0.0;
         while let Some(next) = self.test.next(evidence.runs) {
             for seen in (self.trial)(place, evidence.runs, next)? {
                 evidence.kept += u32::from(seen.keeps);
                 evidence.worst = worse(evidence.worst.take(), seen.worst);
                 evidence.fingerprints.push(seen.fingerprint);
+                cost += seen.cost_per_hour.unwrap_or(0.0);
+                evidence.cost_per_hour = seen.cost_per_hour.map(|_| cost / evidence.fingerprints.len() as f64);
             }
             evidence.runs = next;
             if role == Role::Probe && expects(f64::from(evidence.kept) / f64::from(next)) {
@@ -193,7 +198,8 @@ mod tests {
         let trial = |place: usize, from: u32, to: u32| {
             // One number per seed, whatever the place: a better place keeps what a worse one keeps, and more.
             let keeps = |run| luck.at(u64::from(run), 0).random::<f64>() < shares[place];
-            let seen = (from..to).map(|run| Seen { keeps: keeps(run), worst: None, fingerprint: 0 });
+            let seen =
+                (from..to).map(|run| Seen { keeps: keeps(run), worst: None, cost_per_hour: None, fingerprint: 0 });
             Ok::<_, ()>(seen.collect())
         };
         search(shares.len(), 0.9, &test, trial, |_, _| {}).unwrap()

@@ -21,6 +21,7 @@ pub const FIELDS: &[Field] = &[
     Field::text("metric", "The figure that had the least margin in any of the runs."),
     Field::text("incident", "The fault or change after which; empty for the whole run."),
     Field::number("figure", "", "Its value there, in the metric's unit; empty for a time that never came."),
+    Field::number("cost_per_hour", "", "What the runs cost by the hour, mean; empty without `[cost]`."),
     Field::number("margin_ratio", "", "How far inside its limit, as a share of the bound; below zero: beyond it."),
 ];
 
@@ -49,6 +50,11 @@ impl Answer {
         if self.point.is_empty() { self.variant.clone() } else { format!("{}, {}", self.variant, self.point) }
     }
 
+    /// What it costs by the hour; `None` without prices or an answer.
+    fn cost_per_hour(&self) -> Option<f64> {
+        self.found.evidence.get(&self.found.passes?)?.cost_per_hour
+    }
+
     fn role(&self, place: usize) -> &'static str {
         match self.found.evidence[&place].role {
             _ if self.found.passes == Some(place) => "answer",
@@ -75,6 +81,7 @@ pub fn table(question: &Question, answers: &[Answer]) -> String {
         rows(&mut text, question, answer);
         conclude(&mut text, question, answer);
     }
+    frontier(&mut text, question, answers);
     tax(&mut text, question, answers);
     let runs: u64 = answers.iter().map(|answer| answer.found.runs()).sum();
     let _ = writeln!(text, "\n{runs} runs, every value under the same seeds; claims cover luck, not wrong inputs");
@@ -173,6 +180,36 @@ fn conclude(text: &mut String, question: &Question, answer: &Answer) {
     }
 }
 
+/// The answers by point: of each point one line, of each variant one column.
+fn frontier(text: &mut String, question: &Question, answers: &[Answer]) {
+    let mut points: Vec<&str> = answers.iter().map(|answer| answer.point.as_str()).collect();
+    points.dedup();
+    if points.len() < 2 {
+        return;
+    }
+    let mut variants: Vec<&str> = Vec::new();
+    for answer in answers {
+        if !variants.contains(&answer.variant.as_str()) {
+            variants.push(&answer.variant);
+        }
+    }
+    let _ = writeln!(text, "\nfrontier: the {} {} at each point", question.superlative(), question.find.key);
+    let width = points.iter().map(|point| point.chars().count()).max().unwrap_or(0);
+    for (place, variant) in variants.iter().enumerate() {
+        let _ = writeln!(text, "  {}: {variant}", place + 1);
+    }
+    let heads: Vec<String> = (1..=variants.len()).map(|place| format!("{place:>10}")).collect();
+    let _ = writeln!(text, "  {:<width$}{}", "", heads.concat());
+    for point in points {
+        let at = answers.iter().filter(|answer| answer.point == point);
+        let cells = at.map(|answer| match answer.found.passes {
+            Some(place) => format!("{:>10}", question.text_at(place)),
+            None => format!("{:>10}", "none"),
+        });
+        let _ = writeln!(text, "  {point:<width$}{}", cells.collect::<String>());
+    }
+}
+
 /// What each variant needs beyond the best one of its point.
 fn tax(text: &mut String, question: &Question, answers: &[Answer]) {
     let taxes = taxes(question, answers);
@@ -190,7 +227,11 @@ fn tax(text: &mut String, question: &Question, answers: &[Answer]) {
             Some((distance, _, None)) => format!("{distance} {more}"),
             Some((distance, _, Some(ratio))) => format!("{distance} {more} ({sign}{:.0} %)", ratio * 100.0),
         };
-        let _ = writeln!(text, "  {name:<width$}  {words}");
+        let cost = tax.cost.map_or(String::new(), |(own, least)| {
+            let over = if own > least { format!(", {:+.0} %", (own / least - 1.0) * 100.0) } else { String::new() };
+            format!("; costs {own:.3} an hour{over}")
+        });
+        let _ = writeln!(text, "  {name:<width$}  {words}{cost}");
     }
 }
 
@@ -200,6 +241,8 @@ struct Tax {
     answer: usize,
     /// How much, in the key's unit, in steps, and as a share of the best; `None` where no value passes.
     extra: Option<(String, usize, Option<f64>)>,
+    /// What it costs by the hour with its answer, and what the cheapest does; `None` without prices or an answer.
+    cost: Option<(f64, f64)>,
 }
 
 /// Those of every point with more than one variant, of which at least one has an answer.
@@ -208,12 +251,13 @@ fn taxes(question: &Question, answers: &[Answer]) -> Vec<Tax> {
     for (place, answer) in answers.iter().enumerate() {
         let beside = answers.iter().filter(|other| other.point == answer.point);
         let best = beside.clone().filter_map(|other| other.found.passes).min();
-        let Some(best) = best.filter(|_| beside.count() > 1) else { continue };
+        let Some(best) = best.filter(|_| beside.clone().count() > 1) else { continue };
         let extra = answer.found.passes.map(|own| {
             let (distance, ratio) = question.find.distance(question.value_at(best), question.value_at(own));
             (distance, own - best, ratio)
         });
-        taxes.push(Tax { answer: place, extra });
+        let least = beside.filter_map(Answer::cost_per_hour).min_by(f64::total_cmp);
+        taxes.push(Tax { answer: place, extra, cost: answer.cost_per_hour().zip(least) });
     }
     taxes
 }
@@ -245,6 +289,7 @@ pub fn csv(question: &Question, answers: &[Answer]) -> csv::Result<String> {
                 worst.map_or("", |worst| question.limits[worst.limit].column.name).to_owned(),
                 worst.map_or("", |worst| worst.incident.as_str()).to_owned(),
                 cell(figure),
+                cell(evidence.cost_per_hour.map(rounded)),
                 cell(worst.map(|worst| worst.margin)),
             ])?;
         }
@@ -276,6 +321,7 @@ pub fn json(question: &Question, answers: &[Answer]) -> Value {
             "value": text(answer.found.passes), "neighbour": text(answer.found.fails),
             "contrary": answer.found.contrary.iter().map(|&place| question.text_at(place)).collect::<Vec<_>>(),
             "tax": extra.map(|(distance, _, _)| distance), "tax_ratio": extra.and_then(|(_, _, ratio)| *ratio),
+            "cost_per_hour": answer.cost_per_hour(),
             "runs": answer.found.runs(),
             "evidence": answer.found.evidence.keys().map(|&place| tried(answer, place)).collect::<Vec<_>>(),
         })

@@ -12,6 +12,8 @@ pub struct Seen {
     pub keeps: bool,
     /// The figure with the least margin; `None` when none applies.
     pub worst: Option<Worst>,
+    /// What the run cost by the hour; `None` without prices.
+    pub cost_per_hour: Option<f64>,
     /// A hash of what happened.
     pub fingerprint: u64,
 }
@@ -39,7 +41,9 @@ pub fn see(plan: &Plan, limits: &[Limit], recording: &Recording) -> Seen {
         .filter(|(scope, ..)| **scope == Scope::All)
         .map(|(_, incident, window)| (incident, window))
         .collect();
-    let mut seen = Seen { keeps: true, worst: None, fingerprint: recording.fingerprint };
+    let bill = recording.runs.iter().find_map(|(_, window)| Some((window.bill?.total?, window.length())));
+    let cost_per_hour = bill.map(|(total, length)| total / (length.as_secs_f64() / 3_600.0));
+    let mut seen = Seen { keeps: true, worst: None, cost_per_hour, fingerprint: recording.fingerprint };
     for (place, limit) in limits.iter().enumerate() {
         for (incident, window) in windows.iter().filter(|(_, window)| window.shock.is_none() == limit.is_of_run()) {
             let reading = limit.read(window);

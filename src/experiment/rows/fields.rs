@@ -50,7 +50,8 @@ pub const TICK: Field = Field::number("tick_s", "s", "Beginning of the tick, fro
 pub const INCIDENT: Field = Field::text("incident", "Name of the fault or change.");
 /// Key: the signal.
 pub const SIGNAL: Field = Field::text("signal", "Metric that a monitoring system would watch.");
-pub(super) const SEED: Field = Field::integer("seed", "Seed of the run.");
+/// Key: the seed.
+pub const SEED: Field = Field::integer("seed", "Seed of the run.");
 
 pub(super) const TICK_KEYS: &[Field] = &[VARIANT, POINT, SEED, TICK, POPULATION];
 pub(super) const CAUSE_FIELDS: &[Field] = &[

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::fmt::Write;
+use stickysim::answer::decide;
 use stickysim::base::cause::Cause;
 use stickysim::base::choice::Alternatives;
 use stickysim::experiment::rows::{Field, Table};
@@ -16,7 +17,11 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("columns", figures()),
         ("files", files()),
         ("signals", watched()),
-        ("plan", plan()),
+        ("plan", fields(stickysim::answer::plan::FIELDS)),
+        ("decide", fields(decide::TABLE_FIELDS)),
+        ("decide-runs", fields(decide::RUN_FIELDS)),
+        ("decide-flips", fields(decide::FLIP_FIELDS)),
+        ("decide-migration", fields(decide::STEP_FIELDS)),
         ("keys", Keys::of(&schema()).text),
         ("laws", laws()),
         ("choices", choices()),
@@ -95,9 +100,9 @@ fn watched() -> String {
     text + "\n"
 }
 
-fn plan() -> String {
+fn fields(fields: &[Field]) -> String {
     let mut text = table(&["field", "type", "meaning"]);
-    for field in stickysim::answer::plan::FIELDS {
+    for field in fields {
         row(&mut text, &[code(field.name), field.kind.into(), field.meaning.into()]);
     }
     text + "\n"
@@ -145,8 +150,10 @@ fn laws() -> String {
 }
 
 /// The sections in the order in which they are explained; plain keys come before them.
-const SECTIONS: [&str; 11] =
-    ["cluster", "balancer", "state", "rebuild", "clients", "fault", "change", "slo", "cost", "variant", "sweep"];
+const SECTIONS: [&str; 11] = [
+    "cluster", "balancer", "state", "rebuild", "clients", "fault", "change", "slo", "cost", "budget", "variant",
+    "sweep",
+];
 
 /// The table of scenario keys. Each definition is spelt out where it is met first; laws have a table of
 /// their own.

@@ -1,0 +1,282 @@
+//! The decision as a person, a notebook and a program read it.
+
+use super::figures::{Run, over, p95};
+use super::migrate::Step;
+use super::scene::EVENTS;
+use super::verdict::{Measured, Nodes, Standing, Term, short};
+use super::{Answer, Question};
+use crate::experiment::rows::{Field, SEED, VARIANT, number};
+use crate::statistics::Estimate;
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// The fields of `decide.csv`.
+pub const TABLE_FIELDS: &[Field] = &[
+    Field::text("design", "Name of the design."),
+    Field::text("figure", "What is told of it."),
+    Field::number("mean", "", "Its mean over the seeds, or the value itself."),
+    Field::number(
+        "low",
+        "",
+        "Lower end of the mean's 95 % interval; empty for one seed, or where nothing is averaged.",
+    ),
+    Field::number("high", "", "Its upper end."),
+    Field::integer("n", "Seeds."),
+    Field::text("words", "What is told in words: why a design cannot be had, on what it depends."),
+];
+
+/// The fields of `runs.csv`.
+pub const RUN_FIELDS: &[Field] = &[
+    VARIANT,
+    SEED,
+    Field::text("stretch", "Quiet time before the first event, or the event."),
+    Field::number("hours", "h", "How long the quiet time is; empty for an event."),
+    Field::number("sessions_lost_total", "", "Times a session's state was lost."),
+    Field::number("requests_failed_total", "", "Requests whose last allowed attempt failed."),
+];
+
+/// The fields of `flips.csv`.
+pub const FLIP_FIELDS: &[Field] = &[
+    Field::text("key", "The key that is changed, alone."),
+    Field::text("kind", "weight: found without a run; input: by running the designs again."),
+    Field::text("now", "Its value."),
+    Field::text("tried", "Another value."),
+    Field::text("choice_now", "The choice now; empty for none."),
+    Field::text("choice_then", "The choice with the other value; empty for none."),
+];
+
+/// The fields of `migration.csv`.
+pub const STEP_FIELDS: &[Field] = &[
+    Field::text("step", "What has been moved."),
+    Field::text("figure", "What is told of it."),
+    Field::number("mean", "", "Its mean over the seeds."),
+    Field::number("low", "", "Lower end of the mean's 95 % interval; empty for one seed."),
+    Field::number("high", "", "Its upper end."),
+    Field::integer("n", "Seeds."),
+];
+
+/// The texts that are written.
+pub struct Files {
+    /// `decide.csv`
+    pub decide: String,
+    /// `runs.csv`
+    pub runs: String,
+    /// `flips.csv`
+    pub flips: String,
+    /// `migration.csv`, if a way out was asked for.
+    pub migration: Option<String>,
+}
+
+impl Answer {
+    fn name(&self, choice: Option<usize>) -> &'static str {
+        choice.map_or("", |place| self.measured[place].design.name)
+    }
+
+    /// The figures of a design: name, estimate.
+    fn figures(&self, one: &Measured, standing: &Standing) -> Vec<(&'static str, Option<Estimate>)> {
+        let exact = |value: f64| Some(Estimate { n: one.runs.len(), mean: value, sd: None, interval: None });
+        vec![
+            ("response_time_ms_p99", over(&one.runs, |run| run.p99_ms)),
+            ("requests_failed_ratio", one.failed(&self.terms)),
+            ("sessions_lost_per_day", one.lost(&self.terms)),
+            ("sessions_peak_to_mean", over(&one.runs, |run| run.skew)),
+            ("blast_radius_ratio_p95", exact(p95(&one.runs, |run| run.blast))),
+            ("nodes_needed", one.nodes.count().and_then(|count| exact(count as f64))),
+            ("cost_per_day", exact(standing.cost)),
+            ("keeps_limits", exact(f64::from(u8::from(standing.keeps_limits)))),
+            ("keeps_budget", exact(f64::from(u8::from(standing.keeps_budget)))),
+        ]
+    }
+}
+
+/// Every file.
+pub fn files(answer: &Answer, way: Option<&[Step]>) -> csv::Result<Files> {
+    Ok(Files {
+        decide: decide_csv(answer)?,
+        runs: runs_csv(answer)?,
+        flips: flips_csv(answer)?,
+        migration: way.map(|steps| migration_csv(answer, steps)).transpose()?,
+    })
+}
+
+fn text(fields: &[Field], rows: impl Iterator<Item = Vec<String>>) -> csv::Result<String> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record(fields.iter().map(|field| field.name))?;
+    for row in rows {
+        table.write_record(row)?;
+    }
+    let bytes = table.into_inner().map_err(|error| error.into_error())?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn cell(value: Option<f64>) -> String {
+    number(&mut String::new(), value).to_owned()
+}
+
+/// Mean, low, high and n.
+fn cells(estimate: Option<&Estimate>) -> [String; 4] {
+    let interval = estimate.and_then(|estimate| estimate.interval);
+    [
+        cell(estimate.map(|estimate| estimate.mean)),
+        cell(interval.map(|interval| interval.low)),
+        cell(interval.map(|interval| interval.high)),
+        estimate.map_or(String::new(), |estimate| estimate.n.to_string()),
+    ]
+}
+
+fn decide_csv(answer: &Answer) -> csv::Result<String> {
+    let mut rows = Vec::new();
+    for (one, standing) in answer.measured.iter().zip(&answer.standings) {
+        let name = one.design.name.to_owned();
+        for (figure, estimate) in answer.figures(one, standing) {
+            let words = match (&one.nodes, figure) {
+                (Nodes::None(last, why), "nodes_needed") => format!("none up to {last}: {why}"),
+                (Nodes::Given(_), "nodes_needed") => "as many as the scenario has".into(),
+                _ => String::new(),
+            };
+            let mut row = vec![name.clone(), figure.to_owned()];
+            row.extend(cells(estimate.as_ref()));
+            row.push(words);
+            rows.push(row);
+        }
+        let blank = || vec![String::new(); 4];
+        let mut row = vec![name, "depends_on".to_owned()];
+        row.extend(blank());
+        row.push(one.design.depends_on.to_owned());
+        rows.push(row);
+    }
+    for (name, reason) in &answer.refused {
+        let mut row = vec![(*name).to_owned(), "cannot be had".to_owned()];
+        row.extend(vec![String::new(); 4]);
+        row.push(reason.clone());
+        rows.push(row);
+    }
+    for term in Term::ALL {
+        let mut row = vec![String::new(), term.key().to_owned(), cell(Some(*term.of(&mut answer.terms.clone())))];
+        row.extend(vec![String::new(); 3]);
+        row.push(if answer.assumed.contains(&term) { "assumed" } else { "given" }.to_owned());
+        rows.push(row);
+    }
+    text(TABLE_FIELDS, rows.into_iter())
+}
+
+fn runs_csv(answer: &Answer) -> csv::Result<String> {
+    let of = |one: &Measured, seed: usize, run: &Run| {
+        let row = |stretch: &str, hours: Option<f64>, harm: &super::figures::Harm| {
+            let (name, seed) = (one.design.name.to_owned(), (seed + 1).to_string());
+            vec![name, seed, stretch.to_owned(), cell(hours), cell(Some(harm.lost)), cell(Some(harm.failed))]
+        };
+        let mut rows = vec![row("quiet", Some(run.quiet_hours), &run.quiet)];
+        rows.extend(EVENTS.iter().zip(&run.events).map(|(event, harm)| row(event, None, harm)));
+        rows
+    };
+    let rows =
+        answer.measured.iter().flat_map(|one| one.runs.iter().enumerate().map(move |(seed, run)| (one, seed, run)));
+    text(RUN_FIELDS, rows.flat_map(|(one, seed, run)| of(one, seed, run)))
+}
+
+fn flips_csv(answer: &Answer) -> csv::Result<String> {
+    let now = answer.name(answer.choice);
+    let mut rows = Vec::new();
+    for flip in &answer.flips {
+        let to = answer.name(flip.to);
+        let (value, at) = (flip.term.text(flip.now), flip.term.text(flip.at));
+        rows.push([flip.term.key(), "weight", &value, &at, now, to].map(str::to_owned).to_vec());
+    }
+    if let Some((plain, doubts)) = &answer.second {
+        for doubt in doubts {
+            for (value, &choice) in doubt.values.iter().zip(&doubt.choices) {
+                let (now, to) = (answer.name(*plain), answer.name(choice));
+                rows.push([doubt.key.as_str(), "input", &doubt.now, value, now, to].map(str::to_owned).to_vec());
+            }
+            if let Some((_, first)) = &doubt.flips {
+                let to = doubt.choices.iter().find(|&choice| choice != plain).copied().flatten();
+                let (now, to) = (answer.name(*plain), answer.name(to));
+                rows.push([doubt.key.as_str(), "input", &doubt.now, first, now, to].map(str::to_owned).to_vec());
+            }
+        }
+    }
+    text(FLIP_FIELDS, rows.into_iter())
+}
+
+fn way_figures(answer: &Answer, step: &Step) -> Vec<(&'static str, Option<Estimate>)> {
+    let per_day = answer.terms.per_day;
+    vec![
+        ("response_time_ms_p99", over(&step.runs, |run| run.p99_ms)),
+        ("requests_failed_ratio", over(&step.runs, |run| run.failed_share(&per_day))),
+        ("sessions_lost_per_day", over(&step.runs, |run| Some(run.a_day(&per_day, |harm| harm.lost)))),
+        ("blast_radius_ratio", over(&step.runs, |run| Some(run.blast))),
+    ]
+}
+
+fn migration_csv(answer: &Answer, steps: &[Step]) -> csv::Result<String> {
+    let mut rows = Vec::new();
+    for step in steps {
+        for (figure, estimate) in way_figures(answer, step) {
+            let mut row = vec![step.name.clone(), figure.to_owned()];
+            row.extend(cells(estimate.as_ref()));
+            rows.push(row);
+        }
+    }
+    text(STEP_FIELDS, rows.into_iter())
+}
+
+/// The answer for a program.
+pub fn json(question: &Question, answer: &Answer, runs: u64) -> Value {
+    let estimate = |estimate: Option<Estimate>| {
+        estimate.map(|estimate| {
+            let interval = estimate.interval;
+            json!({
+                "mean": estimate.mean, "low": interval.map(|interval| interval.low),
+                "high": interval.map(|interval| interval.high), "n": estimate.n,
+            })
+        })
+    };
+    let design = |(one, standing): (&Measured, &Standing)| {
+        let figures = answer.figures(one, standing).into_iter();
+        let figures: serde_json::Map<String, Value> =
+            figures.map(|(name, figure)| (name.to_owned(), json!(estimate(figure)))).collect();
+        json!({ "design": one.design.name, "depends_on": one.design.depends_on, "figures": figures })
+    };
+    let terms = Term::ALL.map(|term| {
+        json!({
+            "key": term.key(), "value": *term.of(&mut answer.terms.clone()),
+            "assumed": answer.assumed.contains(&term),
+        })
+    });
+    let flip = |flip: &super::Flip| {
+        json!({
+            "key": flip.term.key(), "now": flip.now, "at": flip.at, "choice": answer.name(flip.to),
+        })
+    };
+    let doubts = answer.second.as_ref().map(|(plain, doubts)| {
+        let one = |doubt: &super::Doubt| {
+            json!({
+                "key": doubt.key, "now": doubt.now, "values": doubt.values,
+                "choices": doubt.choices.map(|choice| answer.name(choice)),
+                "flips_between": doubt.flips,
+            })
+        };
+        json!({ "choice": answer.name(*plain), "inputs": doubts.iter().map(one).collect::<Vec<_>>() })
+    });
+    json!({
+        "choice": answer.name(answer.choice),
+        "state_moves": answer.ground.moves.0, "state_rebuilds": answer.ground.rebuilds.0,
+        "long_lived": answer.ground.long_lived.0, "seeds": question.seeds, "runs": runs,
+        "designs": answer.measured.iter().zip(&answer.standings).map(design).collect::<Vec<_>>(),
+        "refused": answer.refused.iter().map(|(name, why)| json!({ "design": name, "why": why })).collect::<Vec<_>>(),
+        "terms": terms, "flips": answer.flips.iter().map(flip).collect::<Vec<_>>(), "second_look": doubts,
+    })
+}
+
+mod words;
+pub use words::table;
+
+/// A figure in few characters.
+fn brief(value: Option<f64>) -> String {
+    value.map_or("–".to_owned(), short)
+}
+
+fn line(text: &mut String, words: &str) {
+    let _ = writeln!(text, "{words}");
+}
