@@ -9,7 +9,7 @@ use super::sensitivity::Influence;
 use super::sink::Table;
 use super::warnings::WarningRow;
 use crate::experiment::Failure;
-use crate::experiment::rows::{ALL, Field, POINT, POPULATION, VARIANT, number};
+use crate::experiment::rows::{ALL, Field, POINT, POPULATION, VARIANT};
 use crate::observe::columns::Column;
 use crate::statistics::{Estimate, Interval, Paired, estimate, paired, quantile, quantile_interval};
 use std::collections::BTreeSet;
@@ -193,10 +193,9 @@ impl Results {
 
     /// Writes `summary.csv`.
     pub fn write_summary(&self, table: &mut Table) -> Result<(), Failure> {
-        let mut text = String::new();
         for row in &self.summary {
             for key in [row.variant.as_str(), &row.point, &row.population, &row.incident, row.metric.name] {
-                table.field(key)?;
+                table.text(key)?;
             }
             let interval = row.estimate.and_then(|estimate| estimate.interval);
             let figures = [
@@ -209,18 +208,19 @@ impl Results {
                 row.p50_interval.map(|interval| interval.low),
                 row.p50_interval.map(|interval| interval.high),
             ];
-            figures.into_iter().try_for_each(|figure| table.field(number(&mut text, figure)))?;
+            figures.into_iter().try_for_each(|figure| table.number(figure))?;
             table.end()?;
         }
         Ok(())
     }
 
-    /// Writes `compare.csv`.
+    /// Writes `compare.csv`: the baseline comes last, since against itself it has no gain, and a reader that guesses types
+    /// from the first rows would take that column for text.
     pub fn write_compare(&self, table: &mut Table) -> Result<(), Failure> {
-        let mut text = String::new();
-        for row in &self.compare {
+        let (own, others): (Vec<_>, Vec<_>) = self.compare.iter().partition(|row| row.variant == self.baseline);
+        for row in others.into_iter().chain(own) {
             for key in [row.variant.as_str(), &row.point, &row.population, &row.incident, row.metric.name] {
-                table.field(key)?;
+                table.text(key)?;
             }
             let interval = row.paired.and_then(|paired| paired.difference.interval);
             let figures = [
@@ -234,8 +234,8 @@ impl Results {
                 row.paired.and_then(|paired| paired.p_value),
                 row.paired.and_then(|paired| paired.n_needed).map(|n| n as f64),
             ];
-            figures.into_iter().try_for_each(|figure| table.field(number(&mut text, figure)))?;
-            table.field(row.paired.and_then(|paired| paired.verdict).map_or("", |verdict| verdict.name()))?;
+            figures.into_iter().try_for_each(|figure| table.number(figure))?;
+            table.text(row.paired.and_then(|paired| paired.verdict).map_or("", |verdict| verdict.name()))?;
             table.end()?;
         }
         Ok(())

@@ -71,7 +71,7 @@ fn files() -> String {
         let _ = writeln!(text, "\n### {file}\n\n{meaning}");
         text += &table(&["field", "type", "unit", "meaning"]);
         for field in fields {
-            let cells = [code(field.name), field.kind.into(), field.unit.into(), field.meaning.into()];
+            let cells = [code(field.name), field.kind.name().into(), field.unit.into(), field.meaning.into()];
             row(&mut text, &cells);
         }
         if figures {
@@ -98,7 +98,7 @@ fn watched() -> String {
 fn plan() -> String {
     let mut text = table(&["field", "type", "meaning"]);
     for field in stickysim::answer::plan::FIELDS {
-        row(&mut text, &[code(field.name), field.kind.into(), field.meaning.into()]);
+        row(&mut text, &[code(field.name), field.kind.name().into(), field.meaning.into()]);
     }
     text + "\n"
 }
