@@ -206,7 +206,7 @@ def folders(work):
     shutil.rmtree(results / "garbled")
     shutil.copytree(results / "blast", results / "garbled")
     path = results / "garbled" / "bands.csv"
-    path.write_text(path.read_text(encoding="utf-8").replace(",60,", ",sixty,"), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace(",60.0,", ",sixty,"), encoding="utf-8")
 
 
 def notebook_holds():

@@ -183,7 +183,7 @@ impl<'a> Rows<'a> {
     }
 
     fn finish(self) -> String {
-        let bytes = self.sheet.into_inner().map_err(|error| error.into_error()).expect(IN_MEMORY);
+        let bytes = self.sheet.into_inner().expect(IN_MEMORY);
         String::from_utf8(bytes).expect("fields are text")
     }
 

@@ -361,7 +361,10 @@ mod tests {
             if row["n"] == "0" {
                 assert_eq!(row["difference_mean"], "");
             } else {
-                assert_eq!([&row["difference_mean"], &row["difference_low"], &row["difference_high"]], ["0.0", "0.0", "0.0"]);
+                assert_eq!(
+                    [&row["difference_mean"], &row["difference_low"], &row["difference_high"]],
+                    ["0.0", "0.0", "0.0"]
+                );
             }
         }
         assert!(results.summary.len() < rows(&files, "summary.csv").len(), "only what a person reads is kept");

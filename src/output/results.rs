@@ -12,7 +12,7 @@ use crate::experiment::Failure;
 use crate::experiment::rows::{ALL, Field, POINT, POPULATION, VARIANT};
 use crate::observe::columns::Column;
 use crate::statistics::{Estimate, Interval, Paired, estimate, paired, quantile, quantile_interval};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The file of figures over seeds.
 pub const SUMMARY_FILE: &str = "summary.csv";
@@ -116,6 +116,8 @@ pub struct Curve {
 pub struct Results {
     /// The variant that the others are compared with.
     pub baseline: String,
+    /// By point and incident: when it began (s), in the variant and seed in which it was earliest.
+    pub began: BTreeMap<(String, String), f64>,
     /// By cell in plan order, scope, then figure.
     pub summary: Vec<SummaryRow>,
     /// In the same order.
@@ -140,6 +142,7 @@ impl Results {
             let base = cells.iter().find(|other| other.variant == baseline);
             for cell in cells {
                 for scope in &cell.scopes {
+                    results.add_beginning(cell, scope);
                     let other = base.and_then(|base| base.find(&scope.population, &scope.incident));
                     results.add(cell, scope, base.is_some(), other, &shown);
                 }
@@ -155,6 +158,20 @@ impl Results {
         self.summary.extend(more.summary.into_iter().filter(|row| is_read(&row.population, row.metric)));
         self.compare.extend(more.compare.into_iter().filter(|row| is_read(&row.population, row.metric)));
         self.warnings.extend(more.warnings);
+        self.began.extend(more.began);
+    }
+
+    fn add_beginning(&mut self, cell: &CellFigures, scope: &Scope) {
+        if !scope.incident.is_empty() {
+            let place = (cell.point.clone(), scope.incident.clone());
+            let began = self.began.entry(place).or_insert(scope.began_s);
+            *began = began.min(scope.began_s);
+        }
+    }
+
+    /// When an incident began (s), for putting several in order.
+    pub fn began(&self, point: &str, incident: &str) -> f64 {
+        self.began.get(&(point.to_owned(), incident.to_owned())).copied().unwrap_or(f64::INFINITY)
     }
 
     fn add(&mut self, cell: &CellFigures, scope: &Scope, compare: bool, other: Option<&Scope>, shown: &Shown) {

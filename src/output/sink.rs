@@ -88,7 +88,7 @@ impl Table {
     /// Ends the table; it is still without its name.
     pub fn finish(self) -> Result<Staged, Failure> {
         let path = self.path;
-        let sink = self.sheet.into_inner().map_err(|error| Failure::to("write", &path)(error.into_error()))?;
+        let sink = self.sheet.into_inner().map_err(Failure::to("write", &path))?;
         sink.finish()
     }
 

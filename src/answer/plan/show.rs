@@ -243,7 +243,7 @@ pub fn csv(question: &Question, answers: &[Answer]) -> csv::Result<String> {
             sheet.end()?;
         }
     }
-    let bytes = sheet.into_inner().map_err(|error| error.into_error())?;
+    let bytes = sheet.into_inner()?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -7,7 +7,7 @@
 use super::{Field, Kind};
 use csv::{IntoInnerError, Writer};
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{self, Write};
 
 /// A CSV under way, cell by cell.
 #[derive(Debug)]
@@ -54,8 +54,8 @@ impl<W: Write> Sheet<W> {
     }
 
     /// What it was written to.
-    pub fn into_inner(self) -> Result<W, IntoInnerError<Writer<W>>> {
-        self.csv.into_inner()
+    pub fn into_inner(self) -> io::Result<W> {
+        self.csv.into_inner().map_err(IntoInnerError::into_error)
     }
 }
 
