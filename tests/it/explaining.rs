@@ -154,6 +154,10 @@ fn what_comes_at_random_is_told_strike_by_strike_with_node_and_harm() {
             assert_eq!(said.unwrap_or(0), count, "{harm}: {line}");
         }
     }
+    // What comes later changes nothing of what was told.
+    let earlier = desk.run(&format!("{sticky} --to 3s")).with(0).stdout;
+    let earlier: Vec<&str> = earlier.lines().filter(|line| line.contains(" flaky strikes n")).collect();
+    assert!(!earlier.is_empty() && earlier.len() < told.len() && told.starts_with(&earlier), "{earlier:?}");
     let name = of("struck").next().unwrap()["node"].as_str().unwrap();
     let life = desk.run(&format!("{sticky} --node {name}")).with(0).stdout;
     assert!(life.contains(&format!("flaky strikes {name}")) && life.contains("is over at"), "{life}");

@@ -103,12 +103,12 @@ fn struck(tale: Tale<'_>) -> Vec<Strike<'_>> {
                 }
             },
             Happening::Struck { index, node, over: true } => {
-                // The last one there: a fault ends at a node before it strikes it again.
+                // The last one there: a fault ends at a node before it strikes it again. Strikes after the tale end, too.
                 let is_it = |strike: &&mut Strike| {
                     strike.index == index && node.is_none_or(|node| strike.nodes.contains(&node))
                 };
                 if let Some(strike) = strikes.iter_mut().rev().find(is_it) {
-                    strike.over = Some(at);
+                    strike.over = strike.over.or(Some(at));
                 }
             }
             _ => {}
