@@ -49,6 +49,8 @@ def policies(results: Results, metric=None, point=None, incident=None, title=Non
                 capsize=3,
                 linestyle="none",
                 zorder=3,
+                # A mark at zero is whole, too.
+                clip_on=False,
             )
             axis.annotate(
                 f"{short(mean)}{f' ± {short((high - low) / 2)}' if high > low else ''}",

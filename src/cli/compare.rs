@@ -1,6 +1,6 @@
 //! `compare`: which differences hold, of finished results; or how they compare with what was seen.
 
-use super::{End, Format, Talk, print, say};
+use super::{End, Format, Talk, print, say, work};
 use crate::observe::columns::named;
 use crate::output::figures::{self, CellFigures};
 use crate::output::manifest::Manifest;
@@ -61,7 +61,7 @@ impl Compare {
                 (differences::of_variants(&Results::of(&cells, &baseline).compare, &baseline, &metrics), baseline)
             }
         };
-        self.tell(differences::table(&questions, &baseline), differences::json(&questions, &baseline))
+        self.tell(differences::table(&questions, &baseline, work::columns()), differences::json(&questions, &baseline))
     }
 
     fn baseline(&self, manifest: &Manifest) -> Result<String, End> {

@@ -59,6 +59,7 @@ impl Explain {
             ));
             return Err(End::BadInput);
         }
+        self.at_stands_alone()?;
         let (who, node) = (self.who(plan)?, self.node(plan)?);
         let outcome = Sim::new(plan, self.seed, false).traced().run(|| false);
         let recording = outcome.ok_or_else(|| End::Failed("the run was stopped".into()))?.recording;
@@ -84,6 +85,20 @@ impl Explain {
             write_trace(path, tale)?;
         }
         print(&(head + &text))
+    }
+
+    /// An instant has no beginning, no end, and nothing that happens in it.
+    fn at_stands_alone(&self) -> Result<(), End> {
+        let beside = [("--from", self.from.is_some()), ("--to", self.to.is_some()), ("--trace", self.trace.is_some())];
+        let beside: Vec<&str> = beside.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
+        if self.at.is_none() || beside.is_empty() {
+            return Ok(());
+        }
+        say(&format!(
+            "error: --at is an instant, and means nothing with {}\nhint: leave --at out to see what happens in that time",
+            beside.join(" and ")
+        ));
+        Err(End::BadInput)
     }
 
     /// The first cell that the command line leaves.
@@ -139,13 +154,15 @@ impl Explain {
 
 /// Who is where at the end of the tale.
 fn places(tale: Tale) -> String {
-    let mut text = String::from("population,session,node,connected\n");
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    let mut row = |fields: [&str; 4]| csv.write_record(fields).expect("memory takes every row");
+    row(["population", "session", "node", "connected"]);
     for (who, place) in explain::whereabouts(tale) {
         let node = place.node().map_or("", |node| tale.plan.nodes[node.index()].name.as_str());
         let population = &tale.plan.populations[who.population.index()].name;
-        let _ = writeln!(text, "{population},{},{node},{}", explain::ordinal(who), !place.is_cut_off);
+        row([population, &explain::ordinal(who), node, if place.is_cut_off { "false" } else { "true" }]);
     }
-    text
+    String::from_utf8(csv.into_inner().expect("memory takes every row")).expect("fields are text")
 }
 
 fn write_trace(path: &Path, tale: Tale) -> Result<(), End> {

@@ -59,7 +59,9 @@ impl Words {
             return Ok(());
         }
         match self.talk.format {
-            Format::Table => print(&painted(table::comparison(study, results, judged, columns())))?,
+            Format::Table => {
+                print(&painted(table::comparison(study, results, judged, columns().unwrap_or(table::COLUMNS))))?
+            }
             Format::Csv => print(&read(&out.join("summary.csv"))?)?,
             Format::Json => print(&json::read(out)?)?,
         }
@@ -135,11 +137,9 @@ pub fn run_units(study: &Study, outline: &Outline, wanted: &dyn Fn(Unit) -> bool
 }
 
 /// How many columns the terminal has, if there is one.
-fn columns() -> usize {
-    match std::io::stdout().is_terminal() {
-        true => console::Term::stdout().size_checked().map_or(table::COLUMNS, |(_, columns)| usize::from(columns)),
-        false => table::COLUMNS,
-    }
+pub fn columns() -> Option<usize> {
+    let size = || console::Term::stdout().size_checked();
+    std::io::stdout().is_terminal().then(size).flatten().map(|(_, columns)| usize::from(columns))
 }
 
 /// The signs of a table in colour, where stdout takes it; they say the same without.
@@ -149,7 +149,7 @@ fn painted(text: String) -> String {
     }
     let paint =
         |text: String, sign: &str, colour: &str| text.replace(sign, &format!("\u{1b}[{colour}m{sign}\u{1b}[0m"));
-    [("✓", "32"), ("kept  ", "32"), ("VIOLATED", "31"), ("not resolved", "33")]
+    [("✓", "32"), ("kept  ", "32"), ("VIOLATED", "31"), ("not resolved  ", "33")]
         .into_iter()
         .fold(text, |text, (sign, colour)| paint(text, sign, colour))
 }

@@ -1,9 +1,7 @@
-//! What stands in a row? The tables of a run, their keys, and how a number is written.
-//!
-//! Floats are written in the shortest form that reads back as the same number; an empty cell means "not
-//! applicable", never zero. Columns beyond the keys are those of [`columns`].
+//! What stands in a row? The tables of a run, and their keys. Columns beyond the keys are those of [`columns`].
 
 mod fields;
+mod sheet;
 
 use super::{Cell, Keeps};
 use crate::base::cause::{Cause, Harm};
@@ -13,11 +11,10 @@ use crate::observe::recovery::Eventually;
 use crate::observe::signals::Alarm;
 use crate::observe::window::Window;
 use crate::statistics::estimate;
-use csv::Writer;
 use fields::{BATCH_FIELDS, CAUSE_FIELDS, INCIDENT_KEYS, NODE_FIELDS, RUN_KEYS, SIGNAL_FIELDS, TICK_KEYS};
-pub use fields::{Field, INCIDENT, POINT, POPULATION, SEED, SIGNAL, TICK, VARIANT};
+pub use fields::{Field, INCIDENT, Kind, POINT, POPULATION, SEED, SIGNAL, TICK, VARIANT};
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
+pub use sheet::Sheet;
 
 /// The population that is all of them together.
 pub const ALL: &str = "all";
@@ -142,46 +139,35 @@ impl Tables {
     }
 }
 
-/// A cell's text: numbers in their shortest form, nothing for `None`. `text` is cleared first.
-pub fn number(text: &mut String, value: Option<f64>) -> &str {
-    text.clear();
-    if let Some(value) = value.filter(|value| value.is_finite()) {
-        // Adding zero turns −0 into 0.
-        let _ = write!(text, "{}", value + 0.0);
-    }
-    text
-}
-
 /// Writes rows into memory, each beginning with the same variant, point and seed.
 struct Rows<'a> {
     cell: &'a Cell,
     seed: String,
-    csv: Writer<Vec<u8>>,
-    text: String,
+    sheet: Sheet<Vec<u8>>,
 }
 
 /// Writing to memory cannot fail.
 const IN_MEMORY: &str = "memory takes every row";
 
 impl<'a> Rows<'a> {
-    fn new(cell: &'a Cell, seed: u64) -> Rows<'a> {
-        Rows { cell, seed: seed.to_string(), csv: Writer::from_writer(Vec::new()), text: String::new() }
+    fn new(table: Table, cell: &'a Cell, seed: u64) -> Rows<'a> {
+        Rows { cell, seed: seed.to_string(), sheet: Sheet::new(Vec::new(), &table.fields()) }
     }
 
     fn begin(&mut self) -> &mut Self {
         for field in [&self.cell.variant, &self.cell.point, &self.seed] {
-            self.csv.write_field(field).expect(IN_MEMORY);
+            self.sheet.text(field).expect(IN_MEMORY);
         }
         self
     }
 
     fn text(&mut self, field: &str) -> &mut Self {
-        self.csv.write_field(field).expect(IN_MEMORY);
+        self.sheet.text(field).expect(IN_MEMORY);
         self
     }
 
     fn number(&mut self, value: Option<f64>) -> &mut Self {
-        self.csv.write_field(number(&mut self.text, value)).expect(IN_MEMORY);
+        self.sheet.number(value).expect(IN_MEMORY);
         self
     }
 
@@ -193,11 +179,11 @@ impl<'a> Rows<'a> {
     }
 
     fn end(&mut self) {
-        self.csv.write_record(None::<&[u8]>).expect(IN_MEMORY);
+        self.sheet.end().expect(IN_MEMORY);
     }
 
     fn finish(self) -> String {
-        let bytes = self.csv.into_inner().map_err(|error| error.into_error()).expect(IN_MEMORY);
+        let bytes = self.sheet.into_inner().expect(IN_MEMORY);
         String::from_utf8(bytes).expect("fields are text")
     }
 
@@ -212,7 +198,7 @@ impl<'a> Rows<'a> {
 /// The rows of one run in the tables that are kept.
 pub fn write(cell: &Cell, seed: u64, recording: &Recording, keeps: Keeps) -> Tables {
     let rows = |table: Table, write: fn(Rows, &Recording) -> String| match keeps.table(table) {
-        true => write(Rows::new(cell, seed), recording),
+        true => write(Rows::new(table, cell, seed), recording),
         false => String::new(),
     };
     Tables {
@@ -333,23 +319,11 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_short_and_exact_and_absence_is_empty() {
-        let mut text = String::new();
-        for (value, expected) in
-            [(5.0, "5"), (0.1 + 0.2, "0.30000000000000004"), (-0.0, "0"), (1e21, "1000000000000000000000")]
-        {
-            assert_eq!(number(&mut text, Some(value)), expected);
-        }
-        assert_eq!(number(&mut text, None), "");
-        assert_eq!(number(&mut text, Some(f64::NAN)), "");
-    }
-
-    #[test]
     fn every_tick_has_its_populations_and_then_all() {
         let ticks = records(Table::Ticks, &tables());
         let keys: Vec<[&str; 5]> = ticks[..4].iter().map(|r| [0, 1, 2, 3, 4].map(|i| r[i].as_str())).collect();
         let sticky = "sticky, in memory";
-        let expected = [("0", "api"), ("0", "web"), ("0", "all"), ("1", "api")];
+        let expected = [("0.0", "api"), ("0.0", "web"), ("0.0", "all"), ("1.0", "api")];
         assert_eq!(keys, expected.map(|(tick, who)| [sticky, "nodes=2", "1", tick, who]));
         assert_eq!(ticks.len(), 3 * 60);
     }
@@ -371,13 +345,13 @@ mod tests {
         let tables = tables();
         let incidents = records(Table::Incidents, &tables);
         assert_eq!(incidents.len(), 3);
-        assert_eq!(incidents[2][3..7], ["all", "crash", "30", "60"]);
+        assert_eq!(incidents[2][3..7], ["all", "crash", "30.0", "60.0"]);
         let who: Vec<String> = records(Table::Runs, &tables).into_iter().map(|mut r| r.swap_remove(3)).collect();
         assert_eq!(who, ["api", "web", "all"]);
         let signals = records(Table::Signals, &tables);
         assert_eq!(signals[0][3..5], ["crash", "disconnects"]);
         let nodes = records(Table::Nodes, &tables);
         assert_eq!(nodes.len(), 2 * 60);
-        assert_eq!(nodes[1][3..6], ["0", "n2", "ready"]);
+        assert_eq!(nodes[1][3..6], ["0.0", "n2", "ready"]);
     }
 }

@@ -49,6 +49,8 @@ pub enum Happening {
     Node { node: NodeId, turn: Turn },
     /// A fault or change of the plan, by its place, begins or goes on.
     Planned { index: u16, stage: Stage },
+    /// A fault that comes at random, by its place in the plan, strikes a node, or its store; or is over there.
+    Struck { index: u16, node: Option<NodeId>, over: bool },
 }
 
 /// A turn in the life of a node.

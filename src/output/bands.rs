@@ -3,7 +3,7 @@
 //! Only one cell's ticks are in memory at a time, and only those of the cluster as a whole.
 
 use super::sink::Table;
-use crate::experiment::rows::{self, Field, POINT, TICK, VARIANT, number};
+use crate::experiment::rows::{self, Field, POINT, TICK, VARIANT};
 use crate::experiment::{Failure, Place};
 use crate::statistics::{band, quantile};
 use csv::ByteRecord;
@@ -74,7 +74,7 @@ impl CellTicks {
     pub fn write(&self, cell: &Place, table: &mut Table) -> Result<(), Failure> {
         let columns: Vec<&str> = rows::Table::Ticks.columns().map(|column| column.name).collect();
         let Some(first) = self.seeds.first() else { return Ok(()) };
-        let (mut values, mut buffer) = (Vec::with_capacity(self.seeds.len()), String::new());
+        let mut values = Vec::with_capacity(self.seeds.len());
         for (t, tick) in first.ticks.iter().enumerate() {
             for (c, column) in columns.iter().enumerate() {
                 values.clear();
@@ -82,10 +82,10 @@ impl CellTicks {
                 values.extend(of_seeds.filter(|value| !value.is_nan()));
                 let Some(band) = band(&mut values) else { continue };
                 for text in [cell.variant.as_str(), &cell.point, tick, column] {
-                    table.field(text)?;
+                    table.text(text)?;
                 }
                 for figure in [band.n as f64, band.mean, band.p5, band.p50, band.p95] {
-                    table.field(number(&mut buffer, Some(figure)))?;
+                    table.number(Some(figure))?;
                 }
                 table.end()?;
             }

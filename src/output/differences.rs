@@ -6,6 +6,7 @@
 
 use super::figures::CellFigures;
 use super::results::CompareRow;
+use super::table::fill;
 use crate::observe::columns::{Better, Column};
 use crate::statistics::{Paired, holm, paired};
 use serde_json::{Value, json};
@@ -139,14 +140,22 @@ fn adjusted(mut questions: Vec<Question>) -> Vec<Question> {
     questions
 }
 
-/// A table for people: one block per variant, a line per figure.
-pub fn table(questions: &[Question], baseline: &str) -> String {
+/// Columns of a name, and of a difference with its interval.
+const LABEL: usize = 34;
+const DIFFERENCE: usize = 24;
+const HEAD: &str = "wins  gain  p (Holm)";
+
+/// A table for people: one block per variant, a line per figure; where the terminal has too few `columns`, several.
+pub fn table(questions: &[Question], baseline: &str, columns: Option<usize>) -> String {
     let mut text = String::new();
+    let widest = questions.iter().map(|question| question.words().chars().count()).max().unwrap_or(0);
+    let is_narrow = columns.is_some_and(|columns| columns < LABEL + 2 + DIFFERENCE + HEAD.len() + 4 + widest);
+    let columns = columns.unwrap_or(usize::MAX);
     let mut last = (String::new(), None::<String>);
     for question in questions {
         let Some(paired) = question.paired else { continue };
         if last.0 != question.of {
-            let _ = writeln!(text, "── {} against {baseline} ──", question.of);
+            fill(&mut text, &format!("── {} against {baseline} ──", question.of), columns);
             last = (question.of.clone(), None);
         }
         if last.1.as_ref() != Some(&question.incident) {
@@ -154,21 +163,29 @@ pub fn table(questions: &[Question], baseline: &str) -> String {
                 "" => "whole run after warm-up".to_owned(),
                 incident => format!("after {incident}"),
             };
-            let _ = writeln!(text, "{scope:<34}  difference ± 95 %        wins  gain  p (Holm)");
+            let head = format!("{scope:<LABEL$}  difference ± 95 %");
+            let _ = match is_narrow {
+                true => writeln!(text, "{head}"),
+                false => writeln!(text, "{head:<width$} {HEAD}", width = LABEL + 2 + DIFFERENCE),
+            };
             last.1 = Some(question.incident.clone());
         }
-        let _ = writeln!(text, "{}", line(question, &paired));
+        match is_narrow {
+            true => lines(&mut text, question, &paired, columns),
+            false => text += &(line(question, &paired) + "\n"),
+        }
     }
     let n = questions.len();
     if n == 0 {
         return "there is nothing to compare: no figure is on both sides\n".into();
     }
-    let _ = writeln!(text, "{n} questions at once: p-values after Holm, told apart below {LEVEL}");
-    let _ = writeln!(text, "gain: by what factor pairing the seeds narrows the interval; below 1 it widens it");
+    fill(&mut text, &format!("{n} questions at once: p-values after Holm, told apart below {LEVEL}"), columns);
+    fill(&mut text, "gain: by what factor pairing the seeds narrows the interval; below 1 it widens it", columns);
     text
 }
 
-fn line(question: &Question, paired: &Paired) -> String {
+/// What a line says, cell by cell: label, difference, wins, gain, p.
+fn cells(question: &Question, paired: &Paired) -> [String; 5] {
     let column = question.metric;
     let half = paired.difference.interval.map(|interval| (interval.high - interval.low) / 2.0);
     let difference = match half {
@@ -178,8 +195,27 @@ fn line(question: &Question, paired: &Paired) -> String {
     let wins = paired.win_probability.map_or("–".into(), |share| format!("{:.0} %", share * 100.0));
     let gain = paired.pairing_gain.map_or("–".into(), |gain| format!("{gain:.1}"));
     let p = question.p_adjusted.map_or("–".into(), |p| if p < 0.0001 { "<0.0001".into() } else { format!("{p:.4}") });
-    let label = format!("  {}", column.label());
-    format!("{label:<34}  {difference:<24} {wins:>5} {gain:>5}  {p:<8}  {}", question.words()).trim_end().to_owned()
+    [format!("  {}", column.label()), difference, wins, gain, p]
+}
+
+fn line(question: &Question, paired: &Paired) -> String {
+    let [label, difference, wins, gain, p] = cells(question, paired);
+    format!("{label:<LABEL$}  {difference:<DIFFERENCE$} {wins:>5} {gain:>5}  {p:<8}  {}", question.words())
+        .trim_end()
+        .to_owned()
+}
+
+/// The same in a narrow terminal: what was found comes first, and how sure that is below it.
+fn lines(text: &mut String, question: &Question, paired: &Paired, columns: usize) {
+    let [label, difference, wins, gain, p] = cells(question, paired);
+    let _ = writeln!(text, "{label:<LABEL$}  {difference}");
+    let words = question.words();
+    let rest = format!("wins {wins}, gain {gain}, p {p}");
+    if 4 + words.chars().count() + 2 + rest.chars().count() <= columns {
+        let _ = writeln!(text, "    {words}; {rest}");
+    } else {
+        let _ = writeln!(text, "    {words}\n    {rest}");
+    }
 }
 
 fn signed(column: &Column, value: f64) -> String {

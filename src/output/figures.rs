@@ -16,6 +16,8 @@ pub struct Scope {
     pub population: String,
     /// The fault or change; empty for the whole run.
     pub incident: String,
+    /// When that began, in the seed in which it was earliest (s); 0 for the whole run.
+    pub began_s: f64,
     // By seed, then by column of its table; a seed without the incident has none.
     seeds: Vec<Vec<Option<f64>>>,
 }
@@ -61,8 +63,10 @@ impl CellFigures {
     }
 
     fn take(&mut self, table: Table, seed: usize, record: &ByteRecord) -> io::Result<()> {
+        let began_s = value(key(table, record, "at_s")?.as_bytes())?;
         let scope = self.scope(key(table, record, "population")?, key(table, record, "incident")?);
         let values = record.iter().skip(table.keys().len()).map(value).collect::<io::Result<_>>()?;
+        scope.began_s = began_s.map_or(0.0, |began_s| began_s.min(scope.began_s));
         scope.seeds.resize(scope.seeds.len().max(seed + 1), Vec::new());
         scope.seeds[seed] = values;
         Ok(())
@@ -77,7 +81,8 @@ impl CellFigures {
         let same = |scope: &Scope| scope.population == population && scope.incident == incident;
         let i = self.scopes.iter().position(same).unwrap_or(self.scopes.len());
         if i == self.scopes.len() {
-            self.scopes.push(Scope { population: population.into(), incident: incident.into(), seeds: Vec::new() });
+            let (population, incident) = (population.into(), incident.into());
+            self.scopes.push(Scope { population, incident, began_s: f64::INFINITY, seeds: Vec::new() });
         }
         &mut self.scopes[i]
     }

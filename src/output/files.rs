@@ -352,8 +352,8 @@ mod tests {
         assert_eq!((summary.len(), summary[0]["n"].as_str()), (1, "3"));
         assert!((summary[0]["mean"].parse::<f64>().unwrap() - expected).abs() < 1e-9);
 
-        let tick = [&cell[..], &[("tick_s", "40")]].concat();
-        let band = of("bands.csv", &[cell[0], cell[1], ("tick_s", "40"), ("metric", "sessions_live_mean")]);
+        let tick = [&cell[..], &[("tick_s", "40.0")]].concat();
+        let band = of("bands.csv", &[cell[0], cell[1], ("tick_s", "40.0"), ("metric", "sessions_live_mean")]);
         let expected = mean(&of("ticks.csv", &tick), "sessions_live_mean");
         assert!((band[0]["mean"].parse::<f64>().unwrap() - expected).abs() < 1e-9);
 
@@ -361,7 +361,10 @@ mod tests {
             if row["n"] == "0" {
                 assert_eq!(row["difference_mean"], "");
             } else {
-                assert_eq!([&row["difference_mean"], &row["difference_low"], &row["difference_high"]], ["0", "0", "0"]);
+                assert_eq!(
+                    [&row["difference_mean"], &row["difference_low"], &row["difference_high"]],
+                    ["0.0", "0.0", "0.0"]
+                );
             }
         }
         assert!(results.summary.len() < rows(&files, "summary.csv").len(), "only what a person reads is kept");

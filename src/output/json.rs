@@ -3,7 +3,7 @@
 use super::manifest::Manifest;
 use super::{results, warnings};
 use crate::experiment::Failure;
-use crate::experiment::rows::Field;
+use crate::experiment::rows::{Field, Kind};
 use serde_json::{Map, Number, Value, json};
 use std::io;
 use std::path::Path;
@@ -37,9 +37,10 @@ fn table(path: &Path, fields: &[Field]) -> io::Result<Vec<Value>> {
 }
 
 fn typed(field: &Field, cell: &str) -> Value {
-    if field.kind == "string" {
-        return cell.into();
-    }
-    let whole = cell.parse::<u64>().ok().map(Number::from);
-    whole.or_else(|| cell.parse().ok().and_then(Number::from_f64)).map_or(Value::Null, Value::Number)
+    let number = match field.kind {
+        Kind::Text => return cell.into(),
+        Kind::Integer => cell.parse::<i64>().ok().map(Number::from),
+        Kind::Number => cell.parse().ok().and_then(Number::from_f64),
+    };
+    number.map_or(Value::Null, Value::Number)
 }

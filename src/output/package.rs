@@ -55,7 +55,7 @@ pub fn package(study: &str, tables: &[Described]) -> serde_json::Result<String> 
     let resources = tables.iter().map(|table| {
         let fields = table.fields.iter().map(|field| FieldEntry {
             name: field.name,
-            kind: field.kind,
+            kind: field.kind.name(),
             unit: field.unit,
             description: field.meaning,
         });

@@ -9,10 +9,10 @@ use super::sensitivity::Influence;
 use super::sink::Table;
 use super::warnings::WarningRow;
 use crate::experiment::Failure;
-use crate::experiment::rows::{ALL, Field, POINT, POPULATION, VARIANT, number};
+use crate::experiment::rows::{ALL, Field, POINT, POPULATION, VARIANT};
 use crate::observe::columns::Column;
 use crate::statistics::{Estimate, Interval, Paired, estimate, paired, quantile, quantile_interval};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The file of figures over seeds.
 pub const SUMMARY_FILE: &str = "summary.csv";
@@ -116,6 +116,8 @@ pub struct Curve {
 pub struct Results {
     /// The variant that the others are compared with.
     pub baseline: String,
+    /// By point and incident: when it began (s), in the variant and seed in which it was earliest.
+    pub began: BTreeMap<(String, String), f64>,
     /// By cell in plan order, scope, then figure.
     pub summary: Vec<SummaryRow>,
     /// In the same order.
@@ -140,6 +142,7 @@ impl Results {
             let base = cells.iter().find(|other| other.variant == baseline);
             for cell in cells {
                 for scope in &cell.scopes {
+                    results.add_beginning(cell, scope);
                     let other = base.and_then(|base| base.find(&scope.population, &scope.incident));
                     results.add(cell, scope, base.is_some(), other, &shown);
                 }
@@ -155,6 +158,20 @@ impl Results {
         self.summary.extend(more.summary.into_iter().filter(|row| is_read(&row.population, row.metric)));
         self.compare.extend(more.compare.into_iter().filter(|row| is_read(&row.population, row.metric)));
         self.warnings.extend(more.warnings);
+        self.began.extend(more.began);
+    }
+
+    fn add_beginning(&mut self, cell: &CellFigures, scope: &Scope) {
+        if !scope.incident.is_empty() {
+            let place = (cell.point.clone(), scope.incident.clone());
+            let began = self.began.entry(place).or_insert(scope.began_s);
+            *began = began.min(scope.began_s);
+        }
+    }
+
+    /// When an incident began (s), for putting several in order.
+    pub fn began(&self, point: &str, incident: &str) -> f64 {
+        self.began.get(&(point.to_owned(), incident.to_owned())).copied().unwrap_or(f64::INFINITY)
     }
 
     fn add(&mut self, cell: &CellFigures, scope: &Scope, compare: bool, other: Option<&Scope>, shown: &Shown) {
@@ -193,10 +210,9 @@ impl Results {
 
     /// Writes `summary.csv`.
     pub fn write_summary(&self, table: &mut Table) -> Result<(), Failure> {
-        let mut text = String::new();
         for row in &self.summary {
             for key in [row.variant.as_str(), &row.point, &row.population, &row.incident, row.metric.name] {
-                table.field(key)?;
+                table.text(key)?;
             }
             let interval = row.estimate.and_then(|estimate| estimate.interval);
             let figures = [
@@ -209,18 +225,19 @@ impl Results {
                 row.p50_interval.map(|interval| interval.low),
                 row.p50_interval.map(|interval| interval.high),
             ];
-            figures.into_iter().try_for_each(|figure| table.field(number(&mut text, figure)))?;
+            figures.into_iter().try_for_each(|figure| table.number(figure))?;
             table.end()?;
         }
         Ok(())
     }
 
-    /// Writes `compare.csv`.
+    /// Writes `compare.csv`: the baseline comes last, since against itself it has no gain, and a reader that guesses types
+    /// from the first rows would take that column for text.
     pub fn write_compare(&self, table: &mut Table) -> Result<(), Failure> {
-        let mut text = String::new();
-        for row in &self.compare {
+        let (own, others): (Vec<_>, Vec<_>) = self.compare.iter().partition(|row| row.variant == self.baseline);
+        for row in others.into_iter().chain(own) {
             for key in [row.variant.as_str(), &row.point, &row.population, &row.incident, row.metric.name] {
-                table.field(key)?;
+                table.text(key)?;
             }
             let interval = row.paired.and_then(|paired| paired.difference.interval);
             let figures = [
@@ -234,8 +251,8 @@ impl Results {
                 row.paired.and_then(|paired| paired.p_value),
                 row.paired.and_then(|paired| paired.n_needed).map(|n| n as f64),
             ];
-            figures.into_iter().try_for_each(|figure| table.field(number(&mut text, figure)))?;
-            table.field(row.paired.and_then(|paired| paired.verdict).map_or("", |verdict| verdict.name()))?;
+            figures.into_iter().try_for_each(|figure| table.number(figure))?;
+            table.text(row.paired.and_then(|paired| paired.verdict).map_or("", |verdict| verdict.name()))?;
             table.end()?;
         }
         Ok(())

@@ -6,7 +6,7 @@
 use super::figures::CellFigures;
 use super::sink::Table;
 use crate::base::units::{Bytes, Number, Rate, Share};
-use crate::experiment::rows::{ALL, Field, VARIANT, number};
+use crate::experiment::rows::{ALL, Field, VARIANT};
 use crate::experiment::{Failure, Outline};
 use crate::observe::columns::{self, Column};
 use crate::statistics::strength::{correlation_ratio, spearman};
@@ -203,20 +203,19 @@ fn influence(row: Row) -> io::Result<Influence> {
 
 /// Writes `sensitivity.csv`.
 pub fn write(influences: &[Influence], table: &mut Table) -> Result<(), Failure> {
-    let mut text = String::new();
     for influence in influences {
         let Influence { strength, .. } = influence;
         for key in [influence.variant.as_str(), &influence.incident, influence.metric.name] {
-            table.field(key)?;
+            table.text(key)?;
         }
-        table.field(number(&mut text, Some(influence.rank as f64)))?;
-        table.field(&influence.key)?;
-        table.field(number(&mut text, Some(influence.points as f64)))?;
-        table.field(number(&mut text, Some(strength.n as f64)))?;
-        table.field(if influence.is_ordered { "spearman" } else { "ratio" })?;
+        table.number(Some(influence.rank as f64))?;
+        table.text(&influence.key)?;
+        table.number(Some(influence.points as f64))?;
+        table.number(Some(strength.n as f64))?;
+        table.text(if influence.is_ordered { "spearman" } else { "ratio" })?;
         // A correlation lies within −1 to 1, whatever Student's law says.
         let (low, high) = (strength.interval.map(|i| i.low.max(-1.0)), strength.interval.map(|i| i.high.min(1.0)));
-        [Some(strength.mean), low, high].into_iter().try_for_each(|figure| table.field(number(&mut text, figure)))?;
+        [Some(strength.mean), low, high].into_iter().try_for_each(|figure| table.number(figure))?;
         table.end()?;
     }
     Ok(())

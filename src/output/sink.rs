@@ -3,7 +3,7 @@
 use crate::experiment::Failure;
 use crate::experiment::identity::Hasher;
 use crate::experiment::parts;
-use crate::experiment::rows::Field;
+use crate::experiment::rows::{Field, Sheet};
 use std::fs;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -57,33 +57,38 @@ impl Write for Sink {
 /// A CSV file under way.
 pub struct Table {
     path: PathBuf,
-    csv: csv::Writer<Sink>,
+    sheet: Sheet<Sink>,
 }
 
 impl Table {
     /// The table that is to become `name`, with its header.
     pub fn new(staging: &Path, out: &Path, name: &str, fields: &[Field]) -> Result<Table, Failure> {
         let sink = Sink::new(staging, out, name)?;
-        let mut table = Table { path: sink.path.clone(), csv: csv::Writer::from_writer(sink) };
-        fields.iter().try_for_each(|field| table.field(field.name))?;
-        table.end()?;
-        Ok(table)
+        let path = sink.path.clone();
+        let failed = |error: csv::Error| Failure::to("write", &path)(error.into());
+        let sheet = Sheet::headed(sink, fields).map_err(failed)?;
+        Ok(Table { path, sheet })
     }
 
-    /// Appends a cell.
-    pub fn field(&mut self, text: &str) -> Result<(), Failure> {
-        self.csv.write_field(text).map_err(|error| self.failed(error))
+    /// Appends a cell that is text already.
+    pub fn text(&mut self, cell: &str) -> Result<(), Failure> {
+        self.sheet.text(cell).map_err(|error| self.failed(error))
+    }
+
+    /// Appends a figure in the way of its column; nothing for one that does not apply.
+    pub fn number(&mut self, value: Option<f64>) -> Result<(), Failure> {
+        self.sheet.number(value).map_err(|error| self.failed(error))
     }
 
     /// Ends the row.
     pub fn end(&mut self) -> Result<(), Failure> {
-        self.csv.write_record(None::<&[u8]>).map_err(|error| self.failed(error))
+        self.sheet.end().map_err(|error| self.failed(error))
     }
 
     /// Ends the table; it is still without its name.
     pub fn finish(self) -> Result<Staged, Failure> {
         let path = self.path;
-        let sink = self.csv.into_inner().map_err(|error| Failure::to("write", &path)(error.into_error()))?;
+        let sink = self.sheet.into_inner().map_err(Failure::to("write", &path))?;
         sink.finish()
     }
 

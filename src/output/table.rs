@@ -20,6 +20,8 @@ const LABEL: usize = 34;
 const WIDTH: usize = 22;
 const PER_BLOCK: usize = 3;
 const POINTS_MAX: usize = 8;
+/// A verdict that names more is none to paste.
+const NAMES_MAX: usize = 8;
 
 /// The figure that is drawn in a line, and in how many steps.
 pub const CURVE: &str = "sessions_disconnected_mean";
@@ -166,10 +168,25 @@ pub fn comparison(study: &Outline, results: &Results, judged: &[Judged], columns
     if points.len() > POINTS_MAX {
         let _ = writeln!(text, "… and {} more points: see summary.csv", points.len() - POINTS_MAX);
     }
-    text += &sensitivity::words(study, &results.influences);
-    let _ = writeln!(text, "mean ± 95 % interval over {} seeds; intervals cover luck, not wrong inputs", study.seeds);
-    text += &notes::all(study, results);
+    let seeds = study.seeds;
+    let mut notes = sensitivity::words(study, &results.influences);
+    notes += &format!("mean ± 95 % interval over {seeds} seeds; intervals cover luck, not wrong inputs\n");
+    notes += &notes::all(study, results);
+    notes.lines().for_each(|note| fill(&mut text, note, columns));
     text
+}
+
+/// A line, or several where it does not fit into so many columns: later ones begin two further to the right.
+pub fn fill(text: &mut String, line: &str, columns: usize) {
+    if line.chars().count() <= columns {
+        text.push_str(line);
+        text.push('\n');
+        return;
+    }
+    let indent = line.len() - line.trim_start().len();
+    for (i, part) in wrap(line, columns.saturating_sub(indent + 2).max(20)).into_iter().enumerate() {
+        let _ = writeln!(text, "{:width$}{part}", "", width = if i == 0 { indent } else { indent + 2 });
+    }
 }
 
 impl Block<'_> {
@@ -221,9 +238,12 @@ impl Block<'_> {
 /// A row of the table. Padded by hand: the width of a format counts characters, and so do we.
 fn line(text: &mut String, label: &str, cells: impl Iterator<Item = String>) {
     let _ = write!(text, "  {label:width$}", width = LABEL - 2);
-    cells.for_each(|cell| {
-        let _ = write!(text, "{cell:>WIDTH$}");
-    });
+    // A label that is longer takes what it needs from the first cell.
+    let mut room = (LABEL - 2 + WIDTH).saturating_sub(label.chars().count().max(LABEL - 2));
+    for cell in cells {
+        let _ = write!(text, "{cell:>room$}");
+        room = WIDTH;
+    }
     text.push('\n');
 }
 
@@ -239,7 +259,11 @@ pub fn verdict(study: &Outline, results: &Results, judged: &[Judged], point: &st
     let breaks = |variant: &str| of(variant).iter().any(|judged| judged.is_violated());
     let keeps =
         |variant: &str| of(variant).iter().all(|judged| judged.kept == Some(Kept::Kept) || judged.kept.is_none());
-    let list = |names: Vec<&str>| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let list = |names: Vec<&str>| {
+        let quoted: Vec<String> = names.iter().take(NAMES_MAX).map(|name| format!("\"{name}\"")).collect();
+        let more = names.len().saturating_sub(NAMES_MAX);
+        quoted.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+    };
     let mut parts = Vec::new();
     if !judged.is_empty() {
         let kept: Vec<&str> = variants.iter().copied().filter(|v| keeps(v)).collect();

@@ -3,7 +3,7 @@
 //! Only one cell's rows are in memory at a time.
 
 use super::sink::Table;
-use crate::experiment::rows::{self, Field, INCIDENT, POINT, SIGNAL, VARIANT, number};
+use crate::experiment::rows::{self, Field, INCIDENT, POINT, SIGNAL, VARIANT};
 use crate::experiment::{Failure, Place};
 use crate::observe::signals::{self, Signal};
 use crate::statistics::shares::{upper_of_none, wilson};
@@ -218,10 +218,9 @@ fn rate_interval(rate: Estimate, hours: f64) -> Option<Interval> {
 
 /// Writes rows of `warnings.csv`.
 pub fn write(rows: &[WarningRow], table: &mut Table) -> Result<(), Failure> {
-    let mut text = String::new();
     for row in rows {
         for key in [row.variant.as_str(), &row.point, &row.incident, row.signal.name] {
-            table.field(key)?;
+            table.text(key)?;
         }
         let share = |hits: u64| (row.n > 0).then(|| hits as f64 / row.n as f64);
         let alarmed = wilson(row.alarmed, row.n);
@@ -241,7 +240,7 @@ pub fn write(rows: &[WarningRow], table: &mut Table) -> Result<(), Failure> {
             row.false_interval.map(|interval| interval.low),
             row.false_interval.map(|interval| interval.high),
         ];
-        figures.into_iter().try_for_each(|figure| table.field(number(&mut text, figure)))?;
+        figures.into_iter().try_for_each(|figure| table.number(figure))?;
         table.end()?;
     }
     Ok(())

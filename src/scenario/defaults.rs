@@ -1,8 +1,9 @@
 //! What does a scenario leave to defaults? Keys that it could have written and has not, by the JSON schema of its sections.
 //!
-//! Only within sections that it has, since what is not there has no parameters.
+//! Only within sections that it has, since what is not there has no parameters. What a preset writes is not left out.
 
 use super::file::Root;
+use super::presets::{self, Preset};
 use serde_json::{Map, Value};
 
 /// A key that was left out.
@@ -10,11 +11,14 @@ use serde_json::{Map, Value};
 pub struct Default {
     /// Its dotted path.
     pub key: String,
-    /// What holds instead.
+    /// What holds instead; [`NONE`] for a key without a value of its own, whose meaning says what that comes to.
     pub value: String,
     /// What it means, and whose default it is.
     pub meaning: String,
 }
+
+/// The value of a key that has none unless it is given.
+pub const NONE: &str = "none";
 
 /// The defaults that a text leaves, by path; of a text that is no scenario, none.
 ///
@@ -23,7 +27,11 @@ pub fn left(text: &str, options: &[String]) -> Vec<Default> {
     let written = toml::from_str::<Value>(text).ok().or_else(|| serde_json::from_str(text).ok());
     let Some(Value::Object(mut written)) = written else { return Vec::new() };
     let variants = written.remove("variant");
+    let mut named = presets_of(&written);
     for patch in variants.iter().filter_map(Value::as_object).flat_map(Map::values) {
+        let mut own = Map::new();
+        unite(&mut own, patch);
+        named.extend(presets_of(&own));
         unite(&mut written, patch);
     }
     if let Some(axes) = written.remove("sweep") {
@@ -33,8 +41,14 @@ pub fn left(text: &str, options: &[String]) -> Vec<Default> {
     for option in options {
         let assignment = option.strip_prefix("--set ").or_else(|| option.strip_prefix("--vary "));
         if let Some((path, value)) = assignment.and_then(|assignment| assignment.split_once('=')) {
+            let mut own = Map::new();
+            place(&mut own, path.trim(), &value.into());
+            named.extend(presets_of(&own));
             place(&mut written, path.trim(), &value.into());
         }
+    }
+    for (within, preset) in named {
+        lay_under(&mut written, &within, preset);
     }
     let schema = schemars::schema_for!(Root).to_value();
     let mut walk = Walk { schema: &schema, found: Vec::new() };
@@ -42,6 +56,32 @@ pub fn left(text: &str, options: &[String]) -> Vec<Default> {
     walk.found.sort_by(|a, b| a.key.cmp(&b.key));
     walk.found.dedup_by(|a, b| a.key == b.key);
     walk.found
+}
+
+/// The presets that a text names, each with the section whose keys it writes; none for one that writes a scenario's.
+fn presets_of(written: &Map<String, Value>) -> Vec<(Option<[String; 2]>, &'static Preset)> {
+    let find = |all: &'static [Preset], section: &Value| {
+        let name = section.get("preset")?.as_str()?;
+        all.iter().find(|preset| preset.name == name)
+    };
+    let balancer = written.get("balancer").and_then(|section| find(presets::ALL, section)).map(|preset| (None, preset));
+    let each = [("store", presets::STORES), ("clients", presets::CLIENTS)].into_iter().flat_map(|(within, all)| {
+        let sections = written.get(within).and_then(Value::as_object).into_iter().flatten();
+        sections.filter_map(move |(name, section)| Some((Some([within.to_owned(), name.clone()]), find(all, section)?)))
+    });
+    balancer.into_iter().chain(each).collect()
+}
+
+/// Writes what a preset says, where nothing is written yet.
+fn lay_under(written: &mut Map<String, Value>, within: &Option<[String; 2]>, preset: &Preset) {
+    let Ok(mut below) = toml::from_str::<Value>(preset.text) else { return };
+    if let Some([section, name]) = within {
+        below = serde_json::json!({ section: { name: below } });
+    } else if let Value::Object(below) = &mut below {
+        // Defaults of what may be chosen: not written unless it is.
+        below.remove(presets::CHOSEN);
+    }
+    unite(written, &below);
 }
 
 /// Adds what a patch writes; its dotted keys are paths.
@@ -89,6 +129,10 @@ impl Walk<'_> {
                     let value = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
                     self.found.push(Default { key: at(name), value, meaning });
                 }
+                (None, None | Some(Value::Null)) if self.has_none(property) => {
+                    let meaning = property["description"].as_str().unwrap_or_default().replace('\n', " ");
+                    self.found.push(Default { key: at(name), value: NONE.into(), meaning });
+                }
                 _ => {}
             }
         }
@@ -104,6 +148,27 @@ impl Walk<'_> {
                 self.section(alternative, written, path);
             }
         }
+    }
+
+    /// Whether a key is a quantity or a word that need not be given, and its description says what holds then. A section
+    /// that is not there says so itself, and of alternatives only one is meant.
+    fn has_none(&self, property: &Value) -> bool {
+        let is = |schema: &Value, kind: &str| match &schema["type"] {
+            Value::Array(kinds) => kinds.iter().any(|one| one == kind),
+            one => one == kind,
+        };
+        let own = std::slice::from_ref(property);
+        let alternatives = property["anyOf"].as_array().map_or(own, Vec::as_slice);
+        let is_section = |schema: &Value| {
+            let target = self.target(schema);
+            let schema = target.as_ref().unwrap_or(schema);
+            is(schema, "object") || schema["properties"].is_object()
+        };
+        let says = property["description"].as_str().is_some_and(|told| {
+            let told = told.to_lowercase();
+            told.contains("unless given") || told.contains("default")
+        });
+        says && alternatives.iter().any(|schema| is(schema, "null")) && !alternatives.iter().any(is_section)
     }
 
     fn value(&mut self, schema: &Value, written: &Value, path: &str) {
@@ -164,5 +229,30 @@ mod tests {
         }
         assert!(left.iter().all(|default| !default.key.starts_with("store.")), "it has no store");
         assert_eq!(has("seeds").unwrap().value, "10");
+        // No value is a choice, too: its meaning says which.
+        let timeout = has("clients.web.request_timeout").unwrap();
+        assert!(timeout.value == NONE && timeout.meaning.contains("for ever unless given"), "{timeout:?}");
+        assert_eq!(has("balancer.server_timeout").unwrap().value, NONE);
+        for other in ["cluster.autoscaler", "clients.web.pace", "clients.web.arrivals.open"] {
+            assert_eq!(has(other), None, "{other} is a section, or one of several");
+        }
+    }
+
+    #[test]
+    fn what_a_preset_writes_is_not_left_out() {
+        let keys = |text: &str, options: &[String]| -> Vec<String> {
+            left(text, options).into_iter().map(|default| default.key).collect()
+        };
+        let with = "[balancer]\nbalance = 'random'\n[clients.web]\nthink = '1s'\n[store.a]";
+        let bare = keys(with, &[]);
+        assert!(
+            ["balancer.connect_timeout", "clients.web.reconnect", "store.a.failover_time"]
+                .iter()
+                .any(|key| bare.contains(&(*key).to_owned())),
+            "{bare:?}"
+        );
+        let nginx = keys(with, &["--set balancer.preset=nginx".into()]);
+        let taken: Vec<&String> = bare.iter().filter(|key| !nginx.contains(key)).collect();
+        assert!(taken.iter().any(|key| *key == "balancer.connect_timeout"), "{taken:?}");
     }
 }

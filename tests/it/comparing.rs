@@ -3,6 +3,8 @@
 use crate::program::{Desk, Ended};
 use serde_json::Value;
 use std::fs;
+use stickysim::output::manifest::Manifest;
+use stickysim::output::{Results, differences, figures, table};
 
 fn parsed(end: Ended) -> Value {
     serde_json::from_str(&end.with(0).stdout).expect("it prints JSON")
@@ -26,6 +28,28 @@ fn variants_are_compared_with_the_baseline_and_the_answers_are_made_stricter_tog
     // Who shares a store loses nothing in a crash: the difference is large and certain.
     assert_eq!(lost["verdict"], "better");
     assert!(lost["p_adjusted"].as_f64().unwrap() < 0.001 && lost["difference_mean"].as_f64().unwrap() < 0.0);
+}
+
+#[test]
+fn a_narrow_terminal_gets_narrow_tables_that_say_the_same() {
+    let desk = Desk::new();
+    desk.run("run small.toml --out r").with(0);
+    let manifest = Manifest::read(&desk.path("r")).unwrap();
+    let cells = figures::read(&desk.path("r"), &manifest).unwrap();
+    let results = Results::of(&cells, "shared");
+    let metrics: Vec<&str> = table::figures().collect();
+    let questions = differences::of_variants(&results.compare, "shared", &metrics);
+    let words = |text: &str| text.split_whitespace().map(|word| word.trim_end_matches([',', ';']).to_owned()).collect();
+    let wide: Vec<String> = words(&differences::table(&questions, "shared", None));
+    for columns in [60, 80, 100] {
+        let (outline, found) = (manifest.outline(), differences::table(&questions, "shared", Some(columns)));
+        let judged = table::judge(&outline, &results);
+        for line in (found.clone() + &table::comparison(&outline, &results, &judged, columns)).lines() {
+            assert!(line.chars().count() <= columns, "wider than {columns}: {line}");
+        }
+        let narrow: Vec<String> = words(&found);
+        assert!(wide.iter().all(|word| narrow.contains(word)), "nothing is left out");
+    }
 }
 
 #[test]

@@ -116,6 +116,54 @@ fn a_trace_has_a_line_for_everything_in_its_time() {
 }
 
 #[test]
+fn what_comes_at_random_is_told_strike_by_strike_with_node_and_harm() {
+    let desk = Desk::new();
+    let written = crate::program::SMALL
+        .replace(
+            "[fault.crash]\nat   = \"3s\"",
+            "[fault.flaky]\nrandom = { up = { exponential = { mean = \"4s\" } }, down = \"700ms\" }",
+        )
+        .replace("kill = { nodes = 1, lasts = \"1s\" }", "kill = { nodes = { share = \"100%\" } }");
+    desk.write("random.toml", &written);
+    let sticky = "explain random.toml --variant sticky";
+    let story = desk.run(&format!("{sticky} --trace t.jsonl")).with(0).stdout;
+    let text = fs::read_to_string(desk.path("t.jsonl")).unwrap();
+    let trace: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |what: &'static str| trace.iter().filter(move |line| line["what"] == what);
+    let told: Vec<&str> = story.lines().filter(|line| line.contains(" flaky strikes n")).collect();
+    assert_eq!(told.len(), of("struck").count(), "{story}");
+    // As many as the columns of that run have.
+    desk.run("run random.toml --variant sticky --seeds 1 --out r").with(0);
+    let ticks = desk.rows("r/ticks.csv");
+    let all = ticks.iter().filter(|row| row["population"] == "all");
+    let failures: f64 = all.map(|row| row["node_failures_total"].parse::<f64>().unwrap()).sum();
+    assert!(failures > 2.0 && told.len() as f64 == failures, "{failures} failures\n{story}");
+    for (line, struck) in told.iter().zip(of("struck")) {
+        let (node, at) = (&struck["node"], struck["t_s"].as_f64().unwrap());
+        assert!(line.contains(&format!("{at:.3} s  flaky strikes {};", node.as_str().unwrap())), "{line}");
+        let ends = of("strike_over").filter(|over| over["node"] == *node).map(|over| over["t_s"].as_f64().unwrap());
+        let over = ends.filter(|&over| over > at).reduce(f64::min).unwrap_or(f64::INFINITY);
+        for harm in ["failed", "dropped", "moved", "lost"] {
+            let count = of(harm).filter(|line| (at..over).contains(&line["t_s"].as_f64().unwrap())).count();
+            let said = line
+                .split(": ")
+                .nth(1)
+                .unwrap()
+                .split(", ")
+                .find_map(|part| part.strip_suffix(harm)?.trim().parse().ok());
+            assert_eq!(said.unwrap_or(0), count, "{harm}: {line}");
+        }
+    }
+    // What comes later changes nothing of what was told.
+    let earlier = desk.run(&format!("{sticky} --to 3s")).with(0).stdout;
+    let earlier: Vec<&str> = earlier.lines().filter(|line| line.contains(" flaky strikes n")).collect();
+    assert!(!earlier.is_empty() && earlier.len() < told.len() && told.starts_with(&earlier), "{earlier:?}");
+    let name = of("struck").next().unwrap()["node"].as_str().unwrap();
+    let life = desk.run(&format!("{sticky} --node {name}")).with(0).stdout;
+    assert!(life.contains(&format!("flaky strikes {name}")) && life.contains("is over at"), "{life}");
+}
+
+#[test]
 fn what_is_not_there_is_told_with_what_is() {
     let desk = Desk::new();
     for (options, words) in [
@@ -123,6 +171,8 @@ fn what_is_not_there_is_told_with_what_is() {
         ("--session nobody:1", "the populations are web"),
         ("--node n9", "the nodes are n1, n2, n3"),
         ("--from 5s --to 4s", "the run lasts 6s"),
+        ("--at 3s --from 2s --to 4s", "means nothing with --from and --to"),
+        ("--at 3s --trace t.jsonl", "leave --at out"),
     ] {
         let end = desk.run(&format!("explain small.toml {options}")).with(2);
         assert!(end.stderr.contains(words), "{options}: {}", end.stderr);

@@ -1,11 +1,11 @@
 //! The decision as a person, a notebook and a program read it.
 
-use super::figures::{Run, over, p95};
+use super::figures::{Harm, over, p95};
 use super::migrate::Step;
 use super::scene::EVENTS;
 use super::verdict::{Measured, Nodes, Standing, Term, short};
 use super::{Answer, Question};
-use crate::experiment::rows::{Field, SEED, VARIANT, number};
+use crate::experiment::rows::{Field, SEED, Sheet, VARIANT};
 use crate::statistics::Estimate;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -99,104 +99,115 @@ pub fn files(answer: &Answer, way: Option<&[Step]>) -> csv::Result<Files> {
     })
 }
 
-fn text(fields: &[Field], rows: impl Iterator<Item = Vec<String>>) -> csv::Result<String> {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    table.write_record(fields.iter().map(|field| field.name))?;
-    for row in rows {
-        table.write_record(row)?;
-    }
-    let bytes = table.into_inner().map_err(|error| error.into_error())?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+/// A cell of a row.
+enum Cell<'a> {
+    Text(&'a str),
+    Number(Option<f64>),
 }
+use Cell::{Number, Text};
 
-fn cell(value: Option<f64>) -> String {
-    number(&mut String::new(), value).to_owned()
+/// A table under way.
+struct Rows(Sheet<Vec<u8>>);
+
+impl Rows {
+    fn new(fields: &[Field]) -> csv::Result<Rows> {
+        Sheet::headed(Vec::new(), fields).map(Rows)
+    }
+
+    fn row(&mut self, cells: &[Cell<'_>]) -> csv::Result<()> {
+        for cell in cells {
+            match cell {
+                Text(text) => self.0.text(text)?,
+                Number(value) => self.0.number(*value)?,
+            }
+        }
+        self.0.end()
+    }
+
+    fn end(self) -> csv::Result<String> {
+        let bytes = self.0.into_inner()?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
 }
 
 /// Mean, low, high and n.
-fn cells(estimate: Option<&Estimate>) -> [String; 4] {
+fn cells(estimate: Option<&Estimate>) -> [Cell<'static>; 4] {
     let interval = estimate.and_then(|estimate| estimate.interval);
     [
-        cell(estimate.map(|estimate| estimate.mean)),
-        cell(interval.map(|interval| interval.low)),
-        cell(interval.map(|interval| interval.high)),
-        estimate.map_or(String::new(), |estimate| estimate.n.to_string()),
+        Number(estimate.map(|estimate| estimate.mean)),
+        Number(interval.map(|interval| interval.low)),
+        Number(interval.map(|interval| interval.high)),
+        Number(estimate.map(|estimate| estimate.n as f64)),
     ]
 }
 
 fn decide_csv(answer: &Answer) -> csv::Result<String> {
-    let mut rows = Vec::new();
+    let mut rows = Rows::new(TABLE_FIELDS)?;
+    let in_words = |name: &str, figure: &str, words: &str| [name, figure, words].map(str::to_owned);
+    let mut told = Vec::new();
     for (one, standing) in answer.measured.iter().zip(&answer.standings) {
-        let name = one.design.name.to_owned();
         for (figure, estimate) in answer.figures(one, standing) {
             let words = match (&one.nodes, figure) {
                 (Nodes::None(last, why), "nodes_needed") => format!("none up to {last}: {why}"),
                 (Nodes::Given(_), "nodes_needed") => "as many as the scenario has".into(),
                 _ => String::new(),
             };
-            let mut row = vec![name.clone(), figure.to_owned()];
-            row.extend(cells(estimate.as_ref()));
-            row.push(words);
-            rows.push(row);
+            let [mean, low, high, n] = cells(estimate.as_ref());
+            rows.row(&[Text(one.name()), Text(figure), mean, low, high, n, Text(&words)])?;
         }
-        let blank = || vec![String::new(); 4];
-        let mut row = vec![name, "depends_on".to_owned()];
-        row.extend(blank());
-        row.push(one.design.depends_on.to_owned());
-        rows.push(row);
+        told.push(in_words(one.name(), "depends_on", one.design.depends_on));
     }
-    for (name, reason) in &answer.refused {
-        let mut row = vec![(*name).to_owned(), "cannot be had".to_owned()];
-        row.extend(vec![String::new(); 4]);
-        row.push(reason.clone());
-        rows.push(row);
-    }
+    told.extend(answer.refused.iter().map(|(name, reason)| in_words(name, "cannot be had", reason)));
     for term in Term::ALL {
-        let mut row = vec![String::new(), term.key().to_owned(), cell(Some(*term.of(&mut answer.terms.clone())))];
-        row.extend(vec![String::new(); 3]);
-        row.push(if answer.assumed.contains(&term) { "assumed" } else { "given" }.to_owned());
-        rows.push(row);
+        let words = if answer.assumed.contains(&term) { "assumed" } else { "given" };
+        let value = Number(Some(*term.of(&mut answer.terms.clone())));
+        let [low, high, n] = [(); 3].map(|()| Number(None));
+        rows.row(&[Text(""), Text(term.key()), value, low, high, n, Text(words)])?;
     }
-    text(TABLE_FIELDS, rows.into_iter())
+    for [name, figure, words] in &told {
+        let [mean, low, high, n] = [(); 4].map(|()| Number(None));
+        rows.row(&[Text(name), Text(figure), mean, low, high, n, Text(words)])?;
+    }
+    rows.end()
 }
 
 fn runs_csv(answer: &Answer) -> csv::Result<String> {
-    let of = |one: &Measured, seed: usize, run: &Run| {
-        let row = |stretch: &str, hours: Option<f64>, harm: &super::figures::Harm| {
-            let (name, seed) = (one.design.name.to_owned(), (seed + 1).to_string());
-            vec![name, seed, stretch.to_owned(), cell(hours), cell(Some(harm.lost)), cell(Some(harm.failed))]
-        };
-        let mut rows = vec![row("quiet", Some(run.quiet_hours), &run.quiet)];
-        rows.extend(EVENTS.iter().zip(&run.events).map(|(event, harm)| row(event, None, harm)));
-        rows
-    };
-    let rows =
-        answer.measured.iter().flat_map(|one| one.runs.iter().enumerate().map(move |(seed, run)| (one, seed, run)));
-    text(RUN_FIELDS, rows.flat_map(|(one, seed, run)| of(one, seed, run)))
+    let mut rows = Rows::new(RUN_FIELDS)?;
+    for one in &answer.measured {
+        for (seed, run) in one.runs.iter().enumerate() {
+            let mut row = |stretch: &str, hours: Option<f64>, harm: &Harm| {
+                let seed = Number(Some((seed + 1) as f64));
+                let (lost, failed) = (Number(Some(harm.lost)), Number(Some(harm.failed)));
+                rows.row(&[Text(one.name()), seed, Text(stretch), Number(hours), lost, failed])
+            };
+            row("quiet", Some(run.quiet_hours), &run.quiet)?;
+            EVENTS.iter().zip(&run.events).try_for_each(|(event, harm)| row(event, None, harm))?;
+        }
+    }
+    rows.end()
 }
 
 fn flips_csv(answer: &Answer) -> csv::Result<String> {
+    let mut rows = Rows::new(FLIP_FIELDS)?;
     let now = answer.name(answer.choice);
-    let mut rows = Vec::new();
     for flip in &answer.flips {
-        let to = answer.name(flip.to);
         let (value, at) = (flip.term.text(flip.now), flip.term.text(flip.at));
-        rows.push([flip.term.key(), "weight", &value, &at, now, to].map(str::to_owned).to_vec());
+        let cells = [flip.term.key(), "weight", &value, &at, now, answer.name(flip.to)];
+        rows.row(&cells.map(Text))?;
     }
     if let Some((plain, doubts)) = &answer.second {
+        let now = answer.name(*plain);
         for doubt in doubts {
-            for (value, &choice) in doubt.values.iter().zip(&doubt.choices) {
-                let (now, to) = (answer.name(*plain), answer.name(choice));
-                rows.push([doubt.key.as_str(), "input", &doubt.now, value, now, to].map(str::to_owned).to_vec());
-            }
+            let mut row = |tried: &str, choice: Option<usize>| {
+                rows.row(&[&doubt.key, "input", &doubt.now, tried, now, answer.name(choice)].map(Text))
+            };
+            doubt.values.iter().zip(&doubt.choices).try_for_each(|(value, &choice)| row(value, choice))?;
             if let Some((_, first)) = &doubt.flips {
-                let to = doubt.choices.iter().find(|&choice| choice != plain).copied().flatten();
-                let (now, to) = (answer.name(*plain), answer.name(to));
-                rows.push([doubt.key.as_str(), "input", &doubt.now, first, now, to].map(str::to_owned).to_vec());
+                row(first, doubt.choices.iter().find(|&choice| choice != plain).copied().flatten())?;
             }
         }
     }
-    text(FLIP_FIELDS, rows.into_iter())
+    rows.end()
 }
 
 fn way_figures(answer: &Answer, step: &Step) -> Vec<(&'static str, Option<Estimate>)> {
@@ -210,15 +221,14 @@ fn way_figures(answer: &Answer, step: &Step) -> Vec<(&'static str, Option<Estima
 }
 
 fn migration_csv(answer: &Answer, steps: &[Step]) -> csv::Result<String> {
-    let mut rows = Vec::new();
+    let mut rows = Rows::new(STEP_FIELDS)?;
     for step in steps {
         for (figure, estimate) in way_figures(answer, step) {
-            let mut row = vec![step.name.clone(), figure.to_owned()];
-            row.extend(cells(estimate.as_ref()));
-            rows.push(row);
+            let [mean, low, high, n] = cells(estimate.as_ref());
+            rows.row(&[Text(&step.name), Text(figure), mean, low, high, n])?;
         }
     }
-    text(STEP_FIELDS, rows.into_iter())
+    rows.end()
 }
 
 /// The answer for a program.

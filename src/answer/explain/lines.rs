@@ -40,6 +40,12 @@ pub fn words(tale: Tale, happening: &Happening) -> String {
             };
             format!("{name} {stage}")
         }
+        Happening::Struck { index, node: id, over } => {
+            let fault = &tale.plan.faults[usize::from(index)];
+            let store = || fault.kind.at_store().map_or("its store", |at| &at.store);
+            let whom = id.map_or_else(store, node);
+            format!("{} {} {whom}", fault.name, if over { "is over at" } else { "strikes" })
+        }
     }
 }
 
@@ -87,6 +93,8 @@ pub fn json(tale: Tale, at: Instant, happening: &Happening) -> Value {
             Stage::GivenUp => "given_up",
             Stage::RolledBack => "rolled_back",
         },
+        Happening::Struck { over: false, .. } => "struck",
+        Happening::Struck { over: true, .. } => "strike_over",
     };
     let mut line = json!({ "t_s": at.as_secs_f64(), "what": what });
     if let Some(who) = super::whom(happening) {
@@ -114,6 +122,14 @@ pub fn json(tale: Tale, at: Instant, happening: &Happening) -> Value {
             line["cause"] = cause.name().into();
         }
         Happening::Planned { index, .. } => line["incident"] = tale.plan.incident(index).0.into(),
+        Happening::Struck { index, node: id, .. } => {
+            let fault = &tale.plan.faults[usize::from(index)];
+            line["fault"] = fault.name.as_str().into();
+            match (id, fault.kind.at_store()) {
+                (Some(id), _) => line["node"] = node(id),
+                (None, at) => line["store"] = at.map(|at| at.store.as_str()).into(),
+            }
+        }
         Happening::Began { .. } | Happening::Ended { .. } | Happening::Back { .. } => {}
     }
     line

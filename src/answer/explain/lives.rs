@@ -58,8 +58,8 @@ pub fn whereabouts(tale: Tale) -> BTreeMap<Who, Whereabouts> {
     live
 }
 
-/// How many live sessions were bound to a node at the end of the tale.
-pub(super) fn bound_to(tale: Tale, node: NodeId) -> usize {
+/// How many live sessions were bound to any of these nodes at the end of the tale.
+pub(super) fn bound_to(tale: Tale, nodes: &[NodeId]) -> usize {
     let mut bound: BTreeMap<Who, NodeId> = BTreeMap::new();
     for (_, happening) in (Tale { from: Instant::START, ..tale }).happenings() {
         match *happening {
@@ -68,7 +68,7 @@ pub(super) fn bound_to(tale: Tale, node: NodeId) -> usize {
             _ => {}
         }
     }
-    bound.values().filter(|&&place| place == node).count()
+    bound.values().filter(|place| nodes.contains(place)).count()
 }
 
 /// Everything that happened to one session; answers in a row become one line. `None` when there was no such session.
@@ -108,15 +108,19 @@ pub fn node(tale: Tale, node: NodeId) -> String {
     for (at, happening) in tale.happenings() {
         match *happening {
             Happening::Answered { node: by, .. } if by == node => answered += 1,
-            Happening::Node { node: id, .. } | Happening::Marked { node: id, .. } if id == node => {
-                let bound = bound_to(Tale { from: Instant::START, to: at, ..tale }, node);
+            Happening::Node { node: id, .. }
+            | Happening::Marked { node: id, .. }
+            | Happening::Struck { node: Some(id), .. }
+                if id == node =>
+            {
+                let bound = bound_to(Tale { from: Instant::START, to: at, ..tale }, &[node]);
                 let _ = writeln!(text, "  {}; {bound} sessions are bound to it", lines::line(tale, at, happening));
             }
             _ => {}
         }
     }
     let (from, to) = (clock(tale.from), clock(tale.to));
-    let bound = bound_to(tale, node);
+    let bound = bound_to(tale, &[node]);
     let _ =
         writeln!(text, "  it answered {answered} requests from {from} to {to}; {bound} sessions are bound to it then");
     text

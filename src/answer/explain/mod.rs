@@ -79,6 +79,7 @@ pub fn whom(happening: &Happening) -> Option<Who> {
         Happening::Marked { .. }
         | Happening::StateHarmed { .. }
         | Happening::Node { .. }
-        | Happening::Planned { .. } => None,
+        | Happening::Planned { .. }
+        | Happening::Struck { .. } => None,
     }
 }

@@ -1,7 +1,8 @@
 //! The story of each incident: what it did, what the nodes did, and what became of the sessions.
 
-use super::{Tale, clock, lines, whom};
+use super::{Tale, clock, lines, lives, whom};
 use crate::base::cause::{Cause, Harm};
+use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::observe::incident::Shock;
 use crate::observe::recorder::Scope;
@@ -52,6 +53,7 @@ pub fn story(tale: Tale) -> String {
         *scope == Scope::All && window.from < tale.to && window.to > tale.from && window.shock.is_some()
     };
     let mut text = String::new();
+    strikes(&mut text, tale);
     let incidents: Vec<&Window> = tale.recording.incidents.iter().filter(own).map(|(_, window)| window).collect();
     for window in &incidents {
         incident(&mut text, tale, window);
@@ -78,6 +80,74 @@ fn incident(text: &mut String, tale: Tale, window: &Window) {
     text.push('\n');
 }
 
+/// A fault that comes at random, at everything that it strikes at once.
+struct Strike<'a> {
+    at: Instant,
+    index: u16,
+    // Of the first; the others are nodes, too.
+    first: &'a Happening,
+    nodes: Vec<NodeId>,
+    // When it is over at the last of them; never within the run if nothing says so.
+    over: Option<Instant>,
+}
+
+/// The strikes in the tale, in order, with their ends wherever those are.
+fn struck(tale: Tale<'_>) -> Vec<Strike<'_>> {
+    let mut strikes: Vec<Strike> = Vec::new();
+    for (at, happening) in (Tale { to: Instant::NEVER, ..tale }).happenings() {
+        match *happening {
+            Happening::Struck { index, node, over: false } if at < tale.to => match strikes.last_mut() {
+                Some(last) if (last.at, last.index) == (at, index) => last.nodes.extend(node),
+                _ => {
+                    strikes.push(Strike { at, index, first: happening, nodes: node.into_iter().collect(), over: None })
+                }
+            },
+            Happening::Struck { index, node, over: true } => {
+                // The last one there: a fault ends at a node before it strikes it again. Strikes after the tale end, too.
+                let is_it = |strike: &&mut Strike| {
+                    strike.index == index && node.is_none_or(|node| strike.nodes.contains(&node))
+                };
+                if let Some(strike) = strikes.iter_mut().rev().find(is_it) {
+                    strike.over = strike.over.or(Some(at));
+                }
+            }
+            _ => {}
+        }
+    }
+    strikes
+}
+
+/// What faults did that come at random. Their harm is that of the whole cluster in that time, since several may last at once.
+fn strikes(text: &mut String, tale: Tale) {
+    let all = struck(tale);
+    if all.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "what came at random");
+    for Strike { at, first, nodes, over, .. } in all.iter().take(TURNS_MAX) {
+        let mut line = lines::line(tale, *at, first);
+        if let Some(others) = nodes.len().checked_sub(2) {
+            let _ = write!(line, " and {} more", others + 1);
+        }
+        if !nodes.is_empty() {
+            let bound = lives::bound_to(Tale { from: Instant::START, to: *at, ..tale }, nodes);
+            let _ = write!(line, "; {bound} sessions are bound to {}", if nodes.len() == 1 { "it" } else { "them" });
+        }
+        let mut harms: BTreeMap<usize, (Harm, u64)> = BTreeMap::new();
+        for told in befallen(Tale { from: *at, to: over.unwrap_or(Instant::NEVER), ..tale }) {
+            harms.entry(told.harm as usize).or_insert((told.harm, 0)).1 += told.count;
+        }
+        let harms: Vec<String> = harms.into_values().map(|(harm, n)| format!("{n} {}", harm.name())).collect();
+        let until = over.map_or_else(|| "the end".into(), clock);
+        let harms = if harms.is_empty() { "nobody harmed".into() } else { harms.join(", ") };
+        let _ = writeln!(text, "  {line}; until {until}: {harms}");
+    }
+    if all.len() > TURNS_MAX {
+        let _ = writeln!(text, "                … and {} more strikes: see --trace", all.len() - TURNS_MAX);
+    }
+    text.push('\n');
+}
+
 /// What nodes, balancers and the plan did.
 fn turns(text: &mut String, tale: Tale) {
     let is_turn = |happening: &Happening| {
@@ -88,7 +158,7 @@ fn turns(text: &mut String, tale: Tale) {
     for (at, happening) in turns.iter().take(TURNS_MAX) {
         let mut line = lines::line(tale, *at, happening);
         if let Happening::Node { node, turn: Turn::Down | Turn::Drains } = happening {
-            let bound = super::lives::bound_to(Tale { from: Instant::START, to: *at, ..tale }, *node);
+            let bound = lives::bound_to(Tale { from: Instant::START, to: *at, ..tale }, &[*node]);
             let _ = write!(line, "; {bound} sessions are bound to it");
         }
         let _ = writeln!(text, "  {line}");

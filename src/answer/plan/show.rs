@@ -1,7 +1,7 @@
 //! The answer as a person, a notebook and a program read it.
 
 use super::{Answer, Evidence, Question, Role, Verdict, Worst};
-use crate::experiment::rows::{Field, POINT, VARIANT, number};
+use crate::experiment::rows::{Field, POINT, Sheet, VARIANT};
 use crate::observe::slo::{Limit, Reading};
 use crate::statistics::{Interval, clopper_pearson, sequential};
 use serde_json::{Value, json};
@@ -264,9 +264,7 @@ fn taxes(question: &Question, answers: &[Answer]) -> Vec<Tax> {
 
 /// The evidence as the text of `plan.csv`.
 pub fn csv(question: &Question, answers: &[Answer]) -> csv::Result<String> {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    table.write_record(FIELDS.iter().map(|field| field.name))?;
-    let mut text = String::new();
+    let mut sheet = Sheet::headed(Vec::new(), FIELDS)?;
     for answer in answers {
         for (&place, evidence) in &answer.found.evidence {
             let bounds = question.bounds(evidence);
@@ -275,26 +273,22 @@ pub fn csv(question: &Question, answers: &[Answer]) -> csv::Result<String> {
                 Reading::Value(value) => Some(value),
                 _ => None,
             });
-            let mut cell = |value| number(&mut text, value).to_owned();
-            table.write_record([
-                answer.variant.clone(),
-                answer.point.clone(),
-                question.text_at(place),
-                answer.role(place).to_owned(),
-                evidence.runs.to_string(),
-                evidence.kept.to_string(),
-                cell(Some(rounded(bounds.low))),
-                cell(Some(rounded(bounds.high))),
-                evidence.verdict.name().to_owned(),
-                worst.map_or("", |worst| question.limits[worst.limit].column.name).to_owned(),
-                worst.map_or("", |worst| worst.incident.as_str()).to_owned(),
-                cell(figure),
-                cell(evidence.cost_per_hour.map(rounded)),
-                cell(worst.map(|worst| worst.margin)),
-            ])?;
+            for cell in [&answer.variant, &answer.point, question.text_at(place).as_str(), answer.role(place)] {
+                sheet.text(cell)?;
+            }
+            for cell in [evidence.runs as f64, evidence.kept as f64, rounded(bounds.low), rounded(bounds.high)] {
+                sheet.number(Some(cell))?;
+            }
+            sheet.text(evidence.verdict.name())?;
+            sheet.text(worst.map_or("", |worst| question.limits[worst.limit].column.name))?;
+            sheet.text(worst.map_or("", |worst| worst.incident.as_str()))?;
+            sheet.number(figure)?;
+            sheet.number(evidence.cost_per_hour.map(rounded))?;
+            sheet.number(worst.map(|worst| worst.margin))?;
+            sheet.end()?;
         }
     }
-    let bytes = table.into_inner().map_err(|error| error.into_error())?;
+    let bytes = sheet.into_inner()?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -25,6 +25,7 @@ use crate::base::draw::Stream;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
 use crate::observe::Fact;
+use crate::observe::trace::Happening;
 use aim::{Aim, Part};
 use rand::Rng;
 use schemars::JsonSchema;
@@ -232,7 +233,10 @@ impl Sim<'_> {
     fn begin_fault(&mut self, now: Instant, target: usize) {
         let Target { fault: index, among, nth, .. } = self.targets[target];
         let fault = &self.plan.faults[usize::from(index)];
-        let Some(aim) = fault.kind.aim() else { return self.begin_at_store(now, usize::from(index), nth) };
+        let Some(aim) = fault.kind.aim() else {
+            self.trace_strike(now, index, None, false);
+            return self.begin_at_store(now, usize::from(index), nth);
+        };
         // A name, a zone or all means nodes whatever they are doing; a number means nodes that are up.
         let is_exact = aim.is_exact();
         let victims = self.aimed((&fault.name, nth), among, aim, |sim, node| {
@@ -240,6 +244,7 @@ impl Sim<'_> {
         });
         self.recorder.note(now, Fact::NodesFail { nodes: victims.len() as u32 });
         self.targets[target].victims = victims.clone();
+        victims.iter().for_each(|&node| self.trace_strike(now, index, Some(node), false));
         fault.kind.befall(self, now, (&fault.name, nth), &victims);
         for node in victims {
             fault.kind.begin(self, now, node);
@@ -251,14 +256,23 @@ impl Sim<'_> {
         }
     }
 
+    /// What comes at a given time is an incident; of what comes at random the trace has every strike.
+    fn trace_strike(&mut self, now: Instant, index: u16, node: Option<NodeId>, over: bool) {
+        if self.plan.faults[usize::from(index)].at().is_none() {
+            self.recorder.trace.note(now, Happening::Struck { index, node, over });
+        }
+    }
+
     fn end_fault(&mut self, now: Instant, target: usize) {
         let index = self.targets[target].fault;
         let kind = &self.plan.faults[usize::from(index)].kind;
         if kind.at_store().is_some() {
+            self.trace_strike(now, index, None, true);
             return self.end_at_store(now, usize::from(index));
         }
         let mut back_at = None;
         for node in std::mem::take(&mut self.targets[target].victims) {
+            self.trace_strike(now, index, Some(node), true);
             kind.end(self, now, node);
             // No other target of this fault has that node.
             self.fleet.node(node).suffers.retain(|&other| other != index);

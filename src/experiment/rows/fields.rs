@@ -2,13 +2,35 @@
 
 use crate::observe::columns::Column;
 
+/// The type of a column, as Frictionless table schemas have them; it decides how a cell is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A name.
+    Text,
+    /// A whole number.
+    Integer,
+    /// A number that need not be whole.
+    Number,
+}
+
+impl Kind {
+    /// Its name in such a schema.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Text => "string",
+            Kind::Integer => "integer",
+            Kind::Number => "number",
+        }
+    }
+}
+
 /// What a field of a table holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Field {
     /// Its name.
     pub name: &'static str,
-    /// Its type in a Frictionless table schema.
-    pub kind: &'static str,
+    /// Its type.
+    pub kind: Kind,
     /// Its unit; empty for names, counts and ratios.
     pub unit: &'static str,
     /// One sentence.
@@ -18,17 +40,17 @@ pub struct Field {
 impl Field {
     /// A field that holds a name.
     pub const fn text(name: &'static str, meaning: &'static str) -> Field {
-        Field { name, kind: "string", unit: "", meaning }
+        Field { name, kind: Kind::Text, unit: "", meaning }
     }
 
     /// A field that holds a whole number.
     pub const fn integer(name: &'static str, meaning: &'static str) -> Field {
-        Field { name, kind: "integer", unit: "", meaning }
+        Field { name, kind: Kind::Integer, unit: "", meaning }
     }
 
     /// A field that holds a number.
     pub const fn number(name: &'static str, unit: &'static str, meaning: &'static str) -> Field {
-        Field { name, kind: "number", unit, meaning }
+        Field { name, kind: Kind::Number, unit, meaning }
     }
 }
 

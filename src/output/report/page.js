@@ -15,14 +15,19 @@
 
   // Shock curves ---------------------------------------------------------------------------------
   const curves = document.getElementById("curves");
-  const shown = data.variants.map((_, i) => i < 6);
+  // Of many variants the first are ticked; whoever is ticked has a style that no other has, as long as there are enough.
+  const TICKED = 8;
+  const looks = data.variants.map((_, i) => (i < TICKED ? i : null));
+  const drawn = () => data.variants.map((_, i) => i).filter((i) => looks[i] !== null);
   let point = 0;
   let charts = [];
 
   const draw = () => {
+    const zoom = charts.length ? charts[0].scales.x : null;
     charts.forEach((chart) => chart.destroy());
     charts = [];
     curves.replaceChildren();
+    const chosen = drawn();
     const at = data.curves[point];
     const sync = uPlot.sync("curves");
     for (const metric of at.metrics) {
@@ -33,12 +38,13 @@
       const columns = [at.t];
       const series = [{ label: "t" }];
       const bands = [];
-      metric.bands.forEach((band, i) => {
-        const { colour, dash } = style(i);
-        const hidden = { show: shown[i], stroke: "transparent", width: 0, points: { show: false } };
+      chosen.forEach((i) => {
+        const band = metric.bands[i];
+        const { colour, dash } = style(looks[i]);
+        const hidden = { stroke: "transparent", width: 0, points: { show: false } };
         const first = columns.length;
         columns.push(band.p95, band.p5, band.p50);
-        series.push({ ...hidden }, { ...hidden }, { show: shown[i], stroke: colour, dash, width: 1.6, points: { show: false } });
+        series.push({ ...hidden }, { ...hidden }, { stroke: colour, dash, width: 1.6, points: { show: false } });
         bands.push({ series: [first, first + 1], fill: colour + "26" });
       });
       const tell = (u) => {
@@ -49,8 +55,9 @@
           return;
         }
         readout.append(make("b", { textContent: short(at.t[k]) + " s" }));
-        metric.bands.forEach((band, i) => {
-          if (shown[i]) readout.append("   " + data.variants[i] + " ", make("b", { textContent: short(band.p50[k]) }));
+        chosen.forEach((i) => {
+          const line = swatch(i);
+          readout.append(make("span", {}, line, " " + data.variants[i] + " ", make("b", { textContent: short(metric.bands[i].p50[k]) })));
         });
       };
       const marks = (u) => {
@@ -69,8 +76,13 @@
           context.lineTo(x, u.bbox.top + u.bbox.height);
           context.stroke();
           if (x > right) {
-            context.fillText(incident.name, x + 4 * devicePixelRatio, u.bbox.top + 12 * devicePixelRatio);
-            right = x + context.measureText(incident.name).width + 8 * devicePixelRatio;
+            const [left, line, width] = [x + 4 * devicePixelRatio, 12 * devicePixelRatio, context.measureText(incident.name).width];
+            // Paper behind it, since curves are highest where something begins.
+            context.fillStyle = css("--paper");
+            context.fillRect(left - devicePixelRatio, u.bbox.top, width + 2 * devicePixelRatio, 1.4 * line);
+            context.fillStyle = css("--quiet");
+            context.fillText(incident.name, left, u.bbox.top + line);
+            right = left + width + 4 * devicePixelRatio;
           }
         }
         context.restore();
@@ -86,31 +98,62 @@
       };
       charts.push(new uPlot(options, columns, holder));
     }
+    if (zoom && charts.length && zoom.min !== null) charts.forEach((chart) => chart.setScale("x", { min: zoom.min, max: zoom.max }));
   };
 
-  const controls = document.getElementById("curve-controls");
+  const swatch = (i) => {
+    const line = make("span", { className: "swatch" });
+    if (looks[i] !== null) {
+      const { colour, dash } = style(looks[i]);
+      line.style.borderColor = colour;
+      line.style.borderTopStyle = dash.length ? (dash[0] > 4 ? "dashed" : "dotted") : "solid";
+    }
+    return line;
+  };
+
+  const controls = document.getElementById("curve-controls") ?? make("div");
   if (data.curves.length > 1) {
     const choice = make("select", { ariaLabel: "point of the sweep" });
     data.curves.forEach((at, i) => choice.append(make("option", { value: i, textContent: at.point })));
     choice.onchange = () => { point = Number(choice.value); draw(); };
     controls.append(choice);
   }
-  data.variants.forEach((name, i) => {
-    const { colour, dash } = style(i);
-    const swatch = make("span", { className: "swatch" });
-    swatch.style.borderColor = colour;
-    swatch.style.borderTopStyle = dash.length ? (dash[0] > 4 ? "dashed" : "dotted") : "solid";
-    const box = make("input", { type: "checkbox", checked: shown[i] });
-    box.onchange = () => {
-      shown[i] = box.checked;
-      for (const chart of charts) {
-        [1, 2, 3].forEach((k) => chart.setSeries(3 * i + k, { show: box.checked }));
-      }
-    };
-    controls.append(make("label", {}, box, swatch, name));
+  const boxes = data.variants.map((name, i) => {
+    const box = make("input", { type: "checkbox" });
+    box.onchange = () => choose(i, box.checked);
+    return { box, label: make("label", {}, box, swatch(i), name) };
   });
-  if (data.curves.length) {
+  const refresh = () => {
+    boxes.forEach(({ box, label }, i) => {
+      box.checked = looks[i] !== null;
+      label.children[1].replaceWith(swatch(i));
+    });
     draw();
+  };
+  const tick = (i, on) => {
+    if (!on) {
+      looks[i] = null;
+    } else if (looks[i] === null) {
+      const taken = new Set(looks);
+      looks[i] = [...looks, null].findIndex((_, look) => !taken.has(look));
+    }
+  };
+  const choose = (i, on) => { tick(i, on); refresh(); };
+  boxes.forEach(({ label }) => controls.append(label));
+  if (data.variants.length > TICKED) {
+    const button = (text, wanted) => make("button", { type: "button", textContent: text, onclick: () => {
+      data.variants.forEach((_, i) => tick(i, wanted(i)));
+      refresh();
+    } });
+    const search = make("input", { type: "search", placeholder: "names with …", ariaLabel: "names with" });
+    search.oninput = () => boxes.forEach(({ label }, i) => { label.hidden = !data.variants[i].toLowerCase().includes(search.value.toLowerCase()); });
+    const tools = make("div", { className: "controls" }, search, button("tick none", () => false), button("tick the first " + TICKED, (i) => i < TICKED),
+      make("span", { className: "quiet", textContent: data.variants.length + " variants; the tables show all of them" }));
+    controls.before(tools);
+    controls.classList.add("many");
+  }
+  if (data.curves.length) {
+    refresh();
     let width = curves.clientWidth;
     new ResizeObserver(() => {
       if (curves.clientWidth !== width) {

@@ -2,6 +2,7 @@
 
 use super::super::sensitivity::Influence;
 use super::super::table::{self, Block, Judged};
+use super::super::warnings::WarningRow;
 use super::curves::Data;
 use super::{Told, escaped};
 use crate::observe::columns::named;
@@ -10,6 +11,9 @@ use std::fmt::Write;
 
 /// Points of a sweep whose tables are shown.
 const POINTS_MAX: usize = 8;
+
+/// Rows of signals that are seen at once.
+const SIGHT_MAX: usize = 40;
 
 /// Rows of signals that are shown.
 const ROWS_MAX: usize = 400;
@@ -20,7 +24,7 @@ pub(super) fn all(told: &Told, data: &Data) -> String {
     let parts = [
         head(told, &judged),
         comparison(told, &judged),
-        curves(data),
+        curves(told, data),
         nodes(data, told.outline.points().first().copied().unwrap_or("")),
         incidents(told),
         sensitivity(told),
@@ -38,7 +42,7 @@ fn head(told: &Told, judged: &[Judged]) -> String {
     let _ = writeln!(
         text,
         "<p class=\"quiet\">{variants} variant{}{of_points}, {} seeds. All have faced the same people and the same bad luck. \
-         Intervals are 95 %; they cover luck, not wrong inputs.</p>",
+         Intervals are 95\u{a0}%; they cover luck, not wrong inputs.</p>",
         if variants == 1 { "" } else { "s" },
         manifest.seeds,
     );
@@ -124,7 +128,7 @@ fn limits(text: &mut String, block: &Block) {
     }
 }
 
-fn curves(data: &Data) -> String {
+fn curves(told: &Told, data: &Data) -> String {
     let title = "<h2>What happened, over time</h2>\n";
     if !data.has_curves {
         return format!(
@@ -135,8 +139,17 @@ fn curves(data: &Data) -> String {
         1 => String::new(),
         by => format!(" Each step is the worst of {by} ticks."),
     };
+    let beyond = |drawn: usize, all: usize, what: &str| {
+        if drawn < all {
+            format!(" The first {drawn} of {all} {what} are drawn; all are in bands.csv.")
+        } else {
+            String::new()
+        }
+    };
+    let variants = beyond(data.variants, told.outline.variants().len(), "variants");
+    let points = beyond(data.points, told.outline.points().len(), "points");
     format!(
-        "{title}<p class=\"quiet noprint\">Drag over a stretch to zoom in, double-click to see all.{thinned}</p>\n\
+        "{title}<p class=\"quiet noprint\">Drag over a stretch to zoom in, double-click to see all.{thinned}{variants}{points}</p>\n\
          <div id=\"curve-controls\" class=\"controls\"></div>\n<div id=\"curves\"></div>\n"
     )
 }
@@ -153,7 +166,12 @@ fn nodes(data: &Data, point: &str) -> String {
 }
 
 fn incidents(told: &Told) -> String {
-    let rows = &told.results.warnings;
+    let results = &told.results;
+    let mut rows: Vec<&WarningRow> = results.warnings.iter().collect();
+    let points = told.outline.points();
+    let place = |row: &WarningRow| points.iter().position(|point| *point == row.point);
+    let began = |row: &WarningRow| results.began(&row.point, &row.incident);
+    rows.sort_by(|a, b| place(a).cmp(&place(b)).then(began(a).total_cmp(&began(b))));
     let mut text = String::from("<h2>Incidents and their signals</h2>\n");
     if rows.is_empty() {
         return text
@@ -161,7 +179,9 @@ fn incidents(told: &Told) -> String {
     }
     text += "<p>A signal alarms at the end of the first tick in which it is beyond its healthy band, learnt before the incident. \
              The lead is the time from its alarm until users noticed: until error ratio or p99 were beyond their limit.</p>\n";
-    text += "<details open><summary>What each signal did</summary><div class=\"scroll\"><table>\n<thead><tr><th>variant</th>\
+    // What is longer than a screen is opened by whoever wants it.
+    text += if rows.len() > SIGHT_MAX { "<details>" } else { "<details open>" };
+    text += "<summary>What each signal did</summary><div class=\"scroll\"><table>\n<thead><tr><th>variant</th>\
              <th class=\"text\">incident</th><th class=\"text\">signal</th><th>alarmed</th><th>first</th><th>after [s]</th><th>lead [s]</th>\
              <th>false alarms [1/h]</th></tr></thead><tbody>\n";
     for row in rows.iter().take(ROWS_MAX) {

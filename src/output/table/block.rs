@@ -23,7 +23,7 @@ pub struct Block<'a> {
 }
 
 impl Block<'_> {
-    /// The names of the incidents, in order.
+    /// The names of the incidents, in the order of their beginnings; of equals, as they stand in the scenario.
     pub fn incidents(&self) -> Vec<String> {
         let mut seen: Vec<String> = Vec::new();
         for row in &self.results.summary {
@@ -31,6 +31,7 @@ impl Block<'_> {
                 seen.push(row.incident.clone());
             }
         }
+        seen.sort_by(|a, b| self.results.began(self.point, a).total_cmp(&self.results.began(self.point, b)));
         seen
     }
 

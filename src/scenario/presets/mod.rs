@@ -57,7 +57,7 @@ pub const CLIENTS: &[Preset] = &[
 ];
 
 /// In a preset's text: defaults of what a scenario may choose, or add, but need not.
-const CHOSEN: &str = "chosen";
+pub(super) const CHOSEN: &str = "chosen";
 
 /// The presets that were used so far: each text is read once, however many cells there are.
 #[derive(Default)]

@@ -76,7 +76,7 @@ fn files() -> String {
         let _ = writeln!(text, "\n### {file}\n\n{meaning}");
         text += &table(&["field", "type", "unit", "meaning"]);
         for field in fields {
-            let cells = [code(field.name), field.kind.into(), field.unit.into(), field.meaning.into()];
+            let cells = [code(field.name), field.kind.name().into(), field.unit.into(), field.meaning.into()];
             row(&mut text, &cells);
         }
         if figures {
@@ -103,7 +103,7 @@ fn watched() -> String {
 fn fields(fields: &[Field]) -> String {
     let mut text = table(&["field", "type", "meaning"]);
     for field in fields {
-        row(&mut text, &[code(field.name), field.kind.into(), field.meaning.into()]);
+        row(&mut text, &[code(field.name), field.kind.name().into(), field.meaning.into()]);
     }
     text + "\n"
 }
