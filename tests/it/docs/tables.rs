@@ -17,6 +17,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("files", files()),
         ("signals", watched()),
         ("plan", plan()),
+        ("checklist", checklist()),
         ("keys", Keys::of(&schema()).text),
         ("laws", laws()),
         ("choices", choices()),
@@ -96,8 +97,16 @@ fn watched() -> String {
 }
 
 fn plan() -> String {
+    fields(stickysim::answer::plan::FIELDS)
+}
+
+fn checklist() -> String {
+    fields(stickysim::output::checklist::FIELDS)
+}
+
+fn fields(fields: &[Field]) -> String {
     let mut text = table(&["field", "type", "meaning"]);
-    for field in stickysim::answer::plan::FIELDS {
+    for field in fields {
         row(&mut text, &[code(field.name), field.kind.into(), field.meaning.into()]);
     }
     text + "\n"
