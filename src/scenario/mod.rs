@@ -11,6 +11,7 @@ pub mod compile;
 mod cost;
 pub mod defaults;
 mod depth;
+pub mod draft;
 mod events;
 pub mod file;
 pub mod find;
@@ -37,6 +38,7 @@ mod versions;
 mod view;
 mod warmup;
 mod whens;
+mod without;
 mod words;
 
 #[cfg(test)]
@@ -57,6 +59,7 @@ pub use problem::{Problem, Problems, Severity};
 pub use read::{read_each, read_node, read_table};
 pub use source::{LayerId, Sources};
 pub use sweep::Sweeps;
+pub use without::is_written;
 
 /// A byte range in the common span space of [`Sources`].
 pub type Span = std::ops::Range<usize>;

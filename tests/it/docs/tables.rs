@@ -22,6 +22,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("decide-runs", fields(decide::RUN_FIELDS)),
         ("decide-flips", fields(decide::FLIP_FIELDS)),
         ("decide-migration", fields(decide::STEP_FIELDS)),
+        ("checklist", fields(stickysim::output::checklist::FIELDS)),
         ("keys", Keys::of(&schema()).text),
         ("laws", laws()),
         ("choices", choices()),
@@ -150,7 +151,7 @@ fn laws() -> String {
 }
 
 /// The sections in the order in which they are explained; plain keys come before them.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "cluster", "balancer", "state", "rebuild", "clients", "fault", "change", "slo", "cost", "budget", "variant",
     "sweep",
 ];
