@@ -125,7 +125,8 @@ impl Checklist {
             if is_finished(&folder, &outline.plan_id) {
                 continue;
             }
-            let shop = Shop { out: &folder, jobs: self.amount.threads(), quiet: self.talk.quiet, stop: &stop };
+            let jobs = self.amount.threads_that_fit(&study.cells, self.talk.quiet)?;
+            let shop = Shop { out: &folder, jobs, quiet: self.talk.quiet, stop: &stop };
             simulate(study, outline, shop, None)?;
         }
         Ok(limits)

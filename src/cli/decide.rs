@@ -9,6 +9,7 @@ use crate::output::sink;
 use crate::scenario::{Problems, Sources, Table, flatten, load_layer, lookup_span_of, plain};
 use clap::Args;
 use serde_json::json;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -45,9 +46,9 @@ pub struct Decide {
 impl Decide {
     /// Runs the verb.
     pub fn run(self) -> Result<(), End> {
-        let (question, text) = self.question()?;
+        let (question, text, jobs) = self.question()?;
         let stop = stopped_by_ctrl_c();
-        let threads = rayon::ThreadPoolBuilder::new().num_threads(self.amount.threads().get()).build();
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs.get()).build();
         let threads = threads.map_err(|error| End::Failed(format!("cannot start threads: {error}")))?;
         let path = &self.source.scenario;
         let bench = Bench { path, threads: &threads, stop: &stop, runs: AtomicU64::new(0) };
@@ -97,8 +98,8 @@ impl Decide {
         decide::migrate(question, bench, &answer.times, &target).map_err(ended)
     }
 
-    /// What is asked, and the scenario's text; whatever is wrong with it is told.
-    fn question(&self) -> Result<(Question, String), End> {
+    /// What is asked, the scenario's text, and how many threads fit into memory; whatever is wrong with it is told.
+    fn question(&self) -> Result<(Question, String, NonZeroUsize), End> {
         let (mut sources, mut problems) = (Sources::new(), Problems::new());
         let told = |problems: &Problems, sources: &Sources| {
             if !problems.is_empty() {
@@ -138,6 +139,7 @@ impl Decide {
                 "add --set warmup=… with what `stickysim run` says of this scenario",
             );
         }
+        let jobs = self.amount.threads_that_fit(&loaded.cells, self.talk.quiet)?;
         let plan = &loaded.cells[0].plan;
         let plain = plain(&table);
         let warmup = plan.warmup.since(Instant::START);
@@ -153,7 +155,7 @@ impl Decide {
             times,
             doubtful,
         };
-        Ok((question, loaded.text))
+        Ok((question, loaded.text, jobs))
     }
 
     /// The answer with all that led to it, as the text of `decide.json`.

@@ -11,6 +11,7 @@ mod decide;
 mod dry_run;
 mod explain;
 mod list;
+mod memory;
 mod merge;
 mod new;
 mod plan;
@@ -22,6 +23,7 @@ mod sweep;
 mod work;
 
 use crate::base::time::{Duration, Instant};
+use crate::base::units::Bytes;
 use crate::experiment::{Cell, Keeps, Study, pilot};
 use crate::scenario::compile::SEEDS_MAX;
 use crate::scenario::{Overrides, Problems, Sources, Sweeps, load};
@@ -108,6 +110,9 @@ struct Amount {
     /// Worker threads; changes wall time only, never results. Default: one per core.
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    /// Memory that all runs under way may take together, such as `4GiB`. Default: what the system says is free.
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<Bytes>,
     /// Folder for the result files. Default: results/<scenario>, and in it plan/ for a plan, checklist/ for a checklist.
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,

@@ -63,7 +63,8 @@ impl Plan {
         let mut reader = Reader::open(&self)?;
         let (question, first) = self.question(&mut reader)?;
         let stop = stopped_by_ctrl_c();
-        let threads = rayon::ThreadPoolBuilder::new().num_threads(self.amount.threads().get()).build();
+        let jobs = self.amount.threads_that_fit(&first.cells, self.talk.quiet)?;
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs.get()).build();
         let threads = threads.map_err(|error| End::Failed(format!("cannot start threads: {error}")))?;
         let watch = Lines { quiet: self.talk.quiet, count: Counter::new(0) };
         let answers = plan::answer(&question, |value| reader.cells(value), &threads, &stop, &watch);

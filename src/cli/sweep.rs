@@ -58,6 +58,7 @@ impl Sweep {
                 _ => dry_run::run(&study, &outline, shard, jobs.get()),
             };
         }
+        let jobs = self.amount.threads_that_fit(&study.cells, self.words.talk.quiet)?;
         let out = self.amount.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&study.name));
         let stop = stopped_by_ctrl_c();
         let shop = Shop { out: &out, jobs, quiet: self.words.talk.quiet, stop: &stop };

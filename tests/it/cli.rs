@@ -400,3 +400,16 @@ fn a_change_that_is_complete_in_no_variant_is_told_never() {
     let line = table.lines().find(|line| line.trim_start().starts_with("rollout time")).unwrap_or_default();
     assert_eq!(line.matches("never").count(), 2, "{table}");
 }
+
+#[test]
+fn a_run_that_does_not_fit_into_memory_is_refused_with_the_figure() {
+    let desk = Desk::new();
+    let many = "--set clients.web.arrivals.initial=50000000 --memory 1GiB --out nothing";
+    let stderr = desk.run(&format!("run small.toml {many}")).with(1).stderr;
+    assert!(stderr.contains("needs about 10") && stderr.contains("there are 1024"), "{stderr}");
+    assert!(!desk.path("nothing").exists());
+    let fewer = desk.run("run small.toml --jobs 8 --memory 8MiB --out few").with(0).stderr;
+    assert!(fewer.contains("instead of 8 runs at once"), "{fewer}");
+    desk.run("run small.toml --jobs 1 --out one").with(0);
+    assert_same(&desk.files("few"), &desk.files("one"));
+}
