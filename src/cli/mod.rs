@@ -4,6 +4,7 @@
 //! 130 interrupted (the finished part is kept).
 
 mod check;
+mod checklist;
 mod compare;
 mod completions;
 mod decide;
@@ -11,6 +12,7 @@ mod dry_run;
 mod explain;
 mod list;
 mod merge;
+mod new;
 mod plan;
 mod progress;
 mod report;
@@ -36,7 +38,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 #[derive(Parser)]
 #[command(version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "Exit codes: 0 done, 1 could not run, 2 bad input, 3 shards are missing, \
-    99 a limit of [slo] is violated, 130 interrupted.\n\nBegin with:  stickysim run scenarios/node-crash.toml")]
+    99 a limit of [slo] is violated, 130 interrupted.\n\nBegin with:  stickysim new --out my.toml, then stickysim run my.toml")]
 struct Command {
     #[command(subcommand)]
     verb: Verb,
@@ -60,6 +62,10 @@ enum Verb {
     Explain(explain::Explain),
     /// Make one self-contained HTML page of finished results, for a review.
     Report(report::Report),
+    /// Answer the four operational questions of a review for a scenario, on one page: dead node, signals, deploy, rollback.
+    Checklist(checklist::Checklist),
+    /// Write a commented scenario from a few flags or questions.
+    New(new::New),
     /// Validate a scenario: every unknown key and contradiction at once. Runs nothing.
     Check(check::Check),
     /// Show what can be written in a scenario: algorithms, affinities, places for state, faults, figures …
@@ -91,6 +97,9 @@ struct Source {
     /// Run only this variant; may be repeated.
     #[arg(long = "variant", value_name = "NAME")]
     variants: Vec<String>,
+    /// Leave out what the file says of this key, such as `fault.crash`, also in variants and [sweep]; may be repeated.
+    #[arg(long, value_name = "KEY")]
+    without: Vec<String>,
 }
 
 /// How much to work, and where.
@@ -99,7 +108,7 @@ struct Amount {
     /// Worker threads; changes wall time only, never results. Default: one per core.
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
-    /// Folder for the result files. Default: results/<scenario>, and plan/ in it for a plan.
+    /// Folder for the result files. Default: results/<scenario>, and in it plan/ for a plan, checklist/ for a checklist.
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -118,9 +127,9 @@ struct Talk {
 /// What to print on stdout.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// A comparison for people.
+    /// A comparison for people; of a checklist the page, in Markdown.
     Table,
-    /// The text of summary.csv, or plan.csv.
+    /// The text of summary.csv, plan.csv or checklist.csv.
     Csv,
     /// The same for programs.
     Json,
@@ -168,6 +177,8 @@ pub fn main() -> ExitCode {
         Verb::Decide(decide) => decide.run(),
         Verb::Explain(explain) => explain.run(),
         Verb::Report(report) => report.run(),
+        Verb::Checklist(checklist) => checklist.run(),
+        Verb::New(new) => new.run(),
         Verb::Check(check) => check.run(),
         Verb::List(list) => list.run(),
         Verb::Schema => schema::run(),
@@ -219,7 +230,12 @@ fn stopped_by_ctrl_c() -> Arc<AtomicBool> {
 impl Source {
     /// What the command line changes, as the loader takes it.
     fn overrides(&self, sweeps: &Sweeps) -> Overrides {
-        Overrides { sets: self.sets.clone(), variants: self.variants.clone(), sweeps: sweeps.clone() }
+        Overrides {
+            sets: self.sets.clone(),
+            variants: self.variants.clone(),
+            without: self.without.clone(),
+            sweeps: sweeps.clone(),
+        }
     }
 
     /// The scenario's file name, without its path.
@@ -229,8 +245,9 @@ impl Source {
 
     /// The options that change results, in one spelling.
     fn changes(&self) -> impl Iterator<Item = String> {
+        let without = self.without.iter().map(|key| format!("--without {key}"));
         let sets = self.sets.iter().map(|set| format!("--set {set}"));
-        sets.chain(self.variants.iter().map(|name| format!("--variant {name}")))
+        without.chain(sets).chain(self.variants.iter().map(|name| format!("--variant {name}")))
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod bands;
 pub mod batches;
+pub mod checklist;
 pub mod differences;
 pub mod figures;
 pub mod files;

@@ -5,6 +5,7 @@
 use super::compile::compile;
 use super::presets::Shelf;
 use super::sweep::{Sweeps, take_points};
+use super::without::leave_out;
 use super::{Budget, Choices, LayerId, Problem, Problems, Sources, Span, Table, merge, parse_set, set_path};
 use crate::cluster::plan::Plan;
 use crate::observe::goal::Goal;
@@ -97,6 +98,8 @@ pub struct Overrides {
     pub sets: Vec<String>,
     /// Only these variants; all when empty.
     pub variants: Vec<String>,
+    /// Keys of the file that are left out, `--without`.
+    pub without: Vec<String>,
     /// What is swept besides.
     pub sweeps: Sweeps,
 }
@@ -164,6 +167,7 @@ pub fn load_patched(
     let parsed = sources.parse(layer, problems);
     let sets: Vec<Option<Table>> = overrides.sets.iter().map(|text| parse_set(sources, text, problems)).collect();
     let mut base = parsed?;
+    leave_out(&mut base, &overrides.without, sources, problems);
     let choices = Choices::new(CHOICES);
     let sets: Vec<Table> = sets.into_iter().flatten().chain(patch).collect();
     let variants = take_variants(&mut base, &overrides.variants, problems);

@@ -37,6 +37,7 @@ mod versions;
 mod view;
 mod warmup;
 mod whens;
+mod without;
 mod words;
 
 #[cfg(test)]
@@ -57,6 +58,7 @@ pub use problem::{Problem, Problems, Severity};
 pub use read::{read_each, read_node, read_table};
 pub use source::{LayerId, Sources};
 pub use sweep::Sweeps;
+pub use without::is_written;
 
 /// A byte range in the common span space of [`Sources`].
 pub type Span = std::ops::Range<usize>;
