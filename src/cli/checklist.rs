@@ -35,7 +35,9 @@ impl Checklist {
     /// Runs the verb.
     pub fn run(self) -> Result<(), End> {
         if self.bad.ratio() <= 0.0 {
-            say("error: --bad must be above 0%\nhint: write which share of its requests a bad version fails, such as 5%");
+            say(
+                "error: --bad must be above 0%\nhint: write which share of its requests a bad version fails, such as 5%",
+            );
             return Err(End::BadInput);
         }
         let plain = self.input(&Experiment::default(), true);

@@ -11,6 +11,7 @@ pub mod compile;
 mod cost;
 pub mod defaults;
 mod depth;
+pub mod draft;
 mod events;
 pub mod file;
 pub mod find;

@@ -10,8 +10,14 @@ pub const FIELDS: &[Field] = &[
     Field::text("folder", "Where the runs are that it comes from."),
     VARIANT,
     Field::text("setting", "What was set besides, such as the number of nodes that leave at once; empty for nothing."),
-    Field::text("metric", "Name of the figure: a column of the files in that folder, or one explained in checklist.md."),
-    Field::text("statistic", "mean, share (of seeds), p50, p95, max, p2.5 … over what `n` counts; or a bound."),
+    Field::text(
+        "metric",
+        "Name of the figure: a column of the files in that folder, a signal, or one that docs/checklist.md explains.",
+    ),
+    Field::text(
+        "statistic",
+        "What of it, over what `n` counts: mean, p50, p95, max, count; share, alarmed, first, seen (all of seeds) …",
+    ),
     Field::integer("n", "How many values it is made of: seeds, or nodes × instants × seeds."),
     Field::number("value", "", "The figure, in the metric's unit; empty for a time that never came."),
     Field::number("low", "", "Lower end of its 95 % interval; empty without one."),
@@ -120,9 +126,9 @@ impl Book {
 
     /// The figures of this variant.
     pub fn of<'a>(&'a self, question: u8, variant: &'a str, setting: &'a str) -> impl Iterator<Item = &'a Figure> {
-        self.0.iter().filter(move |figure| {
-            figure.question == question && figure.variant == variant && figure.setting == setting
-        })
+        self.0
+            .iter()
+            .filter(move |figure| figure.question == question && figure.variant == variant && figure.setting == setting)
     }
 
     /// The text of `checklist.csv`.

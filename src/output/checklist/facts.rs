@@ -56,7 +56,8 @@ fn values(cell: &CellFigures, incident: &str, name: &str) -> Vec<Option<f64>> {
 
 /// What one node holds, and what its death does.
 pub fn of_death(book: &mut Book, design: &Design, out: &Path) -> Result<(), Failure> {
-    let page = |folder: &'static str, variant: &str| Page { question: 1, folder, variant: variant.into(), ..Page::default() };
+    let page =
+        |folder: &'static str, variant: &str| Page { question: 1, folder, variant: variant.into(), ..Page::default() };
     let (held, dead) = (out.join(design.held.folder), out.join(design.death.folder));
     for cell in cells(&held)? {
         let page = page(design.held.folder, &cell.variant);
@@ -140,7 +141,8 @@ fn add_spreading(book: &mut Book, design: &Design, page: &Page, cell: &CellFigur
 /// Why sessions were dropped and lost after the death: their number per run, by cause.
 fn add_causes(book: &mut Book, design: &Design, path: &Path) -> io::Result<()> {
     type Row = (String, String, u64, f64, String, String, String, f64);
-    let seeds = book.0.iter().filter(|figure| figure.metric == "sessions_dropped_ratio").map(|f| f.n).max().unwrap_or(1);
+    let seeds =
+        book.0.iter().filter(|figure| figure.metric == "sessions_dropped_ratio").map(|f| f.n).max().unwrap_or(1);
     let mut counts: BTreeMap<(String, String, String), f64> = BTreeMap::new();
     for row in csv::Reader::from_path(path)?.deserialize() {
         let (variant, _, _, at, population, harm, cause, count): Row = row?;
@@ -186,7 +188,8 @@ pub fn of_leave(book: &mut Book, design: &Design, limits: &[Limit], out: &Path) 
         after.for_each(|name| book.mean(&page, name, &values(&cell, &design.deploy, name)));
         let judged: Vec<Vec<bool>> = limits.iter().map(|limit| kept(&cell, design, limit)).collect();
         let seeds = judged.iter().map(Vec::len).max().unwrap_or(0);
-        let clean = (0..seeds).filter(|&seed| judged.iter().all(|kept| kept.get(seed).copied().unwrap_or(true))).count();
+        let clean =
+            (0..seeds).filter(|&seed| judged.iter().all(|kept| kept.get(seed).copied().unwrap_or(true))).count();
         let bounds = clopper_pearson(clean as u32, seeds as u32, CONFIDENCE);
         let share = (seeds > 0).then(|| clean as f64 / seeds as f64);
         book.add_between(&page, "limits_kept", "share", seeds, share, Some((bounds.low, bounds.high)));
@@ -224,7 +227,8 @@ pub fn of_deploys(book: &mut Book, design: &Design, out: &Path) -> Result<(), Fa
         let path = folder.join(Table::Ticks.file());
         let errors = error_peaks(&path, design).map_err(Failure::to("read", &path))?;
         for cell in cells(&folder)? {
-            let page = Page { question: 4, folder: experiment.folder, variant: cell.variant.clone(), ..Page::default() };
+            let page =
+                Page { question: 4, folder: experiment.folder, variant: cell.variant.clone(), ..Page::default() };
             let drops = values(&cell, &design.deploy, "disconnects_peak_per_s").into_iter().flatten().collect();
             let errors = errors.get(&cell.variant).cloned().unwrap_or_default();
             for (metric, peaks) in [("disconnects_peak_per_s", drops), ("requests_failed_ratio_peak", errors)] {
@@ -258,7 +262,8 @@ fn error_peaks(path: &Path, design: &Design) -> io::Result<BTreeMap<String, Vec<
     let mut csv = csv::Reader::from_path(path)?;
     let heads = csv.headers()?.clone();
     let place = |name: &str| heads.iter().position(|head| head == name).unwrap_or(usize::MAX);
-    let wanted = ["variant", "seed", "tick_s", "population", "requests_failed_total", "requests_succeeded_total"].map(place);
+    let wanted =
+        ["variant", "seed", "tick_s", "population", "requests_failed_total", "requests_succeeded_total"].map(place);
     let ticks = look_ticks(design);
     let mut series: Vec<((String, u64), Vec<(f64, f64)>)> = Vec::new();
     for record in csv.records() {

@@ -143,7 +143,8 @@ fn death(text: &mut String, book: &Book, asked: &Asked, variants: &[&str]) {
 }
 
 fn held_cell(book: &Book, variant: &str) -> String {
-    let own = |statistic: &str| held(book, variant, statistic).and_then(|figure| figure.value).map_or("–".into(), percent);
+    let own =
+        |statistic: &str| held(book, variant, statistic).and_then(|figure| figure.value).map_or("–".into(), percent);
     let word = held(book, variant, "p50").map_or("", |figure| held_word(&figure.metric));
     format!("{}, {}, {} {word}", own("p50"), own("p95"), own("max")).trim_end().to_owned()
 }
@@ -163,9 +164,8 @@ fn causes(book: &Book, variant: &str, harm: &str) -> String {
 }
 
 fn busiest(book: &Book, variant: &str) -> String {
-    let of = |folder: &str| {
-        book.of(1, variant, "").find(|f| f.folder == folder && f.metric == "node_utilisation_ratio_max")
-    };
+    let of =
+        |folder: &str| book.of(1, variant, "").find(|f| f.folder == folder && f.metric == "node_utilisation_ratio_max");
     format!("{} → {}", mean(of("held")), mean(of("node-dies")))
 }
 
@@ -222,7 +222,10 @@ fn leave(text: &mut String, book: &Book, asked: &Asked, variants: &[&str]) {
     }
     let whose = match design.is_own {
         true => format!("leave as `change.{}` has them leave", design.deploy),
-        false => "are drained for at most 30 s, restarted, and come back (the scenario has no rolling change of its own)".into(),
+        false => {
+            "are drained for at most 30 s, restarted, and come back (the scenario has no rolling change of its own)"
+                .into()
+        }
     };
     let limits = asked.limits.iter().map(limit_text).collect::<Vec<_>>().join("; ");
     let _ = writeln!(
@@ -280,8 +283,7 @@ fn rollback(text: &mut String, book: &Book, asked: &Asked, variants: &[&str]) {
     for variant in variants {
         for metric in ["disconnects_peak_per_s", "requests_failed_ratio_peak"] {
             let find = |folder: &str, statistic: &str| {
-                book.of(4, variant, "")
-                    .find(|f| f.folder == folder && f.metric == metric && f.statistic == statistic)
+                book.of(4, variant, "").find(|f| f.folder == folder && f.metric == metric && f.statistic == statistic)
             };
             let shown = |figure: Option<&Figure>| match figure.and_then(|figure| figure.value) {
                 Some(value) if metric.contains("_ratio") => percent(value),
@@ -290,7 +292,8 @@ fn rollback(text: &mut String, book: &Book, asked: &Asked, variants: &[&str]) {
             };
             let seen = find("bad-deploy", "seen").map_or("–".to_owned(), |figure| {
                 let ends = figure.low.zip(figure.high);
-                let ends = ends.map_or(String::new(), |(low, high)| format!(" ({} to {})", percent(low), percent(high)));
+                let ends =
+                    ends.map_or(String::new(), |(low, high)| format!(" ({} to {})", percent(low), percent(high)));
                 format!("in {} of {} seeds{ends}", hits(figure), figure.n)
             });
             let name = match named(metric) {

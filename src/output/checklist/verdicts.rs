@@ -77,15 +77,24 @@ fn death(book: &Book, variant: &str) -> String {
         _ => "blast_radius=–".to_owned(),
     };
     let spread = match mean("dropped_to_held") {
-        Some(ratio) if ratio > 1.25 => format!("it spreads: {} times what the node held is cut off", three(ratio)),
-        Some(_) => "it stays with those of the dead node".to_owned(),
+        Some(ratio) if ratio > 1.25 => format!("{} times what the node held is cut off", three(ratio)),
+        Some(_) => "nobody much beyond those of the node is cut off".to_owned(),
         None => "whom it reaches cannot be told".to_owned(),
+    };
+    let back = match (mean("recovery_time_s"), mean("recovered_ratio")) {
+        (Some(0.0), Some(1.0)) => "errors and p99 stay as they were".to_owned(),
+        (Some(after), Some(1.0)) => format!("errors and p99 are back after {} s", three(after)),
+        (Some(after), Some(share)) => {
+            format!("errors and p99 are back after {} s in {} only", three(after), percent(share))
+        }
+        (None, Some(_)) => "errors and p99 do not come back".to_owned(),
+        (_, None) => "when errors and p99 are back cannot be told".to_owned(),
     };
     let lost = match mean("sessions_lost_ratio") {
         Some(_) => format!(", lost {}", share("sessions_lost_ratio")),
         None => String::new(),
     };
-    format!("{radius}; dropped {}{lost}; {spread}", share("sessions_dropped_ratio"))
+    format!("{radius}; dropped {}{lost}; {spread}; {back}", share("sessions_dropped_ratio"))
 }
 
 /// The signals of a variant, the one that is most often first before the others.
@@ -139,16 +148,17 @@ fn leave(book: &Book, asked: &Asked, variant: &str) -> String {
         format!("; {n} of {n} seeds keep every limit: at least {low} % of all, at {sure} % confidence")
     });
     let next = asked.design.outs.get(clean.len()).copied();
-    let next = next.and_then(|next| Some((next, share(next)?))).map_or("; more was not tried".to_owned(), |(next, figure)| {
-        let kept = (figure.value.unwrap_or(0.0) * figure.n as f64 + 0.5) as u64;
-        let broken = asked.limits.iter().max_by_key(|limit| {
-            let name = format!("{}_broken", limit.column.name);
-            let found = book.find(3, variant, &next.to_string(), &name, "count");
-            found.and_then(|figure| figure.value).unwrap_or(0.0) as u64
+    let next =
+        next.and_then(|next| Some((next, share(next)?))).map_or("; more was not tried".to_owned(), |(next, figure)| {
+            let kept = (figure.value.unwrap_or(0.0) * figure.n as f64 + 0.5) as u64;
+            let broken = asked.limits.iter().max_by_key(|limit| {
+                let name = format!("{}_broken", limit.column.name);
+                let found = book.find(3, variant, &next.to_string(), &name, "count");
+                found.and_then(|figure| figure.value).unwrap_or(0.0) as u64
+            });
+            let by = broken.map_or(String::new(), |limit| format!(", by {}", limit.column.label()));
+            format!("; with {next} out, {kept} of {} keep them{by}", figure.n)
         });
-        let by = broken.map_or(String::new(), |limit| format!(", by {}", limit.column.label()));
-        format!("; with {next} out, {kept} of {} keep them{by}", figure.n)
-    });
     format!("max_out={most} (limit: {limits}){proof}{next}")
 }
 
@@ -160,12 +170,19 @@ fn rollback(book: &Book, asked: &Asked, variant: &str) -> String {
         book.of(4, variant, "").find(|f| f.folder == "deploy" && f.metric == metric && f.statistic == "max")?.value
     };
     let drops = healthy("disconnects_peak_per_s").map_or("–".to_owned(), |peak| format!("{peak:.0}"));
-    let errors = healthy("requests_failed_ratio_peak");
-    let errors = errors.map_or("–".to_owned(), |peak| percent((peak * 1e5).ceil() / 1e5));
-    let look = facts::look_s(asked.design);
+    let peak = healthy("requests_failed_ratio_peak");
+    // Rounded up: the worst healthy deploy must not be beyond it.
+    let errors = peak.map_or("–".to_owned(), |peak| percent((peak * 1e5).ceil() / 1e5));
+    let look = three(facts::look_s(asked.design));
+    let caution = match peak {
+        Some(peak) if peak >= asked.design.bad.ratio() => {
+            "; a healthy deploy fails as much as the bad version: mend that first"
+        }
+        _ => "",
+    };
     format!(
-        "rollback: more than {drops} sessions dropped within 1 s, or more than {errors} of requests failed within {} s",
-        three(look)
+        "rollback: more than {drops} sessions dropped within 1 s, or more than {errors} of requests failed within \
+         {look} s{caution}"
     )
 }
 

@@ -22,6 +22,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("decide-runs", fields(decide::RUN_FIELDS)),
         ("decide-flips", fields(decide::FLIP_FIELDS)),
         ("decide-migration", fields(decide::STEP_FIELDS)),
+        ("checklist", fields(stickysim::output::checklist::FIELDS)),
         ("keys", Keys::of(&schema()).text),
         ("laws", laws()),
         ("choices", choices()),
