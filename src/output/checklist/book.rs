@@ -1,6 +1,6 @@
 //! Every figure of a checklist: a row of `checklist.csv`. The page is written from these rows and from nothing else.
 
-use crate::experiment::rows::{Field, VARIANT, number};
+use crate::experiment::rows::{Field, Sheet, VARIANT};
 use crate::statistics::{estimate, quantile};
 use std::io;
 
@@ -133,17 +133,15 @@ impl Book {
 
     /// The text of `checklist.csv`.
     pub fn csv(&self) -> io::Result<String> {
-        let mut table = csv::Writer::from_writer(Vec::new());
-        table.write_record(FIELDS.iter().map(|field| field.name))?;
-        let mut text = String::new();
+        let mut sheet = Sheet::headed(Vec::new(), FIELDS)?;
         for figure in &self.0 {
-            let mut cell = |value| number(&mut text, value).to_owned();
-            let (value, low, high) = (cell(figure.value), cell(figure.low), cell(figure.high));
-            let (question, n) = (figure.question.to_string(), figure.n.to_string());
-            let Figure { folder, variant, setting, metric, statistic, .. } = figure;
-            table.write_record([&question, *folder, variant, setting, metric, statistic, &n, &value, &low, &high])?;
+            let Figure { question, folder, variant, setting, metric, statistic, n, value, low, high } = figure;
+            sheet.number(Some(f64::from(*question)))?;
+            [*folder, variant, setting, metric, statistic].into_iter().try_for_each(|text| sheet.text(text))?;
+            [Some(*n as f64), *value, *low, *high].into_iter().try_for_each(|number| sheet.number(number))?;
+            sheet.end()?;
         }
-        let bytes = table.into_inner().map_err(|error| error.into_error())?;
+        let bytes = sheet.into_inner()?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
