@@ -75,8 +75,8 @@ impl Checklist {
         let layer = sources.read_file(&self.source.scenario, &mut problems);
         let is_written = |key: &str| layer.is_some_and(|layer| is_written(layer, key, &sources));
         // A warm-up that was found is the same in all runs.
-        let found = study.overrides.iter().filter_map(|option| option.strip_prefix("--set warmup="));
-        let found = found.last().map(|warmup| format!("warmup={warmup}"));
+        let found = study.overrides.iter().rev().find_map(|option| option.strip_prefix("--set warmup="));
+        let found = found.map(|warmup| format!("warmup={warmup}"));
         let sets: Vec<String> = self.source.sets.iter().cloned().chain(found).collect();
         let scene = Scene {
             cells: &study.cells,

@@ -38,8 +38,7 @@ fn available() -> Option<u64> {
         line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1_024)
     });
     let number = |path: &str| read(path)?.trim().parse::<u64>().ok();
-    let group = number("/sys/fs/cgroup/memory.max").map(|most| {
-        most.saturating_sub(number("/sys/fs/cgroup/memory.current").unwrap_or(0))
-    });
+    let group = number("/sys/fs/cgroup/memory.max")
+        .map(|most| most.saturating_sub(number("/sys/fs/cgroup/memory.current").unwrap_or(0)));
     free.into_iter().chain(group).min()
 }

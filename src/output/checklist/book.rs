@@ -135,12 +135,10 @@ impl Book {
     pub fn csv(&self) -> io::Result<String> {
         let mut sheet = Sheet::headed(Vec::new(), FIELDS)?;
         for figure in &self.0 {
-            sheet.number(Some(f64::from(figure.question)))?;
-            for cell in [figure.folder, &figure.variant, &figure.setting, &figure.metric, figure.statistic] {
-                sheet.text(cell)?;
-            }
-            sheet.number(Some(figure.n as f64))?;
-            [figure.value, figure.low, figure.high].into_iter().try_for_each(|value| sheet.number(value))?;
+            let Figure { question, folder, variant, setting, metric, statistic, n, value, low, high } = figure;
+            sheet.number(Some(f64::from(*question)))?;
+            [*folder, variant, setting, metric, statistic].into_iter().try_for_each(|text| sheet.text(text))?;
+            [Some(*n as f64), *value, *low, *high].into_iter().try_for_each(|number| sheet.number(number))?;
             sheet.end()?;
         }
         let bytes = sheet.into_inner()?;

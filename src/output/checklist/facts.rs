@@ -249,23 +249,25 @@ pub fn of_deploys(book: &mut Book, design: &Design, out: &Path) -> Result<(), Fa
 }
 
 /// In how many seeds a bad deploy looks worse than the worst healthy one.
-fn add_seen(book: &mut Book, page: &Page, metric: &str, peaks: &Vec<f64>, limit: f64) {
+fn add_seen(book: &mut Book, page: &Page, metric: &str, peaks: &[f64], limit: f64) {
     let seen = peaks.iter().filter(|&&peak| peak > limit).count();
     let between = wilson(seen as u64, peaks.len() as u64).map(|interval| (interval.low, interval.high));
     let share = (!peaks.is_empty()).then(|| seen as f64 / peaks.len() as f64);
-    book.spread(page, metric, peaks.clone(), &[("p50", 0.5), ("max", 1.0)]);
+    book.spread(page, metric, peaks.to_vec(), &[("p50", 0.5), ("max", 1.0)]);
     book.add_between(page, metric, "seen", peaks.len(), share, between);
 }
 
 /// The largest share of failed requests within any look from the deploy on, by variant and then seed.
 fn error_peaks(path: &Path, design: &Design) -> io::Result<BTreeMap<String, Vec<f64>>> {
+    type Key = (String, u64);
     let mut csv = csv::Reader::from_path(path)?;
     let heads = csv.headers()?.clone();
     let place = |name: &str| heads.iter().position(|head| head == name).unwrap_or(usize::MAX);
     let wanted =
         ["variant", "seed", "tick_s", "population", "requests_failed_total", "requests_succeeded_total"].map(place);
     let ticks = look_ticks(design);
-    let mut series: Vec<((String, u64), Vec<(f64, f64)>)> = Vec::new();
+    // Failed and succeeded requests by tick, of each variant and seed.
+    let mut series: Vec<(Key, Vec<(f64, f64)>)> = Vec::new();
     for record in csv.records() {
         let record = record?;
         let [variant, seed, at, population, failed, succeeded] = wanted.map(|place| record.get(place).unwrap_or(""));

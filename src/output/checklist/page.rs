@@ -135,8 +135,8 @@ fn death(text: &mut String, book: &Book, asked: &Asked, variants: &[&str]) {
     table(text, &heads, &rows);
     let _ = writeln!(
         text,
-        "\nThe last row: without one of {} nodes the busiest would be at {} %, if load stays as uneven as it is. That is\n\
-         {BUSY_MAX} · (n − 1) ÷ n ÷ skew, where the skew is `busy_peak_to_mean`.",
+        "\nThe last row: at the second figure the busiest of {} nodes would be at {} % when one is gone, if load stays as\n\
+         uneven as it is. It is {BUSY_MAX} · (n − 1) ÷ n ÷ skew, where the skew is `busy_peak_to_mean`.",
         design.nodes,
         BUSY_MAX * 100.0
     );

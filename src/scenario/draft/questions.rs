@@ -46,7 +46,10 @@ pub const QUESTIONS: &[Question] = &[
         number(text, 1..=100_000).map(|workers| draft.workers = workers as u32)
     }),
     question("nodes", "How many nodes are there?", "auto", |draft, text| match text {
-        "auto" => Ok(draft.nodes = None),
+        "auto" => {
+            draft.nodes = None;
+            Ok(())
+        }
         _ => number(text, 2..=2_000).map(|nodes| draft.nodes = Some(nodes as u32)),
     }),
     question("protocol", "How do clients talk: http, keepalive or websocket?", "http", |draft, text| {
@@ -85,7 +88,10 @@ pub const QUESTIONS: &[Question] = &[
         time(text).map(|time| draft.drain = time)
     }),
     question("at-once", "How many nodes does a deploy take away at once?", "auto", |draft, text| match text {
-        "auto" => Ok(draft.at_once = None),
+        "auto" => {
+            draft.at_once = None;
+            Ok(())
+        }
         _ => number(text, 1..=2_000).map(|outs| draft.at_once = Some(outs as u32)),
     }),
 ];
