@@ -1,6 +1,7 @@
 //! What does a request cost? Whole scenarios, one seed, each in a process of its own.
 //!
-//! `w4.toml` at three sizes shows whether the cost of a request grows with the number of sessions; the shipped
+//! `w4.toml` at three sizes shows whether the cost of a request grows with the number of sessions; `w1.toml` and `w3.toml` are one
+//! server and a hundred, with a session for every request; the shipped
 //! scenarios show what people will wait for. Memory is the peak of the process less what it had before
 //! the run began, so that the program itself does not count.
 //!
@@ -84,6 +85,13 @@ fn cases() -> Vec<Case> {
             variant: None,
         })
         .collect();
+    let bare = |(name, duration): (&str, &str)| Case {
+        name: name.to_owned(),
+        scenario: root.join(format!("benches/scenarios/{name}.toml")),
+        sets: vec![format!("duration={duration}")],
+        variant: None,
+    };
+    cases.extend([("w1", "1000s"), ("w3", "10s")].map(bare));
     let entries = std::fs::read_dir(root.join("scenarios")).into_iter().flatten().flatten();
     let mut shipped: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     shipped.sort();

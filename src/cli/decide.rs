@@ -183,11 +183,14 @@ impl Decide {
     }
 }
 
-/// Inputs that nobody vouches for: no comment stands behind them in the file.
+/// Inputs that nobody vouches for: no comment behind them in the file names a source.
 fn doubtful(scenario: &toml::Table, table: &Table, sources: &Sources, file: crate::scenario::LayerId) -> Vec<Input> {
     let has_source = |input: &Input| {
         let place = lookup_span_of(table, &input.path).and_then(|span| sources.locate(span));
-        place.is_some_and(|place| place.name == sources.name(file) && place.text[place.marked.end..].contains('#'))
+        place.is_some_and(|place| {
+            let comment = place.text[place.marked.end..].split_once('#');
+            place.name == sources.name(file) && comment.is_some_and(|(_, comment)| comment.contains("source:"))
+        })
     };
     decide::inputs(scenario).into_iter().filter(|input| !has_source(input)).collect()
 }

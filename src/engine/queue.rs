@@ -5,7 +5,8 @@
 //! (a plain binary heap over the same pairs is the test's reference).
 //!
 //! Why a radix heap: it has no width to tune, so bursts and gaps of very different size (7 ms services
-//! beside 30 min lives) do not hurt it, and its cost is nearly flat from 10³ to 10⁷ pending events.
+//! beside 30 min lives) do not hurt it, and its cost is nearly flat from 10³ to 10⁷ pending events. Its last steps, in
+//! which a few entries would be moved again and again, are a sort instead.
 //! Ahuja, Mehlhorn, Orlin, Tarjan, *Faster algorithms for the shortest path problem*, J. ACM 37 (1990).
 
 use crate::base::time::Instant;
@@ -45,10 +46,13 @@ impl Event {
     }
 }
 
-/// When so many entries or fewer are spread, all of them will come out shortly.
-const SOON: usize = 16;
+/// A bucket of so many entries or fewer is sorted instead of spread: all of them will come out shortly.
+const RUN: usize = 32;
+/// How many events ahead their records are fetched.
+const AHEAD: usize = 6;
 
-#[derive(Clone, Copy)]
+/// Ordered as events leave: by time, then by kind and index.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     at: u64,
     event: Event,
@@ -56,18 +60,23 @@ struct Entry {
 
 /// The pending events of one run.
 ///
-/// Bucket `b` holds the entries whose time first differs from `origin` in bit `b`; all of them are
-/// earlier than any entry of a higher bucket. Emptying the lowest bucket moves `origin` to its minimum
-/// and spreads it over lower buckets, so an entry moves at most 64 times and in practice a few.
+/// Bucket `b` holds the entries whose time first differs from `origin` in bit `b`; all of them are earlier than any entry
+/// of a higher bucket. When what is near is gone, the lowest bucket is emptied, and its minimum becomes the new `origin`. A
+/// large one is spread over lower buckets, so that an entry moves at most 64 times and in practice a few. A small one is
+/// sorted: it becomes the `run`, and its whole width is near from then on.
 pub struct Queue {
     now: u64,
-    // The time that buckets are relative to: the time of everything in `current`.
+    // The time that buckets are relative to.
     origin: u64,
+    // Times that differ from `origin` in lower bits than this are near: they are in `run` or `late`, and in no bucket.
+    near: u32,
     // Bit b is set when bucket b has an entry.
     occupied: u64,
     buckets: [Vec<Entry>; 64],
-    // Events at exactly `origin`, least first. A heap, since an event may cause another at its own time.
-    current: BinaryHeap<Reverse<Event>>,
+    // What was there when the bucket was sorted; the next one is last.
+    run: Vec<Entry>,
+    // What has come since. A heap, since a herd may come at once, and an event may cause another at its own time.
+    late: BinaryHeap<Reverse<Entry>>,
     scratch: Vec<Entry>,
     len: usize,
 }
@@ -84,9 +93,11 @@ impl Queue {
         Queue {
             now: 0,
             origin: 0,
+            near: 0,
             occupied: 0,
             buckets: [const { Vec::new() }; 64],
-            current: BinaryHeap::new(),
+            run: Vec::new(),
+            late: BinaryHeap::new(),
             scratch: Vec::new(),
             len: 0,
         }
@@ -121,11 +132,12 @@ impl Queue {
 
     #[inline]
     fn put(&mut self, entry: Entry) {
-        let differs = entry.at ^ self.origin;
-        if differs == 0 {
-            self.current.push(Reverse(entry.event));
+        // The place of the highest bit that differs, from 1; 0 for the same time.
+        let differs = 64 - (entry.at ^ self.origin).leading_zeros();
+        if differs <= self.near {
+            self.late.push(Reverse(entry));
         } else {
-            let bucket = 63 - differs.leading_zeros() as usize;
+            let bucket = differs as usize - 1;
             self.occupied |= 1 << bucket;
             self.buckets[bucket].push(entry);
         }
@@ -137,31 +149,50 @@ impl Queue {
         self.pop_hinting(|_| {})
     }
 
-    /// As [`Queue::pop`]; `soon` hears, once or more, of events that will come out shortly, so that their
-    /// records can be fetched ahead.
+    /// As [`Queue::pop`]; `soon` hears of events that will come out shortly, so that their records can be fetched ahead.
     #[inline]
-    pub fn pop_hinting(&mut self, soon: impl FnMut(Event)) -> Option<(Instant, Event)> {
-        if self.current.is_empty() {
-            self.refill(soon)?;
+    pub fn pop_hinting(&mut self, mut soon: impl FnMut(Event)) -> Option<(Instant, Event)> {
+        if self.run.is_empty() && self.late.is_empty() {
+            self.refill(&mut soon)?;
         }
-        let Reverse(event) = self.current.pop()?;
+        let is_late = match (self.run.last(), self.late.peek()) {
+            (Some(next), Some(Reverse(late))) => late < next,
+            (next, _) => next.is_none(),
+        };
+        let entry = if is_late {
+            self.late.pop()?.0
+        } else {
+            let entry = self.run.pop()?;
+            if let Some(ahead) = self.run.len().checked_sub(AHEAD).and_then(|place| self.run.get(place)) {
+                soon(ahead.event);
+            }
+            entry
+        };
         self.len -= 1;
-        self.now = self.origin;
-        Some((Instant::from_nanos(self.now), event))
+        self.now = entry.at;
+        Some((Instant::from_nanos(entry.at), entry.event))
     }
 
-    /// Moves `origin` to the earliest entry and spreads the lowest bucket.
-    fn refill(&mut self, mut soon: impl FnMut(Event)) -> Option<()> {
+    /// Moves `origin` to the earliest entry and empties the lowest bucket.
+    fn refill(&mut self, soon: &mut impl FnMut(Event)) -> Option<()> {
         if self.occupied == 0 {
             return None;
         }
-        let lowest = self.occupied.trailing_zeros() as usize;
+        let lowest = self.occupied.trailing_zeros();
         self.occupied &= self.occupied - 1;
-        let mut entries = std::mem::replace(&mut self.buckets[lowest], std::mem::take(&mut self.scratch));
-        self.origin = entries.iter().map(|e| e.at).min().expect("an occupied bucket has an entry");
-        if entries.len() <= SOON {
-            entries.iter().for_each(|entry| soon(entry.event));
+        let bucket = &mut self.buckets[lowest as usize];
+        if bucket.len() <= RUN {
+            // All of them, and whatever else lies in the bucket's width, share the bits from this one on.
+            std::mem::swap(&mut self.run, bucket);
+            self.run.sort_unstable_by(|a, b| b.cmp(a));
+            self.origin = self.run.last()?.at;
+            self.near = lowest;
+            self.run.iter().rev().take(AHEAD).for_each(|entry| soon(entry.event));
+            return Some(());
         }
+        let mut entries = std::mem::replace(bucket, std::mem::take(&mut self.scratch));
+        self.origin = entries.iter().map(|entry| entry.at).min()?;
+        self.near = 0;
         for entry in entries.drain(..) {
             self.put(entry);
         }

@@ -65,8 +65,7 @@ pub fn compile(table: &Table, base_dir: &Path, problems: &mut Problems) -> Optio
     let slo = super::slo::read(table, reading.problems);
     let goals = super::goals::read(table, reading.problems);
     root.iter().for_each(|root| reading.check_times(root, &faults, &changes));
-    let prices = reading.prices();
-    let budget = reading.budget();
+    let (prices, budget) = (reading.prices(), reading.budget());
     let mut services = reading.rebuilders();
     reading.stores(&mut services);
     reading.check_stores(&faults, &services);

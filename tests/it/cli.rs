@@ -254,13 +254,13 @@ fn flags_choose_what_is_run() {
 fn tick(desk: &Desk, line: &str) -> String {
     desk.run(&format!("{line} --seeds 1 --variant sticky --quiet --out ticks")).with(0);
     let rows = desk.rows("ticks/ticks.csv");
-    rows.iter().map(|row| row["tick_s"].clone()).find(|start| start != "0").unwrap()
+    rows.iter().map(|row| row["tick_s"].clone()).find(|start| start != "0.0").unwrap()
 }
 
 #[test]
 fn a_flag_beats_the_sweep_beats_the_variant_beats_the_file_beats_the_default() {
     let desk = Desk::new();
-    assert_eq!(tick(&desk, "run small.toml"), "1");
+    assert_eq!(tick(&desk, "run small.toml"), "1.0");
     let file = format!("tick = \"500ms\"\n{SMALL}");
     desk.write("file.toml", &file);
     assert_eq!(tick(&desk, "run file.toml"), "0.5");
@@ -318,7 +318,7 @@ fn a_variant_differs_from_itself_in_nothing() {
     assert!(measured.len() > 20, "{} rows", measured.len());
     for row in measured {
         for column in ["difference_mean", "difference_low", "difference_high"] {
-            assert!(["0", ""].contains(&row[column].as_str()), "{column} of {row:?}");
+            assert!(["0.0", ""].contains(&row[column].as_str()), "{column} of {row:?}");
         }
         assert!(["0.5", ""].contains(&row["win_probability"].as_str()), "{row:?}");
     }

@@ -48,7 +48,9 @@ fn a_narrow_terminal_gets_narrow_tables_that_say_the_same() {
             assert!(line.chars().count() <= columns, "wider than {columns}: {line}");
         }
         let narrow: Vec<String> = words(&found);
-        assert!(wide.iter().all(|word| narrow.contains(word)), "nothing is left out");
+        // That p-values are Holm's stands below both; the head of a column that is not there does not say it again.
+        let missing: Vec<&String> = wide.iter().filter(|word| !narrow.contains(word) && *word != "(Holm)").collect();
+        assert!(missing.is_empty(), "left out at {columns}: {missing:?}");
     }
 }
 

@@ -25,7 +25,7 @@ node  = { concurrency = 2, start = "2s" }
 arrivals    = { initial = 60 }
 length      = "forever"
 pace        = { exponential = { mean = "4s" } }
-service     = { exponential = { mean = "20ms" } } # measured
+service     = { exponential = { mean = "20ms" } } # source: measured
 write_ratio = "50%"
 reconnect   = { fixed = { delay = "1s" } }
 [balancer]
@@ -162,7 +162,7 @@ fn beyond_a_flip_the_verdict_is_what_it_says_and_before_it_is_not() {
 }
 
 #[test]
-fn an_input_with_a_comment_behind_it_is_vouched_for() {
+fn an_input_is_vouched_for_by_a_comment_that_names_its_source() {
     let decision = decide(&small(), "x.toml --seeds 2");
     let inputs = decision.json["decide"]["second_look"]["inputs"].as_array().unwrap();
     let keys: Vec<&str> = inputs.iter().map(|input| input["key"].as_str().unwrap()).collect();

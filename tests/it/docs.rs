@@ -1,7 +1,7 @@
 //! Are the documents true? Every example is run, every table is the code's own, every link leads somewhere.
 //!
 //! A ```toml block is a whole scenario; ```toml,fragment is laid over a small one. In a ```console block each
-//! `$` line is run in an empty folder with a copy of scenarios/, and what follows is what it prints; a line
+//! `$` line is run in an empty folder with a copy of scenarios/ and examples/workloads/, and what follows is what it prints; a line
 //! that is only `…` stands for any lines. `STICKYSIM_BLESS=1` rewrites the generated tables.
 
 mod page;
@@ -111,7 +111,9 @@ fn every_command_in_the_documents_prints_what_they_say() {
 /// Runs the commands of a block, one after the other, in one folder; returns how many.
 fn play(block: &Block) -> usize {
     let folder = tempfile::tempdir().expect("there is room for a folder");
-    copy_scenarios(&folder.path().join("scenarios"));
+    for shelf in ["scenarios", "examples/workloads"] {
+        copy_scenarios(shelf, &folder.path().join(shelf));
+    }
     let (mut commands, mut status) = (0, 0);
     for part in format!("\n{}", block.body).split("\n$ ").skip(1) {
         let (line, shown) = part.split_once('\n').unwrap_or((part, ""));
@@ -212,10 +214,10 @@ fn from_results(words: &[String]) -> Option<(String, i32)> {
     Some((text, if is_violated { 99 } else { 0 }))
 }
 
-fn copy_scenarios(to: &Path) {
+fn copy_scenarios(shelf: &str, to: &Path) {
     fs::create_dir_all(to).expect("the folder is ours");
-    for entry in fs::read_dir(root().join("scenarios")).expect("scenarios/ is readable") {
-        let from = entry.expect("scenarios/ is readable").path();
+    for entry in fs::read_dir(root().join(shelf)).expect("scenarios are readable") {
+        let from = entry.expect("scenarios are readable").path();
         if from.is_file() {
             fs::copy(&from, to.join(from.file_name().expect("a file has a name"))).expect("scenarios can be copied");
         }

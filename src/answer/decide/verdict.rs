@@ -105,7 +105,7 @@ pub fn short(value: f64) -> String {
     if value == 0.0 {
         return "0".into();
     }
-    let digits = (3.0 - value.abs().log10().floor()).clamp(0.0, 9.0) as usize;
+    let digits = (3.0 - libm::log10(value.abs()).floor()).clamp(0.0, 9.0) as usize;
     let text = format!("{value:.digits$}");
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),

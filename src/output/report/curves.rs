@@ -292,27 +292,33 @@ struct Gathered {
     rows: Vec<f64>,
 }
 
-fn nodes(path: &Path, point: &str) -> io::Result<Vec<NodesOf>> {
-    let mut ticks: Vec<f64> = Vec::new();
-    let mut names: Vec<String> = Vec::new();
-    let mut states: Vec<String> = Vec::new();
-    let mut found: Vec<(String, Vec<Gathered>)> = Vec::new();
-    let columns = ["variant", "point", "tick_s", "node", "state", "sessions_mean", "utilisation_ratio"];
-    // As many steps as there is room for, when all nodes of all variants are known: a first look at the names.
+/// What there is: ticks, names of nodes, variants.
+type Seen = (Vec<f64>, Vec<String>, Vec<String>);
+
+/// A first look: there are as many steps as there is room for, when all nodes of all variants are known.
+fn seen(path: &Path) -> io::Result<Seen> {
+    let (mut ticks, mut names, mut variants): Seen = Seen::default();
     each(path, &["variant", "node", "tick_s"], |cells| {
         let (variant, node, tick) = (text(cells[0])?, text(cells[1])?, value(cells[2])?.unwrap_or(0.0));
         // The first cell has them all; later ones begin anew.
         if ticks.last().is_none_or(|&last| tick > last) {
             ticks.push(tick);
         }
-        if found.last().is_none_or(|(last, _)| last != variant) && !found.iter().any(|(known, _)| known == variant) {
-            found.push((variant.to_owned(), Vec::new()));
-        }
-        if names.last().is_none_or(|last| last != node) && !names.iter().any(|known| known == node) {
-            names.push(node.to_owned());
+        for (known, name) in [(&mut variants, variant), (&mut names, node)] {
+            if known.last().is_none_or(|last| last != name) && !known.iter().any(|other| other == name) {
+                known.push(name.to_owned());
+            }
         }
         Ok(())
     })?;
+    Ok((ticks, names, variants))
+}
+
+fn nodes(path: &Path, point: &str) -> io::Result<Vec<NodesOf>> {
+    let mut states: Vec<String> = Vec::new();
+    let columns = ["variant", "point", "tick_s", "node", "state", "sessions_mean", "utilisation_ratio"];
+    let (ticks, names, variants) = seen(path)?;
+    let mut found: Vec<(String, Vec<Gathered>)> = variants.into_iter().map(|variant| (variant, Vec::new())).collect();
     found.truncate((NUMBERS_MAX / (3 * names.len() * NODE_STEPS_MIN).max(1)).max(1));
     let room = NUMBERS_MAX / (3 * names.len() * found.len()).max(1);
     let by = ticks.len().div_ceil(room.clamp(NODE_STEPS_MIN, STEPS_MAX)).max(1);

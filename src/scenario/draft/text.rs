@@ -62,6 +62,7 @@ fn opening(page: &mut Page, draft: &Draft) {
     ));
     page.note("Next:  stickysim run FILE         both designs, side by side");
     page.note("       stickysim checklist FILE   the four questions of a review, on one page");
+    page.note("       stickysim decide FILE      every design that this workload allows, with a verdict");
     page.note("Put your own numbers in wherever a comment says \"assumed\": intervals cover luck, not wrong inputs.");
     page.0.push('\n');
 }

@@ -80,7 +80,7 @@ fn rounded(value: f64, digits: i32) -> String {
     if value.abs() < 5e-5 {
         return "0".into();
     }
-    let places = (f64::from(digits - 1) - value.abs().log10().floor()).clamp(0.0, 4.0) as usize;
+    let places = (f64::from(digits - 1) - libm::log10(value.abs()).floor()).clamp(0.0, 4.0) as usize;
     format!("{value:.places$}")
 }
 
@@ -240,7 +240,7 @@ fn kind(design: &super::super::designs::Design) -> &'static str {
 fn what_flips(text: &mut String, answer: &Answer) {
     line(text, "\nwhat would change the verdict, alone");
     let distance = |flip: &Flip| {
-        if flip.now > 0.0 && flip.at > 0.0 { (flip.at / flip.now).log2().abs() } else { f64::INFINITY }
+        if flip.now > 0.0 && flip.at > 0.0 { libm::log2(flip.at / flip.now).abs() } else { f64::INFINITY }
     };
     let mut flips: Vec<&Flip> = answer.flips.iter().collect();
     flips.sort_by(|a, b| distance(a).total_cmp(&distance(b)));
@@ -293,7 +293,7 @@ fn doubts(text: &mut String, answer: &Answer) {
         doubts.iter().filter(|doubt| doubt.choices.iter().any(|choice| choice != plain)).collect();
     line(
         text,
-        &format!("\ninputs without a source (no comment behind them), each a quarter less and more: {}", doubts.len()),
+        &format!("\ninputs without a source (no \"# source: …\" behind them), each a quarter less and more: {}", doubts.len()),
     );
     if plain != &answer.choice {
         line(text, &format!("  so few seeds choose \"{}\": read what follows against that", name(*plain)));
