@@ -286,14 +286,19 @@ impl<'p> Sim<'p> {
         Some(Outcome { recording: self.recorder.finish(), events: self.events })
     }
 
-    /// Takes the next event; the records of sessions that are soon to act are fetched ahead.
+    /// Takes the next event; the records of sessions that are soon to act, or to be answered, are fetched ahead.
     #[inline]
     fn next_event(&mut self) -> Option<(Instant, Event)> {
-        let sessions = &self.sessions;
-        self.queue.pop_hinting(|soon| {
-            if soon.kind() == event::SESSION {
-                sessions.fetch(SessionId(soon.index()));
+        let Sim { queue, sessions, fleet, attempts, .. } = self;
+        queue.pop_hinting(|soon| match soon.kind() {
+            event::SESSION => sessions.fetch(SessionId(soon.index())),
+            event::WORK => {
+                let job = fleet.get(NodeId(soon.index())).work.soonest();
+                if let Some(job) = job.filter(|&job| !probing::is_probe(AttemptId(job))) {
+                    sessions.fetch(attempts[AttemptId(job)].session);
+                }
             }
+            _ => {}
         })
     }
 

@@ -228,6 +228,12 @@ impl Station {
         })
     }
 
+    /// Whose work will be done first, as it is now.
+    #[inline]
+    pub fn soonest(&self) -> Option<u32> {
+        self.working.peek().map(|Reverse(first)| first.job)
+    }
+
     /// Gives a slot back; the job named, if any, holds it from now on.
     pub fn release(&mut self) -> Option<u32> {
         let next = match self.order {

@@ -206,7 +206,7 @@ fn six_workloads_are_decided_as_their_tables_bear_out() {
     ] {
         let desk = Desk::new();
         let path = folder.join(format!("{name}.toml"));
-        desk.run(&format!("decide {} --brief --seeds 2 --gap 1m --out out", path.display())).with(0);
+        desk.run(&format!("decide {} --brief --seeds 2 --gap 30s --out out", path.display())).with(0);
         let json: serde_json::Value = serde_json::from_slice(&desk.files("out")["decide.json"]).unwrap();
         assert_eq!(json["decide"]["choice"], choice, "{name}: {json:#}");
         // The verdict again, from the figures in the table alone.
