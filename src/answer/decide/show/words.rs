@@ -293,7 +293,10 @@ fn doubts(text: &mut String, answer: &Answer) {
         doubts.iter().filter(|doubt| doubt.choices.iter().any(|choice| choice != plain)).collect();
     line(
         text,
-        &format!("\ninputs without a source (no \"# source: …\" behind them), each a quarter less and more: {}", doubts.len()),
+        &format!(
+            "\ninputs without a source (no \"# source: …\" behind them), each a quarter less and more: {}",
+            doubts.len()
+        ),
     );
     if plain != &answer.choice {
         line(text, &format!("  so few seeds choose \"{}\": read what follows against that", name(*plain)));
