@@ -200,6 +200,8 @@ fn write(out: &Path, files: &[(&str, String)], json: &str) -> Result<(), End> {
     let staged: Result<Vec<_>, _> = files.iter().map(|(name, text)| sink::stage(out, name, text)).collect();
     let (staged, json) = (staged?, sink::stage(out, JSON, json)?);
     sink::remove(&out.join(JSON))?;
+    // What an older decision has written beside it is of that one.
+    sink::remove(&out.join("migration.csv"))?;
     staged.into_iter().try_for_each(|file| file.publish().map(drop))?;
     json.publish()?;
     Ok(())

@@ -1,6 +1,7 @@
 //! What does `decide` decide, and do its figures bear that out? Six workloads; every figure reckoned again from the runs
 //! written beside it; every flip confirmed by going beyond it.
 
+use super::lab::is_full;
 use crate::program::{Desk, Row, assert_same};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -93,14 +94,19 @@ fn a_day_is_the_quiet_time_and_so_many_of_each_event() {
             let rows = decision.runs.iter().filter(|row| row["variant"] == design && row["stretch"] == stretch);
             rows.map(|row| row[column].parse().unwrap()).collect()
         };
-        let hours = of("quiet", "hours");
-        let quiet: f64 =
-            of("quiet", "sessions_lost_total").iter().zip(&hours).map(|(lost, hours)| lost / hours * 24.0).sum();
-        let events: f64 = EVENTS
+        let by_hour: Vec<f64> = of("quiet", "sessions_lost_total")
             .iter()
-            .map(|(event, key)| of(event, "sessions_lost_total").iter().sum::<f64>() * decision.figure("", key))
-            .sum();
-        let day = (quiet + events) / hours.len() as f64;
+            .zip(of("quiet", "hours"))
+            .map(|(lost, hours)| lost / hours)
+            .collect();
+        // Of an event only what is more than in as much quiet time.
+        let more = |event: &str| -> f64 {
+            let (hours, lost) = (of(event, "hours"), of(event, "sessions_lost_total"));
+            (0..by_hour.len()).map(|run| lost[run] - by_hour[run] * hours[run]).sum()
+        };
+        let quiet: f64 = by_hour.iter().map(|by_hour| by_hour * 24.0).sum();
+        let events: f64 = EVENTS.iter().map(|(event, key)| more(event) * decision.figure("", key)).sum();
+        let day = (quiet + events) / by_hour.len() as f64;
         let told = decision.figure(&design, "sessions_lost_per_day");
         assert!((told - day).abs() <= 1e-9 * day.max(1.0), "{design}: {told} is not {day}");
     }
@@ -180,7 +186,9 @@ fn what_cannot_leave_its_process_stays_there_and_the_table_says_why() {
 
 #[test]
 fn the_way_out_begins_where_sticky_is_and_ends_where_the_design_is() {
-    let desk = small();
+    // Without a limit there are as many nodes in the matrix as on the way.
+    let desk = Desk::new();
+    desk.write("x.toml", SMALL.split("[slo]").next().unwrap());
     let decision = decide(&desk, "x.toml --brief --migrate --to \"stateless, token\"");
     let steps = desk.rows("out/migration.csv");
     let lost = |step: &str| -> f64 {
@@ -204,6 +212,10 @@ fn six_workloads_are_decided_as_their_tables_bear_out() {
         ("report-generator", "sticky, in memory"),
         ("shop-checkout", "stateless, store"),
     ] {
+        // The longer ones only under STICKYSIM_FULL; the documents show one more.
+        if !is_full() && ["api-tokens", "chat-websocket", "shop-checkout"].contains(&name) {
+            continue;
+        }
         let desk = Desk::new();
         let path = folder.join(format!("{name}.toml"));
         desk.run(&format!("decide {} --brief --seeds 2 --gap 30s --out out", path.display())).with(0);

@@ -311,3 +311,31 @@ fn an_interrupted_plan_writes_nothing_and_keeps_the_older_one() {
     assert!(stderr.contains("interrupted: nothing is written"), "{stderr}");
     assert_same(&desk.files("out"), &old);
 }
+
+#[test]
+fn a_second_key_gives_a_frontier_and_prices_say_what_each_answer_costs() {
+    let desk = Desk::new();
+    let variants = "[variant.quick]\n[variant.slow]\nclients.web.service.exponential.mean = \"140ms\"\n";
+    let limit = "[slo]\nnode_utilisation_ratio_mean = \"< 60%\"\n[cost]\nnode_hour = 2.0\n";
+    desk.write("x.toml", &format!("{QUEUE}{limit}{variants}"));
+    let rates = "clients.web.arrivals.open.rate=30/s,50/s";
+    let table = desk.run(&format!("plan x.toml --find cluster.nodes=4..16 --vary {rates} --out out")).with(0).stdout;
+    let json: Value = serde_json::from_slice(&desk.files("out")["plan.json"]).unwrap();
+    let answers = json["plan"]["answers"].as_array().unwrap();
+    let nodes: Vec<f64> = answers.iter().map(|answer| answer["value"].as_str().unwrap().parse().unwrap()).collect();
+    // By point, then by variant: rate × service ÷ 60 %, and a node more where luck would break it now and then.
+    for (found, least) in nodes.iter().zip([5.0, 7.0, 8.4, 11.7]) {
+        assert!((least..=least + 2.0).contains(found), "{nodes:?}");
+    }
+    for (answer, nodes) in answers.iter().zip(&nodes) {
+        let cost = answer["cost_per_hour"].as_f64().unwrap();
+        assert!((cost - 2.0 * nodes).abs() < 1e-9, "{answer}");
+    }
+    let lines: Vec<&str> = table.lines().skip_while(|line| !line.starts_with("frontier:")).collect();
+    for (rate, row) in [("30/s", &nodes[..2]), ("50/s", &nodes[2..])] {
+        let line = lines.iter().find(|line| line.contains(rate)).unwrap_or_else(|| panic!("no {rate} in\n{table}"));
+        let told: Vec<f64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        assert_eq!(told, row, "{line}");
+    }
+    assert!(table.contains("stickiness tax") && table.contains("an hour"), "{table}");
+}

@@ -107,11 +107,12 @@ fn none() -> Value {
 
 fn in_memory(ground: &Ground) -> Result<Table, &'static str> {
     // What can be worked out anew is not lost with its node.
-    let (name, mut memory) = match (ground.rebuilds.0, ground.is_on_disk) {
-        (true, _) => ("cache", ground.cache.clone()),
-        (false, true) => ("disk", Table::new()),
-        (false, false) => ("memory", Table::new()),
+    let name = match (ground.rebuilds.0, ground.place.as_str()) {
+        (true, _) => "cache",
+        (false, "disk") => "disk",
+        (false, _) => "memory",
     };
+    let mut memory = ground.of(name);
     put(&mut memory, "rebuild", ground.rebuild.as_ref());
     Ok(patch(ground, ground.sticky.clone(), place(name, memory)))
 }
@@ -123,7 +124,7 @@ fn replicas(ground: &Ground) -> Result<Table, &'static str> {
     if ground.nodes < 2 {
         return Err("there is one node: nobody else can hold a copy");
     }
-    let mut replicated = ground.replicated.clone();
+    let mut replicated = ground.of("replicated");
     put(&mut replicated, "rebuild", ground.rebuild.as_ref());
     put(&mut replicated, "size", ground.size.as_ref());
     Ok(patch(ground, ground.sticky.clone(), place("replicated", replicated)))
@@ -136,7 +137,7 @@ fn token(ground: &Ground) -> Result<Table, &'static str> {
     if !ground.fits_a_cookie() {
         return Err("state is larger than the 4 KiB of a cookie (RFC 6265)");
     }
-    let mut client = ground.client.clone();
+    let mut client = ground.of("client");
     put(&mut client, "size", ground.size.as_ref());
     for work in ["sign", "verify"] {
         client.entry(work).or_insert("100us".into());
@@ -149,7 +150,7 @@ fn stored(ground: &Ground) -> Result<Table, &'static str> {
     if !ground.moves.0 {
         return Err(BOUND);
     }
-    let mut store = ground.store_parameters.clone();
+    let mut store = ground.of("store");
     // What it is like then stands in [store.<name>], where it can fail.
     for key in ["read", "write", "concurrency", "queue_max", "holds_slot", "near"] {
         store.remove(key);
@@ -166,7 +167,7 @@ fn store(ground: &Ground) -> Result<Table, &'static str> {
 
 fn near(ground: &Ground) -> Result<Table, &'static str> {
     let mut store = stored(ground)?;
-    let near = ground.store_parameters.get("near").cloned();
+    let near = ground.of("store").get("near").cloned();
     store.insert("near".into(), near.unwrap_or_else(|| Value::Table(toml! { ttl = "30s" })));
     Ok(patch(ground, ground.sticky.clone(), place("store", store)))
 }
@@ -177,7 +178,7 @@ fn hash(ground: &Ground) -> Result<Table, &'static str> {
             "state cannot be worked out anew, and a hash moves it whenever nodes change (budget.state_rebuilds)",
         );
     }
-    let mut cache = ground.cache.clone();
+    let mut cache = ground.of("cache");
     put(&mut cache, "rebuild", ground.rebuild.as_ref());
     let mut patch = patch(ground, none(), place("cache", cache));
     if let Some(balancer) = patch.get_mut("balancer").and_then(Value::as_table_mut) {
@@ -188,12 +189,11 @@ fn hash(ground: &Ground) -> Result<Table, &'static str> {
 
 fn split(ground: &Ground) -> Result<Table, &'static str> {
     let store = stored(ground)?;
-    if !ground.has_reads {
-        return Err("every request writes (clients.<name>.write_ratio): nothing can be split off");
+    if ground.readers.is_empty() {
+        return Err("no request can be split off: all write (clients.<name>.write_ratio), or are on streams");
     }
     let mut patch = patch(ground, ground.sticky.clone(), place("store", store));
-    let people = ground.long_lived.0.iter().chain(&ground.long_lived.1);
     let anywhere = |name: &String| (name.clone(), Value::Table(toml! { reads = "balance" }));
-    patch.insert("clients".into(), Value::Table(people.map(anywhere).collect()));
+    patch.insert("clients".into(), Value::Table(ground.readers.iter().map(anywhere).collect()));
     Ok(patch)
 }

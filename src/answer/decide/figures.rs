@@ -14,6 +14,8 @@ pub struct Harm {
     pub lost: f64,
     /// Requests that failed.
     pub failed: f64,
+    /// How long it is (h).
+    pub hours: f64,
 }
 
 /// One run of a design.
@@ -21,8 +23,8 @@ pub struct Harm {
 pub struct Run {
     /// Hours after the warm-up.
     pub hours: f64,
-    /// Hours of these before anything happens.
-    pub quiet_hours: f64,
+    /// Harm in all.
+    pub all: Harm,
     /// Harm within the quiet time.
     pub quiet: Harm,
     /// Harm by event.
@@ -51,19 +53,19 @@ fn figure(window: &Window, name: &str) -> Option<f64> {
 
 fn harm(window: &Window) -> Harm {
     let of = |name| figure(window, name).unwrap_or(0.0);
-    Harm { lost: of("sessions_lost_total"), failed: of("requests_failed_total") }
+    let hours = window.length().as_secs_f64() / 3_600.0;
+    Harm { lost: of("sessions_lost_total"), failed: of("requests_failed_total"), hours }
 }
 
 /// Reads a run.
 pub fn read(plan: &Plan, recording: &Recording) -> Option<Run> {
     let (_, whole) = recording.runs.iter().find(|(scope, _)| *scope == Scope::All)?;
     let mut events = [Harm::default(); EVENTS.len()];
-    let (mut blast, mut deploy_s, mut busy_hours) = (0.0, None, 0.0);
+    let (mut blast, mut deploy_s) = (0.0, None);
     for (scope, window) in &recording.incidents {
         let Some(shock) = window.shock.filter(|_| *scope == Scope::All) else { continue };
         let Some(event) = EVENTS.iter().position(|name| *name == plan.incident(shock.index).0) else { continue };
         events[event] = harm(window);
-        busy_hours += window.length().as_secs_f64() / 3_600.0;
         match EVENTS[event] {
             "crash" => {
                 let share = |name| figure(window, name).unwrap_or(0.0);
@@ -83,8 +85,12 @@ pub fn read(plan: &Plan, recording: &Recording) -> Option<Run> {
     let told = prices.node_hour * nodes + prices.store_hour * store_hours + prices.session_lost * all.lost;
     Some(Run {
         hours,
-        quiet_hours: hours - busy_hours,
-        quiet: Harm { lost: all.lost - sum(|harm| harm.lost), failed: all.failed - sum(|harm| harm.failed) },
+        all,
+        quiet: Harm {
+            lost: all.lost - sum(|harm| harm.lost),
+            failed: all.failed - sum(|harm| harm.failed),
+            hours: hours - sum(|harm| harm.hours),
+        },
         events,
         requests: figure(whole, "requests_succeeded_total").unwrap_or(0.0) + all.failed,
         p99_ms: figure(whole, "response_time_ms_p99"),
@@ -99,10 +105,12 @@ pub fn read(plan: &Plan, recording: &Recording) -> Option<Run> {
 }
 
 impl Run {
-    /// How much of a harm a day brings, when events come so often a day.
+    /// How much of a harm a day brings, when events come so often a day. What happens in any case is counted once: of an
+    /// event only what is more than in as much quiet time.
     pub fn a_day(&self, per_day: &[f64; EVENTS.len()], get: fn(&Harm) -> f64) -> f64 {
-        let quiet = if self.quiet_hours > 0.0 { get(&self.quiet) / self.quiet_hours * 24.0 } else { 0.0 };
-        quiet + self.events.iter().zip(per_day).map(|(harm, rate)| get(harm) * rate).sum::<f64>()
+        let by_hour = if self.quiet.hours > 0.0 { get(&self.quiet) / self.quiet.hours } else { 0.0 };
+        let more = |harm: &Harm| get(harm) - by_hour * harm.hours;
+        by_hour * 24.0 + self.events.iter().zip(per_day).map(|(harm, rate)| more(harm) * rate).sum::<f64>()
     }
 
     /// Share of the requests of such a day that fail; `None` where nobody asks for anything.

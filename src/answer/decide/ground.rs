@@ -8,6 +8,7 @@ use toml::{Table, Value};
 const COOKIE_MAX: u64 = 4_096;
 /// The store of those designs that need one, where the scenario has none.
 const STORE: &str = "sessions";
+const STORE_ELSE: &str = "sessions-of-all";
 /// Balance algorithms that hash a key: they bind without remembering, so that only a hashing design may keep them.
 const HASHES: [&str; 11] = [
     "ring",
@@ -38,16 +39,10 @@ pub struct Ground {
     pub rebuild: Option<Value>,
     /// How large a session's state is; `None` for the default.
     pub size: Option<Value>,
-    /// The parameters of `state.store`, if that is where state lives.
-    pub store_parameters: Table,
-    /// The parameters of `state.replicated`, of `state.client` and of `state.cache`, the same.
-    pub replicated: Table,
-    /// A token's.
-    pub client: Table,
-    /// A cache's.
-    pub cache: Table,
-    /// Whether state is on disk instead of in memory.
-    pub is_on_disk: bool,
+    /// Where state lives.
+    pub place: String,
+    /// The parameters of that.
+    pub parameters: Table,
     /// The store's name.
     pub store: String,
     /// Whether the scenario has no store, and gets one.
@@ -58,10 +53,10 @@ pub struct Ground {
     pub nodes_are_alike: bool,
     /// Whether balance hashes a key.
     pub hashes: bool,
-    /// Whether some requests do not write.
-    pub has_reads: bool,
-    /// Populations with long-lived connections, and those without.
-    pub long_lived: (Vec<String>, Vec<String>),
+    /// Populations of which some requests do not write, and can go elsewhere.
+    pub readers: Vec<String>,
+    /// Whether arrivals change with time.
+    pub is_uneven: bool,
     /// Whether state can leave its process, and whether the scenario says so.
     pub moves: (bool, bool),
     /// Whether it can be worked out anew, and whether the scenario says so.
@@ -78,16 +73,27 @@ impl Ground {
             table.remove(key);
         }
         let [faults, changes] = ["fault", "change"].map(|key| taken(&mut table, key));
-        let written = table.remove("state");
-        let place = written.as_ref().map_or("none", alternative);
-        let state = written.as_ref().and_then(|state| state.get(place)).and_then(Value::as_table).cloned();
+        // Where nothing is said for all, the first population that says something speaks for them.
+        let own = |key: &str| {
+            let people = table.get("clients").and_then(Value::as_table);
+            people
+                .into_iter()
+                .flatten()
+                .find_map(|(_, person)| person.get(key).filter(|value| alternative(value) != "none").cloned())
+        };
+        let (own_state, own_affinity) = (own("state"), own("affinity"));
+        let written = table.remove("state").or(own_state);
+        let place = written.as_ref().map_or("none", alternative).to_owned();
+        let state = written.as_ref().and_then(|state| state.get(&place)).and_then(Value::as_table).cloned();
         let state = state.unwrap_or_default();
-        let of = |wanted: &str| if place == wanted { state.clone() } else { Table::new() };
-        let stores = table.get("store").and_then(Value::as_table);
         let named = state.get("at").and_then(Value::as_str).map(str::to_owned);
-        let named = named.or_else(|| stores.and_then(|stores| stores.keys().next().cloned()));
+        let stores = table.get("store").and_then(Value::as_table);
+        // A store of its own, that has no name, is not one of those that have.
+        let named = named.or_else(|| stores.filter(|_| place != "store")?.keys().next().cloned());
+        let free = if stores.is_some_and(|stores| stores.contains_key(STORE)) { STORE_ELSE } else { STORE };
         let balancer = table.entry("balancer").or_insert_with(|| Value::Table(Table::new()));
         let sticky = balancer.get("affinity").filter(|affinity| alternative(affinity) != "none").cloned();
+        let sticky = sticky.or(own_affinity);
         let hashes = balancer.get("balance").is_some_and(|balance| HASHES.contains(&alternative(balance)));
         if let Some(balancer) = balancer.as_table_mut() {
             balancer.remove("affinity");
@@ -95,30 +101,32 @@ impl Ground {
         let cluster = table.get("cluster");
         let alike = cluster.and_then(|cluster| cluster.get("nodes")).and_then(Value::as_integer);
         let has_autoscaler = cluster.is_some_and(|cluster| cluster.get("autoscaler").is_some());
-        let (long_lived, has_reads) = people(&mut table);
+        let (readers, is_uneven) = people(&mut table);
         Ground {
             sticky: sticky.unwrap_or_else(|| Value::String("cookie".into())),
             rebuild: state.get("rebuild").cloned(),
             size: state.get("size").cloned(),
-            store_parameters: of("store"),
-            replicated: of("replicated"),
-            client: of("client"),
-            cache: of("cache"),
-            is_on_disk: place == "disk",
             store_is_assumed: named.is_none(),
-            store: named.unwrap_or_else(|| STORE.into()),
+            store: named.unwrap_or_else(|| free.into()),
             nodes: alike.unwrap_or_else(|| counted(&table)),
             nodes_are_alike: alike.is_some() && !has_autoscaler,
             hashes,
-            has_reads,
-            long_lived,
+            readers,
+            is_uneven,
             moves: (budget.state_moves.unwrap_or(true), budget.state_moves.is_some()),
             rebuilds: (budget.state_rebuilds.unwrap_or(place == "cache"), budget.state_rebuilds.is_some()),
             has_prices: table.contains_key("cost"),
+            place,
+            parameters: state,
             table,
             faults,
             changes,
         }
+    }
+
+    /// The parameters of this place, if state lives there.
+    pub fn of(&self, place: &str) -> Table {
+        if self.place == place { self.parameters.clone() } else { Table::new() }
     }
 
     /// Whether a session's state fits into a cookie.
@@ -149,33 +157,29 @@ fn counted(table: &Table) -> i64 {
     groups.into_iter().flatten().filter_map(|(_, group)| group.get("count")?.as_integer()).sum()
 }
 
-/// Takes away what populations say of a design of their own; which of them have long-lived connections, and whether any
-/// has requests that do not write.
-fn people(table: &mut Table) -> ((Vec<String>, Vec<String>), bool) {
-    let (mut long, mut has_reads) = ((Vec::new(), Vec::new()), false);
+/// Takes away what populations say of a design of their own; which of them read, in requests that can go elsewhere, and
+/// whether anybody's arrivals change with time.
+fn people(table: &mut Table) -> (Vec<String>, bool) {
+    let (mut readers, mut is_uneven) = (Vec::new(), false);
     let clients = table.get_mut("clients").and_then(Value::as_table_mut);
     for (name, person) in clients.into_iter().flatten() {
         let Some(person) = person.as_table_mut() else { continue };
+        let has_none = person.get("state").is_some_and(|state| alternative(state) == "none");
         // Whoever has no state keeps none: there is nothing to be moved.
-        if person.get("state").is_some_and(|state| alternative(state) != "none") {
+        if !has_none {
             person.remove("state");
         }
         person.remove("affinity");
         person.remove("reads");
-        let streams = ["socket.io", "signalr", "phoenix", "actioncable"];
-        let is_long = match person.get("protocol") {
-            Some(protocol) => alternative(protocol) == "stream",
-            None => person.get("preset").and_then(Value::as_str).is_some_and(|preset| streams.contains(&preset)),
-        };
-        if is_long {
-            long.0.push(name.clone())
-        } else {
-            long.1.push(name.clone())
-        }
+        let is_stream = person.get("protocol").is_some_and(|protocol| alternative(protocol) == "stream");
         let writes = person.get("write_ratio").and_then(share);
-        has_reads |= writes.is_some_and(|ratio| ratio < 1.0);
+        if !is_stream && !has_none && writes.is_some_and(|ratio| ratio < 1.0) {
+            readers.push(name.clone());
+        }
+        let open = person.get("arrivals").and_then(|arrivals| arrivals.get("open")).and_then(Value::as_table);
+        is_uneven |= open.is_some_and(|open| open.keys().any(|key| key != "rate"));
     }
-    (long, has_reads)
+    (readers, is_uneven)
 }
 
 /// A share as it is written: `"20%"`, `0.2`.

@@ -42,7 +42,9 @@ const MEASURED: [&str; 29] = [
 /// Whole numbers that count something; others are parameters of a law's shape.
 const COUNTS: [&str; 4] = ["initial", "clients", "concurrency", "requests"];
 /// What stands below an input and is no amount of it.
-const APART: [&str; 6] = ["at", "lasts", "ramp", "period", "peak_at", "gap"];
+const APART: [&str; 8] = ["at", "lasts", "ramp", "period", "peak_at", "gap", "amplitude", "factor"];
+/// Numbers with a point that are amounts; others are parameters of a law's shape.
+const AMOUNTS: [&str; 5] = ["mean", "median", "scale", "write_ratio", "requests"];
 
 /// A number of the workload.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,9 +92,26 @@ pub fn inputs(scenario: &Table) -> Vec<Input> {
     found
 }
 
-/// The arrivals of a part of a population.
-pub(super) fn scale_arrivals(arrivals: &Value, share: f64) -> Value {
-    scaled("arrivals", arrivals, share)
+/// The arrivals of those who stay and of a part that goes; `None` when they cannot be divided.
+pub(super) fn divided(arrivals: &Value, share: f64) -> Option<(Value, Value)> {
+    let part = scaled("arrivals", arrivals, share);
+    let rest = rest(arrivals, &part, share);
+    (part != *arrivals && rest != *arrivals).then_some((rest, part))
+}
+
+/// What is left: of counts exactly the rest.
+fn rest(all: &Value, part: &Value, share: f64) -> Value {
+    match (all, part) {
+        (Value::Integer(all), Value::Integer(part)) => Value::Integer(all - part),
+        (Value::Table(all), Value::Table(parts)) => {
+            let one = |(name, value): (&String, &Value)| {
+                (name.clone(), parts.get(name).map_or_else(|| value.clone(), |part| rest(value, part, share)))
+            };
+            Value::Table(all.iter().map(one).collect())
+        }
+        (all, part) if all == part => all.clone(),
+        (all, _) => scaled("arrivals", all, 1.0 - share),
+    }
 }
 
 fn walk(table: &Table, keys: &[&str], path: &mut Vec<String>, found: &mut Vec<Input>) {
@@ -115,6 +134,8 @@ fn scaled(key: &str, value: &Value, factor: f64) -> Value {
         Value::Integer(count) if COUNTS.contains(&key) => {
             Value::Integer(((*count as f64 * factor).round() as i64).max(1))
         }
+        Value::Float(share) if key == "write_ratio" => Value::Float((share * factor).min(1.0)),
+        Value::Float(amount) if AMOUNTS.contains(&key) => Value::Float(amount * factor),
         Value::Table(table) => {
             let one = |(name, value): (&String, &Value)| {
                 let stays = APART.contains(&name.as_str());

@@ -5,7 +5,7 @@ use super::bench::{Bench, text};
 use super::designs::{ALL, Design};
 use super::figures::Run;
 use super::ground::Ground;
-use super::inputs::scale_arrivals;
+use super::inputs::divided;
 use super::scene::{Times, scene};
 use super::{Question, Trouble};
 use toml::{Table, Value};
@@ -34,17 +34,21 @@ pub fn migrate(
         return Ok(Err(format!("there is no design \"{target}\"")));
     };
     if first.name == last.name {
-        return Ok(Err("the choice is the design to start from: there is no way to go".into()));
+        return Ok(Err(format!("\"{target}\" is where it starts: there is no way to go")));
     }
     let (from, to) = match ((first.patch)(&ground), (last.patch)(&ground)) {
         (Ok(from), Ok(to)) => (from, to),
         (Err(reason), _) | (_, Err(reason)) => return Ok(Err(reason.into())),
     };
-    if to.get("balancer").is_some_and(|balancer| balancer.get("balance").is_some()) {
+    let balance = |patch: &Table| patch.get("balancer").and_then(|balancer| balancer.get("balance")).cloned();
+    if balance(&to) != balance(&from) {
         let reason = "it changes how the balancer balances, which is one thing for all: nothing can be moved by itself";
         return Ok(Err(reason.into()));
     }
-    let steps = steps(&ground, &from, &to);
+    let steps = match steps(&ground, &from, &to) {
+        Ok(steps) => steps,
+        Err(name) => return Ok(Err(format!("the arrivals of {name} cannot be divided: too few, or from a file"))),
+    };
     let mut done = Vec::new();
     for (name, patch) in steps {
         let design = Design { name: "step", ..*first };
@@ -61,7 +65,7 @@ pub fn migrate(
 }
 
 /// What is moved at each step, as a patch of the workload.
-fn steps(ground: &Ground, from: &Table, to: &Table) -> Vec<(String, Table)> {
+fn steps(ground: &Ground, from: &Table, to: &Table) -> Result<Vec<(String, Table)>, String> {
     let clients = ground.table.get("clients").and_then(Value::as_table).cloned().unwrap_or_default();
     let has_state = |person: &Value| person.get("state").is_none();
     let movable: Vec<(String, Table)> = clients
@@ -77,9 +81,12 @@ fn steps(ground: &Ground, from: &Table, to: &Table) -> Vec<(String, Table)> {
             let share = f64::from(part) / 100.0;
             let mut patch = moved.clone();
             let mut left = Table::new();
-            left.insert("arrivals".into(), scale_arrivals(&person["arrivals"], 1.0 - share));
+            let Some((stays, goes)) = person.get("arrivals").and_then(|arrivals| divided(arrivals, share)) else {
+                return Err(name.clone());
+            };
+            left.insert("arrivals".into(), stays);
             let mut gone = person.clone();
-            gone.insert("arrivals".into(), scale_arrivals(&person["arrivals"], share));
+            gone.insert("arrivals".into(), goes);
             turn(&mut gone, name, to);
             patch.insert(name.clone(), Value::Table(left));
             patch.insert(format!("{name}-moved"), Value::Table(gone));
@@ -90,7 +97,7 @@ fn steps(ground: &Ground, from: &Table, to: &Table) -> Vec<(String, Table)> {
         moved.insert(name.clone(), Value::Table(whole));
         steps.push((format!("all of {name}"), with(from, moved.clone())));
     }
-    steps
+    Ok(steps)
 }
 
 /// Gives a population the design of its own.

@@ -19,8 +19,9 @@ pub use scene::{EVENTS, Times};
 pub use show::{FLIP_FIELDS, Files, RUN_FIELDS, STEP_FIELDS, TABLE_FIELDS, files, json, table};
 pub use verdict::{Flip, Measured, Nodes, Standing, Term, Terms};
 
-use crate::answer::plan::Interrupted;
+use crate::answer::plan::{Interrupted, Seen};
 use crate::base::time::Duration;
+use crate::cluster::client::Population;
 use crate::observe::slo::Limit;
 use crate::scenario::{Budget, Cell};
 use designs::{ALL, Design};
@@ -60,6 +61,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 const BY_THE_DAY: [&str; 3] = ["requests_failed_ratio", "sessions_lost_ratio", "sessions_lost_total"];
 
 impl Question {
+    /// Whether a limit on lost sessions is among them, which `[budget]` judges instead.
+    pub fn limits_losses(&self) -> bool {
+        self.limits.iter().any(|limit| BY_THE_DAY[1..].contains(&limit.column.name))
+    }
+
     /// Those of the limits that more nodes can help to keep, whatever happens.
     fn limits_on_nodes(&self) -> Vec<Limit> {
         self.limits.iter().filter(|limit| !BY_THE_DAY.contains(&limit.column.name)).copied().collect()
@@ -95,11 +101,11 @@ pub struct Doubt {
     /// Its value now.
     pub now: String,
     /// The choice with a quarter less, and with a quarter more.
-    pub choices: [Option<usize>; 2],
+    pub choices: [Option<&'static str>; 2],
     /// A quarter less and a quarter more, as written.
     pub values: [String; 2],
-    /// Where the choice changes, as far as bisected: the last value with the same choice and the first with another.
-    pub flips: Option<(String, String)>,
+    /// Where the choice changes, as far as bisected: the last value with the same choice, the first with another, and that.
+    pub flips: Option<(String, String, Option<&'static str>)>,
 }
 
 /// The answer.
@@ -121,7 +127,7 @@ pub struct Answer {
     /// What would change it.
     pub flips: Vec<Flip>,
     /// The choice by the second look's few seeds, and what every doubtful input does to that.
-    pub second: Option<(Option<usize>, Vec<Doubt>)>,
+    pub second: Option<(Option<&'static str>, Vec<Doubt>)>,
     /// When things happened.
     pub times: Times,
     /// The scenario of the runs, as a text.
@@ -142,10 +148,14 @@ pub struct Facts {
     pub nodes: i64,
     /// Whether the store is assumed.
     pub store_is_assumed: bool,
+    /// Whether the size of a session's state is.
+    pub size_is_assumed: bool,
     /// Whether the prices are.
     pub prices_are_assumed: bool,
     /// Whether another number of nodes can be tried.
     pub nodes_are_alike: bool,
+    /// Whether arrivals change with time.
+    pub is_uneven: bool,
 }
 
 /// Told how the work gets on.
@@ -172,10 +182,17 @@ fn candidates(ground: &Ground) -> (Vec<Candidate>, Vec<(&'static str, String)>) 
     (feasible, refused)
 }
 
-/// The scene's text with as many nodes as the ground has, or with these, and then without the store's outage.
-fn scene_text(ground: &Ground, name: &str, times: &Times, all: &[Candidate], nodes: Option<i64>) -> String {
+/// The scene's text with as many nodes as the ground has, or with these.
+fn scene_text(
+    ground: &Ground,
+    name: &str,
+    times: &Times,
+    all: &[Candidate],
+    nodes: Option<i64>,
+    has_outage: bool,
+) -> String {
     let patches = all.iter().map(|candidate| (candidate.design, candidate.patch.clone()));
-    let mut scene = scene::scene(ground, name, times, nodes.is_none(), patches);
+    let mut scene = scene::scene(ground, name, times, has_outage, patches);
     if let Some(nodes) = nodes
         && let Some(cluster) = scene.get_mut("cluster").and_then(toml::Value::as_table_mut)
     {
@@ -204,21 +221,14 @@ fn cells(
     (sound, cells)
 }
 
-/// How long the deploy's window must be: a quarter longer than the slowest design takes under the first seed, and a gap.
-fn tail(bench: &Bench<'_>, ground: &Ground, name: &str, times: &Times, all: &[Candidate]) -> Result<Duration, Trouble> {
-    let nodes = ground.nodes.max(1) as u64;
-    let long = Times { tail: times.whole(times.gap + Duration::from_secs(120 * nodes)), ..*times };
-    let text = scene_text(ground, name, &long, all, None);
-    let loaded: Vec<Cell> = all
-        .iter()
-        .filter_map(|candidate| Some(bench.load(&text, candidate.design.name).ok()?.cells.remove(0)))
-        .collect();
-    let runs = bench.run(&loaded.iter().collect::<Vec<_>>(), &[], 1)?;
-    let times_taken: Option<Vec<f64>> = runs.iter().flatten().map(|(run, _)| run.deploy_s).collect();
-    let Some(longest) = times_taken.and_then(|times| times.into_iter().max_by(f64::total_cmp)) else {
-        return Ok(long.tail);
-    };
-    Ok(times.whole(times.gap + Duration::from_nanos_f64(longest * 1.25e9)))
+/// How long the deploy's window must be: a quarter longer than the slowest design takes under the first seed, and a gap; as
+/// long as it was tried where one was not over then.
+fn tail(times: &Times, tried: Duration, pilots: &[Vec<(Run, Seen)>]) -> Duration {
+    let taken: Option<Vec<f64>> = pilots.iter().flatten().map(|(run, _)| run.deploy_s).collect();
+    match taken.and_then(|taken| taken.into_iter().max_by(f64::total_cmp)) {
+        Some(longest) => times.whole(times.gap + Duration::from_nanos_f64(longest * 1.25e9)),
+        None => tried,
+    }
 }
 
 /// Answers the question.
@@ -227,29 +237,22 @@ pub fn answer(question: &Question, bench: &Bench<'_>, watch: &dyn Watch) -> Resu
     let (all, mut refused) = candidates(&ground);
     let name = format!("{}-designs", question.name);
     watch.stage("how long does a deploy take?");
-    let times = Times { tail: tail(bench, &ground, &name, &question.times, &all)?, ..question.times };
-    let scene = scene_text(&ground, &name, &times, &all, None);
-    let (all, loaded) = cells(bench, &scene, all, &mut refused);
+    let tried = question.times.whole(question.times.gap + Duration::from_secs(120 * ground.nodes.max(1) as u64));
+    let long = Times { tail: tried, ..question.times };
+    let (all, loaded) = cells(bench, &scene_text(&ground, &name, &long, &all, None, true), all, &mut refused);
     let Some(first) = loaded.first() else {
         let reasons: Vec<String> = refused.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
         return Err(Trouble::Bad(reasons.join("\n  ")));
     };
-    watch.stage(&format!("{} designs under {} seeds", all.len(), question.seeds));
-    let runs = bench.run(&loaded.iter().collect::<Vec<_>>(), &[], question.seeds)?;
-    let runs: Vec<Vec<Run>> = runs.into_iter().map(|runs| runs.into_iter().map(|(run, _)| run).collect()).collect();
-    let live = figures::over(&runs[0], |run| Some(run.live)).map_or(0.0, |live| live.mean);
+    let pilots = bench.run(&loaded.iter().collect::<Vec<_>>(), &[], 1)?;
+    let times = Times { tail: tail(&question.times, tried, &pilots), ..question.times };
+    let live = pilots[0][0].0.live;
     let prices = first.plan.prices.unwrap_or_default();
     let terms = Terms::new(&question.budget, live, question.failed_max(), prices);
-    let limits = question.limits_on_nodes();
     let mut measured = Vec::new();
-    for (candidate, runs) in all.iter().zip(runs) {
-        let nodes = match limits.is_empty() || !ground.nodes_are_alike {
-            true => Nodes::Given(ground.nodes),
-            false => {
-                watch.stage(&format!("how many nodes does \"{}\" need?", candidate.design.name));
-                nodes::needed(question, &limits, bench, &ground, &times, candidate)?
-            }
-        };
+    for candidate in &all {
+        watch.stage(&format!("\"{}\": how many nodes, and {} runs", candidate.design.name, question.seeds));
+        let (nodes, runs) = nodes::measure(question, bench, &ground, &times, &terms, candidate)?;
         measured.push(Measured { design: candidate.design, runs, nodes });
     }
     let standings: Vec<Standing> = measured.iter().map(|one| one.standing(&terms, ground.nodes)).collect();
@@ -259,15 +262,15 @@ pub fn answer(question: &Question, bench: &Bench<'_>, watch: &dyn Watch) -> Resu
         false => Some(second_look(question, bench, &times, &terms, &measured, watch)?),
     };
     let is_assumed = |term: &Term| match term {
-        Term::Node | Term::Store => !ground.has_prices,
-        Term::Session => false,
+        Term::Node | Term::Store | Term::Session => !ground.has_prices,
         _ => term.of_budget(&question.budget).is_none(),
     };
     Ok(Answer {
         flips: verdict::flips(&measured, &terms, ground.nodes),
         assumed: Term::ALL.into_iter().filter(is_assumed).collect(),
         deploys_end: measured.iter().all(|one| one.runs.iter().all(|run| run.deploy_s.is_some())),
-        ground: facts(&ground),
+        ground: facts(&ground, first),
+        scene: scene_text(&ground, &name, &times, &with_nodes(all, &measured), None, true),
         measured,
         refused,
         terms,
@@ -275,19 +278,35 @@ pub fn answer(question: &Question, bench: &Bench<'_>, watch: &dyn Watch) -> Resu
         choice,
         second,
         times,
-        scene,
     })
 }
 
-fn facts(ground: &Ground) -> Facts {
+/// The candidates, each with as many nodes as it was measured with.
+fn with_nodes(all: Vec<Candidate>, measured: &[Measured]) -> Vec<Candidate> {
+    let one = |(mut candidate, measured): (Candidate, &Measured)| {
+        if let Nodes::Needed(nodes) = measured.nodes {
+            let cluster = Table::from_iter([("nodes".to_owned(), toml::Value::Integer(nodes))]);
+            candidate.patch.insert("cluster".into(), toml::Value::Table(cluster));
+        }
+        candidate
+    };
+    all.into_iter().zip(measured).map(one).collect()
+}
+
+fn facts(ground: &Ground, cell: &Cell) -> Facts {
+    let hangs = |people: &&Population| cell.plan.hangs(people);
+    let names = |people: Vec<&Population>| people.into_iter().map(|people| people.name.clone()).collect();
+    let (long, short) = cell.plan.populations.iter().partition(hangs);
     Facts {
         moves: ground.moves,
         rebuilds: ground.rebuilds,
-        long_lived: ground.long_lived.clone(),
+        long_lived: (names(long), names(short)),
         nodes: ground.nodes,
         store_is_assumed: ground.store_is_assumed,
+        size_is_assumed: ground.size.is_none(),
         prices_are_assumed: !ground.has_prices,
         nodes_are_alike: ground.nodes_are_alike,
+        is_uneven: ground.is_uneven,
     }
 }
 
@@ -300,18 +319,8 @@ fn second_look(
     terms: &Terms,
     measured: &[Measured],
     watch: &dyn Watch,
-) -> Result<(Option<usize>, Vec<Doubt>), Trouble> {
-    // What is far beyond the budget is not brought within it by a quarter.
-    let near = |one: &&Measured| {
-        let lost = one.standing(terms, 1).lost;
-        lost <= 2.0 * terms.lost_max
-    };
-    let again: Vec<&Measured> = measured.iter().filter(near).collect();
-    let look = |scenario: &Table| {
-        let chosen = nodes::second(question, bench, times, terms, &again, scenario, SECOND_SEEDS)?;
-        // The place among all of them.
-        Ok::<_, Trouble>(chosen.and_then(|name| measured.iter().position(|one| one.name() == name)))
-    };
+) -> Result<(Option<&'static str>, Vec<Doubt>), Trouble> {
+    let look = |scenario: &Table| nodes::second(question, bench, times, terms, measured, scenario, SECOND_SEEDS);
     watch.stage(&format!("once more under {SECOND_SEEDS} seeds, to compare with"));
     let plain = look(&question.scenario)?;
     let mut doubts = Vec::new();
@@ -320,16 +329,18 @@ fn second_look(
         let mut choices = [None; 2];
         let mut flips = None;
         for (place, factor) in [1.0 - QUARTER, 1.0 + QUARTER].into_iter().enumerate() {
-            choices[place] = look(&input.scale(&question.scenario, factor))?;
-            if choices[place] == plain || flips.is_some() {
+            let choice = look(&input.scale(&question.scenario, factor))?;
+            choices[place] = choice;
+            if choice == plain || flips.is_some() {
                 continue;
             }
-            let (mut same, mut other) = (1.0, factor);
+            let (mut same, mut other, mut to) = (1.0, factor, choice);
             for _ in 0..3 {
                 let middle = f64::midpoint(same, other);
-                if look(&input.scale(&question.scenario, middle))? == plain { same = middle } else { other = middle }
+                let choice = look(&input.scale(&question.scenario, middle))?;
+                if choice == plain { same = middle } else { (other, to) = (middle, choice) }
             }
-            flips = Some((input.text(same), input.text(other)));
+            flips = Some((input.text(same), input.text(other), to));
         }
         let values = [input.text(1.0 - QUARTER), input.text(1.0 + QUARTER)];
         doubts.push(Doubt { key: input.key(), now: input.text(1.0), choices, values, flips });

@@ -45,15 +45,27 @@ impl Times {
     }
 }
 
-/// The first of the named alternatives among these faults or changes, with its parameters.
+/// The first of the named alternatives among these faults or changes that come at a set time, with its parameters; of faults
+/// only those of so many nodes: how often a node fails says nothing of zones.
 fn first(events: &Table, kinds: &[&str]) -> Option<(String, Table)> {
-    let written = events.values().filter_map(Value::as_table);
-    let mut named = written.flat_map(|event| kinds.iter().filter_map(|kind| Some((*kind, event.get(*kind)?))));
-    named.find_map(|(kind, parameters)| Some((kind.to_owned(), parameters.as_table()?.clone())))
+    let at = |event: &Table| event.get("at")?.as_str()?.parse::<Duration>().ok();
+    let mut found: Vec<(Duration, &str, &Table)> = Vec::new();
+    for event in events.values().filter_map(Value::as_table) {
+        let Some(at) = at(event) else { continue };
+        for kind in kinds {
+            let Some(parameters) = event.get(*kind).and_then(Value::as_table) else { continue };
+            let is_counted = parameters.get("nodes").is_some_and(Value::is_integer);
+            if is_counted || !CRASHES.contains(kind) {
+                found.push((at, kind, parameters));
+            }
+        }
+    }
+    let (_, kind, parameters) = found.into_iter().min_by_key(|(at, ..)| *at)?;
+    Some((kind.to_owned(), parameters.clone()))
 }
 
 impl Ground {
-    /// How many nodes the crash takes; one where that depends on how many there are.
+    /// How many nodes the crash takes.
     pub fn struck(&self) -> i64 {
         let crash = first(&self.faults, &CRASHES);
         crash.and_then(|(_, parameters)| parameters.get("nodes")?.as_integer()).unwrap_or(1)
@@ -104,8 +116,10 @@ pub fn scene<'a>(
     let faults = faults.into_iter().filter(|(name, _)| has_outage || name != EVENTS[1]);
     table.insert("fault".into(), Value::Table(faults.collect()));
     table.insert("change".into(), Value::Table(changes.into_iter().collect()));
-    if ground.store_is_assumed {
-        table.insert("store".into(), Value::Table(Table::from_iter([(ground.store.clone(), assumed(ground))])));
+    if ground.store_is_assumed
+        && let Some(stores) = table.entry("store").or_insert_with(|| Value::Table(Table::new())).as_table_mut()
+    {
+        stores.insert(ground.store.clone(), assumed(ground));
     }
     if !ground.has_prices {
         table.insert("cost".into(), Value::Table(toml! { node_hour = 1.0 store_hour = 1.0 }));
@@ -120,7 +134,7 @@ pub fn scene<'a>(
 fn assumed(ground: &Ground) -> Value {
     let mut store = toml! { preset = "redis-sentinel" };
     for key in ["read", "write", "concurrency", "queue_max", "holds_slot"] {
-        if let Some(value) = ground.store_parameters.get(key) {
+        if let Some(value) = ground.of("store").get(key) {
             store.insert(key.into(), value.clone());
         }
     }

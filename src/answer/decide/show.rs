@@ -29,10 +29,11 @@ pub const TABLE_FIELDS: &[Field] = &[
 pub const RUN_FIELDS: &[Field] = &[
     VARIANT,
     SEED,
-    Field::text("stretch", "Quiet time before the first event, or the event."),
-    Field::number("hours", "h", "How long the quiet time is; empty for an event."),
+    Field::text("stretch", "Quiet time before the first event, an event until the next, or the whole of it."),
+    Field::number("hours", "h", "How long it is."),
     Field::number("sessions_lost_total", "", "Times a session's state was lost."),
     Field::number("requests_failed_total", "", "Requests whose last allowed attempt failed."),
+    Field::number("requests_total", "", "Requests that came to an end; only of the whole."),
 ];
 
 /// The fields of `flips.csv`.
@@ -85,6 +86,8 @@ impl Answer {
             ("cost_per_day", exact(standing.cost)),
             ("keeps_limits", exact(f64::from(u8::from(standing.keeps_limits)))),
             ("keeps_budget", exact(f64::from(u8::from(standing.keeps_budget)))),
+            ("is_chosen", exact(f64::from(u8::from(self.name(self.choice) == one.name())))),
+            ("deploys_over_ratio", over(&one.runs, |run| Some(f64::from(u8::from(run.deploy_s.is_some()))))),
         ]
     }
 }
@@ -150,6 +153,7 @@ fn decide_csv(answer: &Answer) -> csv::Result<String> {
             let words = match (&one.nodes, figure) {
                 (Nodes::None(last, why), "nodes_needed") => format!("none up to {last}: {why}"),
                 (Nodes::Given(_), "nodes_needed") => "as many as the scenario has".into(),
+                (Nodes::Short(count, why), "nodes_needed") => format!("{count} are too few: {why}"),
                 _ => String::new(),
             };
             let [mean, low, high, n] = cells(estimate.as_ref());
@@ -164,6 +168,20 @@ fn decide_csv(answer: &Answer) -> csv::Result<String> {
         let [low, high, n] = [(); 3].map(|()| Number(None));
         rows.row(&[Text(""), Text(term.key()), value, low, high, n, Text(words)])?;
     }
+    let yes =
+        |(yes, is_said): (bool, bool)| (Some(f64::from(u8::from(yes))), if is_said { "given" } else { "assumed" });
+    let ground = &answer.ground;
+    let long = ground.long_lived.0.join(", ");
+    let of_workload = [
+        ("budget.state_moves", yes(ground.moves)),
+        ("budget.state_rebuilds", yes(ground.rebuilds)),
+        ("long_lived", (Some(ground.long_lived.0.len() as f64), long.as_str())),
+        ("requests_failed_ratio_max", (answer.terms.failed_max, "by [slo]")),
+    ];
+    for (figure, (value, words)) in of_workload {
+        let [low, high, n] = [(); 3].map(|()| Number(None));
+        rows.row(&[Text(""), Text(figure), Number(value), low, high, n, Text(words)])?;
+    }
     for [name, figure, words] in &told {
         let [mean, low, high, n] = [(); 4].map(|()| Number(None));
         rows.row(&[Text(name), Text(figure), mean, low, high, n, Text(words)])?;
@@ -175,13 +193,14 @@ fn runs_csv(answer: &Answer) -> csv::Result<String> {
     let mut rows = Rows::new(RUN_FIELDS)?;
     for one in &answer.measured {
         for (seed, run) in one.runs.iter().enumerate() {
-            let mut row = |stretch: &str, hours: Option<f64>, harm: &Harm| {
+            let mut row = |stretch: &str, harm: &Harm, requests: Option<f64>| {
                 let seed = Number(Some((seed + 1) as f64));
-                let (lost, failed) = (Number(Some(harm.lost)), Number(Some(harm.failed)));
-                rows.row(&[Text(one.name()), seed, Text(stretch), Number(hours), lost, failed])
+                let [hours, lost, failed] = [harm.hours, harm.lost, harm.failed].map(|value| Number(Some(value)));
+                rows.row(&[Text(one.name()), seed, Text(stretch), hours, lost, failed, Number(requests)])
             };
-            row("quiet", Some(run.quiet_hours), &run.quiet)?;
-            EVENTS.iter().zip(&run.events).try_for_each(|(event, harm)| row(event, None, harm))?;
+            row("quiet", &run.quiet, None)?;
+            EVENTS.iter().zip(&run.events).try_for_each(|(event, harm)| row(event, harm, None))?;
+            row("all", &run.all, Some(run.requests))?;
         }
     }
     rows.end()
@@ -196,14 +215,14 @@ fn flips_csv(answer: &Answer) -> csv::Result<String> {
         rows.row(&cells.map(Text))?;
     }
     if let Some((plain, doubts)) = &answer.second {
-        let now = answer.name(*plain);
+        let now = plain.unwrap_or("");
         for doubt in doubts {
-            let mut row = |tried: &str, choice: Option<usize>| {
-                rows.row(&[&doubt.key, "input", &doubt.now, tried, now, answer.name(choice)].map(Text))
+            let mut row = |tried: &str, choice: Option<&str>| {
+                rows.row(&[&doubt.key, "input", &doubt.now, tried, now, choice.unwrap_or("")].map(Text))
             };
             doubt.values.iter().zip(&doubt.choices).try_for_each(|(value, &choice)| row(value, choice))?;
-            if let Some((_, first)) = &doubt.flips {
-                row(first, doubt.choices.iter().find(|&choice| choice != plain).copied().flatten())?;
+            if let Some((_, first, to)) = &doubt.flips {
+                row(first, *to)?;
             }
         }
     }
@@ -263,11 +282,11 @@ pub fn json(question: &Question, answer: &Answer, runs: u64) -> Value {
         let one = |doubt: &super::Doubt| {
             json!({
                 "key": doubt.key, "now": doubt.now, "values": doubt.values,
-                "choices": doubt.choices.map(|choice| answer.name(choice)),
+                "choices": doubt.choices.map(Option::unwrap_or_default),
                 "flips_between": doubt.flips,
             })
         };
-        json!({ "choice": answer.name(*plain), "inputs": doubts.iter().map(one).collect::<Vec<_>>() })
+        json!({ "choice": plain.unwrap_or_default(), "inputs": doubts.iter().map(one).collect::<Vec<_>>() })
     });
     json!({
         "choice": answer.name(answer.choice),

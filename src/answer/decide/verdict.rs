@@ -118,7 +118,7 @@ impl Terms {
     /// weeks, nodes are added and a deploy is made once a day, and one in a hundred of those live may lose its state a day.
     pub fn new(budget: &Budget, live: f64, failed_max: Option<f64>, prices: Prices) -> Terms {
         let per_day = [1.0 / 7.0, 1.0 / 28.0, 1.0, 1.0];
-        let assumed = Terms { per_day, lost_max: (live / 100.0).ceil(), failed_max, prices };
+        let assumed = Terms { per_day, lost_max: Terms::assumed_lost(live), failed_max, prices };
         let mut terms = assumed;
         for term in Term::ALL {
             if let Some(value) = term.of_budget(budget) {
@@ -126,6 +126,13 @@ impl Terms {
             }
         }
         terms
+    }
+}
+
+impl Terms {
+    /// How many sessions may be lost a day where nobody says so.
+    pub fn assumed_lost(live: f64) -> f64 {
+        (live / 100.0).ceil()
     }
 }
 
@@ -138,6 +145,8 @@ pub enum Nodes {
     Needed(i64),
     /// No number up to this keeps them; the limit that fails, in words.
     None(i64, String),
+    /// Nothing was searched, and as many as the scenario has do not keep them; the limit that fails, in words.
+    Short(i64, String),
 }
 
 impl Nodes {
@@ -145,7 +154,7 @@ impl Nodes {
     pub fn count(&self) -> Option<i64> {
         match self {
             Nodes::Given(count) | Nodes::Needed(count) => Some(*count),
-            Nodes::None(..) => None,
+            Nodes::None(..) | Nodes::Short(..) => None,
         }
     }
 }

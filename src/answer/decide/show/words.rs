@@ -98,6 +98,7 @@ fn matrix(text: &mut String, question: &Question, answer: &Answer) {
         let nodes = match &one.nodes {
             Nodes::Given(count) | Nodes::Needed(count) => count.to_string(),
             Nodes::None(..) => "none".into(),
+            Nodes::Short(count, _) => format!("{count}!"),
         };
         let figure = |name: &str| answer.figures(one, standing).into_iter().find(|(own, _)| *own == name)?.1;
         let mean = |name: &str| figure(name).map(|estimate| estimate.mean);
@@ -132,10 +133,19 @@ fn matrix(text: &mut String, question: &Question, answer: &Answer) {
         };
         line(text, format!("{mark} {:<width$}  {}", answer.measured[place].design.name, joined(row)).trim_end());
     }
+    refusals(text, answer);
+    notes(text, question, answer);
+}
+
+/// Why designs cannot be chosen, or not be had.
+fn refusals(text: &mut String, answer: &Answer) {
     for (place, standing) in answer.standings.iter().enumerate() {
         let one = &answer.measured[place];
         if let Nodes::None(last, why) = &one.nodes {
             line(text, &format!("  ✗ {}: no number of nodes up to {last} keeps the limits: {why}", one.design.name));
+        }
+        if let Nodes::Short(count, why) = &one.nodes {
+            line(text, &format!("  ✗ {}: its {count} nodes do not keep the limits: {why}", one.design.name));
         }
         if let Some(most) = answer.terms.failed_max.filter(|most| standing.failed > *most) {
             let (failed, most) = (short3(standing.failed * 100.0), short(most * 100.0));
@@ -146,20 +156,36 @@ fn matrix(text: &mut String, question: &Question, answer: &Answer) {
         }
         if !standing.keeps_budget {
             let (lost, most) = (short3(standing.lost), short(answer.terms.lost_max));
-            line(text, &format!("  ✗ {}: {lost} sessions lost a day, at most {most} allowed", one.design.name));
+            let doubt = if is_open(answer, place) { " (not resolved: more seeds)" } else { "" };
+            line(text, &format!("  ✗ {}: {lost} sessions lost a day, at most {most} allowed{doubt}", one.design.name));
         }
     }
     for (name, reason) in &answer.refused {
         line(text, &format!("  – {name}: {reason}"));
     }
-    notes(text, question, answer);
+}
+
+/// Whether the interval of what a design loses contains what may be lost.
+fn is_open(answer: &Answer, place: usize) -> bool {
+    let interval = answer.measured[place].lost(&answer.terms).and_then(|lost| lost.interval);
+    interval.is_some_and(|interval| interval.low <= answer.terms.lost_max && answer.terms.lost_max < interval.high)
 }
 
 fn notes(text: &mut String, question: &Question, answer: &Answer) {
+    let uses = |what: &str| answer.measured.iter().any(|one| one.design.depends_on == what);
     if answer.ground.prices_are_assumed {
         line(text, "  cost: in node-hours, a store's instance counted as a node; say what they cost in [cost]");
     }
-    if answer.ground.store_is_assumed {
+    if answer.ground.size_is_assumed && uses("keys") {
+        line(text, "  size of a session's state: assumed, 1 KiB; say so in state.<place>.size: a cookie holds 4");
+    }
+    if question.limits_losses() {
+        line(text, "  limits on lost sessions: judged by budget.sessions_lost, by the day");
+    }
+    if answer.ground.is_uneven {
+        line(text, "  CAUTION: arrivals change with time: what an event costs depends on when it happens");
+    }
+    if answer.ground.store_is_assumed && uses("store") {
         line(
             text,
             "  store: assumed, Redis behind Sentinel (stickysim list preset); describe yours in [store.sessions]",
@@ -197,14 +223,21 @@ fn verdict(text: &mut String, question: &Question, answer: &Answer) {
     let (lost, most) = (short3(standing.lost), short(answer.terms.lost_max));
     let limits = if question.limits.is_empty() { "" } else { "keeps every limit of [slo]; " };
     line(text, &format!("  {limits}loses {lost} sessions a day of at most {most}"));
+    if is_open(answer, choice) {
+        line(text, "  CAUTION: not resolved: the interval of what it loses contains the bound; run more seeds");
+    }
     match next(answer, choice) {
         None => line(text, "  nothing else keeps both the limits and the budget"),
         Some(place) => {
             let (other, cost) = (answer.measured[place].design.name, answer.standings[place].cost);
-            let more = (cost - standing.cost) / standing.cost.abs().max(f64::MIN_POSITIVE) * 100.0;
-            let words = match more.round() as i64 {
-                0 => format!("{other} costs as much, and is not simpler"),
-                more => format!("margin: the next that does ({other}) costs {more} % more"),
+            let more = cost - standing.cost;
+            let percent = (more / standing.cost * 100.0).round();
+            let words = if standing.cost <= 0.0 {
+                format!("margin: the next that does ({other}) costs {} more", short3(more))
+            } else if percent == 0.0 {
+                format!("{other} costs as much, and is not simpler")
+            } else {
+                format!("margin: the next that does ({other}) costs {percent} % more")
             };
             line(text, &format!("  {words}"));
         }
@@ -220,6 +253,9 @@ fn tax(text: &mut String, answer: &Answer, choice: usize) {
         && let Nodes::Needed(nodes) = answer.measured[simple].nodes
     {
         let (name, more) = (answer.measured[simple].design.name, nodes - own);
+        if more <= 0 {
+            return;
+        }
         let cost = answer.standings[simple].cost - answer.standings[choice].cost;
         line(text, &format!("  stickiness tax: {name} needs {more:+} nodes, {} a day", signed(cost)));
     }
@@ -276,7 +312,7 @@ fn sticky(text: &mut String, answer: &Answer) {
             "sticky is the right call here: state cannot leave its process. Plan the way out all the same".to_owned()
         }
         (true, _) => {
-            "sticky is the right call here: what is lost is within the budget, and nothing is cheaper".to_owned()
+            "sticky is the right call here: what is lost is within the budget, and nothing is 0.5 % cheaper".to_owned()
         }
         (false, Some(flip)) => {
             format!("sticky is the right call with {} {} {}", flip.term.key(), side(flip), flip.term.text(flip.at))
@@ -288,7 +324,7 @@ fn sticky(text: &mut String, answer: &Answer) {
 
 fn doubts(text: &mut String, answer: &Answer) {
     let Some((plain, doubts)) = &answer.second else { return };
-    let name = |choice: Option<usize>| choice.map_or("none", |place| answer.measured[place].design.name);
+    let name = |choice: Option<&'static str>| choice.unwrap_or("none");
     let changes: Vec<&Doubt> =
         doubts.iter().filter(|doubt| doubt.choices.iter().any(|choice| choice != plain)).collect();
     line(
@@ -298,17 +334,16 @@ fn doubts(text: &mut String, answer: &Answer) {
             doubts.len()
         ),
     );
-    if plain != &answer.choice {
+    if *plain != answer.choice.map(|place| answer.measured[place].name()) {
         line(text, &format!("  so few seeds choose \"{}\": read what follows against that", name(*plain)));
     }
     if changes.is_empty() {
         line(text, "  none of them changes the verdict");
     }
     for doubt in changes {
-        let to = doubt.choices.iter().find(|&choice| choice != plain).copied().flatten();
-        let between =
-            doubt.flips.as_ref().map_or(String::new(), |(same, other)| format!(" between {same} and {other}"));
-        let _ = writeln!(text, "  it hangs on {} = {}:{between} it becomes \"{}\"", doubt.key, doubt.now, name(to));
+        let Some((same, other, to)) = &doubt.flips else { continue };
+        let (key, now, to) = (&doubt.key, &doubt.now, name(*to));
+        let _ = writeln!(text, "  it hangs on {key} = {now}: between {same} and {other} it becomes \"{to}\"");
     }
 }
 
@@ -319,7 +354,7 @@ fn way_out(text: &mut String, answer: &Answer, way: &Result<Vec<Step>, String>) 
         Err(reason) => return line(text, &format!("  none: {reason}")),
     };
     let width = steps.iter().map(|step| step.name.chars().count()).max().unwrap_or(0);
-    line(text, &format!("  {:<width$}  {:>14}  {:>9}  {:>14}  {:>6}", "", "p99 ms", "failed %", "lost/day", "blast"));
+    line(text, &format!("  {:<width$}  {:>14}  {:>9}  {:>14}  {:>6}", "", "p99 ms", "failed %", "lost/day", "struck"));
     for step in steps {
         let figures = way_figures(answer, step);
         let figure = |name: &str| figures.iter().find(|(own, _)| *own == name).and_then(|(_, estimate)| *estimate);
