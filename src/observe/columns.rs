@@ -71,13 +71,18 @@ impl Column {
     /// A value of it under that label, with three digits that matter.
     pub fn shown(&self, value: f64) -> String {
         let value = if self.unit.is_empty() && self.name.contains("_ratio") { value * 100.0 } else { value };
-        match value.abs() {
-            0.0 => "0".to_owned(),
-            x if x >= 100.0 => format!("{value:.0}"),
-            x if x >= 10.0 => format!("{value:.1}"),
-            x if x >= 1.0 => format!("{value:.2}"),
-            _ => format!("{value:.3}"),
-        }
+        three(value)
+    }
+}
+
+/// Three digits that matter.
+pub fn three(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".to_owned(),
+        x if x >= 100.0 => format!("{value:.0}"),
+        x if x >= 10.0 => format!("{value:.1}"),
+        x if x >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
     }
 }
 

@@ -4,6 +4,7 @@ use super::Asked;
 use super::book::{Book, Figure};
 use super::facts::{self, CONFIDENCE};
 use crate::observe::columns::named;
+pub use crate::observe::columns::three;
 use crate::observe::slo::Limit;
 
 /// An answer in a line.
@@ -35,17 +36,6 @@ pub fn all(book: &Book, asked: &Asked, variants: &[&str]) -> Vec<Verdict> {
 /// A share, with three digits that matter.
 pub fn percent(share: f64) -> String {
     format!("{} %", three(share * 100.0))
-}
-
-/// Three digits that matter.
-pub fn three(value: f64) -> String {
-    match value.abs() {
-        0.0 => "0".to_owned(),
-        x if x >= 100.0 => format!("{value:.0}"),
-        x if x >= 10.0 => format!("{value:.1}"),
-        x if x >= 1.0 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
-    }
 }
 
 /// What a node holds, by the name of its figure.
