@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.9"
-# dependencies = ["simpy==4.1.2", "numpy"]
+# dependencies = ["simpy"]
 # ///
 """W4 in SimPy: sessions pinned to single-server nodes, one of which dies at half time; prints requests per second.
 

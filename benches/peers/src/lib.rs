@@ -8,14 +8,46 @@ use std::collections::VecDeque;
 pub const NODES: usize = 100;
 const THINK: f64 = 10.0;
 
+/// Its random draws alone, for peers that keep lines of their own.
+#[derive(Clone, Debug)]
+pub struct Draw {
+    service: f64,
+    generator: Pcg64,
+}
+
+impl Draw {
+    /// So many sessions at 70 % load.
+    pub fn new(sessions: usize, seed: u64) -> Draw {
+        Draw { service: THINK * NODES as f64 * 0.7 / sessions as f64, generator: Pcg64::seed_from_u64(seed) }
+    }
+
+    pub fn think(&mut self) -> f64 {
+        let unit: f64 = Exp1.sample(&mut self.generator);
+        THINK * unit
+    }
+
+    pub fn work(&mut self) -> f64 {
+        let unit: f64 = Exp1.sample(&mut self.generator);
+        self.service * unit
+    }
+
+    pub fn node(&mut self) -> usize {
+        self.generator.random_range(0..NODES)
+    }
+
+    /// Any but the first, which dies.
+    pub fn survivor(&mut self) -> usize {
+        self.generator.random_range(1..NODES)
+    }
+}
+
 /// The cluster.
 pub struct W4 {
-    service: f64,
+    draw: Draw,
     node_of: Vec<u16>,
     asked: Vec<f64>,
     lines: Vec<VecDeque<u32>>,
     dead: Option<usize>,
-    draw: Pcg64,
     pub done: u64,
     pub time: f64,
 }
@@ -23,10 +55,9 @@ pub struct W4 {
 impl W4 {
     /// So many sessions at 70 % load, pinned at random.
     pub fn new(sessions: usize) -> W4 {
-        let mut draw = Pcg64::seed_from_u64(1);
+        let mut draw = Draw::new(sessions, 1);
         W4 {
-            service: THINK * NODES as f64 * 0.7 / sessions as f64,
-            node_of: (0..sessions).map(|_| draw.random_range(0..NODES as u16)).collect(),
+            node_of: (0..sessions).map(|_| draw.node() as u16).collect(),
             asked: vec![0.0; sessions],
             lines: vec![VecDeque::new(); NODES],
             dead: None,
@@ -36,14 +67,16 @@ impl W4 {
         }
     }
 
+    pub fn sessions(&self) -> usize {
+        self.node_of.len()
+    }
+
     pub fn think(&mut self) -> f64 {
-        let unit: f64 = Exp1.sample(&mut self.draw);
-        THINK * unit
+        self.draw.think()
     }
 
     pub fn work(&mut self) -> f64 {
-        let unit: f64 = Exp1.sample(&mut self.draw);
-        self.service * unit
+        self.draw.work()
     }
 
     /// A session asks; its node, if that begins to work on it at once.
@@ -55,7 +88,7 @@ impl W4 {
     fn send(&mut self, session: u32) -> Option<usize> {
         let mut node = self.node_of[session as usize] as usize;
         if self.dead == Some(node) {
-            node = self.draw.random_range(1..NODES);
+            node = self.draw.survivor();
             self.node_of[session as usize] = node as u16;
         }
         self.lines[node].push_back(session);
@@ -82,9 +115,14 @@ impl W4 {
 
     /// Prints the rate.
     pub fn tell(&self, name: &str, seconds: f64) {
-        let mean = self.time / self.done as f64 * 1e3;
-        println!("{name} w4 {} {:.0} requests/s, mean response {mean:.1} ms", self.node_of.len(), self.done as f64 / seconds);
+        tell(name, self.sessions(), self.done, self.time, seconds);
     }
+}
+
+/// Prints the rate of a peer that counts on its own.
+pub fn tell(name: &str, sessions: usize, done: u64, time: f64, seconds: f64) {
+    let mean = time / done as f64 * 1e3;
+    println!("{name} w4 {sessions} {:.0} requests/s, mean response {mean:.1} ms", done as f64 / seconds);
 }
 
 /// Sessions and seconds, from the command line.

@@ -22,13 +22,7 @@ fn after(seconds: f64) -> Duration {
 impl Component for Cluster {
     type Event = Happens;
 
-    fn process_event(
-        &self,
-        own: ComponentId<Happens>,
-        event: &Happens,
-        scheduler: &mut Scheduler,
-        state: &mut State,
-    ) {
+    fn process_event(&self, own: ComponentId<Happens>, event: &Happens, scheduler: &mut Scheduler, state: &mut State) {
         let now = scheduler.time().as_secs_f64();
         let w4 = state.get_mut(self.w4).expect("it was put there");
         let mut begin = |w4: &mut W4, node: usize| scheduler.schedule(after(w4.work()), own, Happens::Leaves(node));
