@@ -8,8 +8,8 @@
 use rand_distr::{Distribution, Exp1};
 use std::hint::black_box;
 use stickysim::base::draw::Stream;
+use stickysim::base::prefetch::prefetch;
 use stickysim::base::time::{Duration, Instant};
-use stickysim::engine::prefetch::prefetch;
 use stickysim::engine::{Event, Queue};
 
 const THINKS: u8 = 0;
@@ -54,7 +54,7 @@ fn run(sessions: u32) -> f64 {
     }
     let (mut left, began) = (REQUESTS, std::time::Instant::now());
     while left > 0 {
-        let next = queue.pop_hinting(|event| prefetch(&records, event.index() as usize));
+        let next = queue.pop_hinting(|event, _| prefetch(&records, event.index() as usize));
         let Some((now, event)) = next else { break };
         let who = event.index();
         let record = &mut records[who as usize];

@@ -87,7 +87,7 @@ fn gaps<G: Gap>(pending: usize) -> (Vec<Duration>, Vec<Instant>) {
 }
 
 #[divan::bench(types = [Exponential, Constant, Bimodal, Herd], args = pending(), sample_count = 10, sample_size = 1)]
-fn radix<G: Gap>(bencher: Bencher, pending: usize) {
+fn levels<G: Gap>(bencher: Bencher, pending: usize) {
     let (gaps, starts) = gaps::<G>(pending);
     let mut queue = Queue::new();
     for (i, &at) in starts.iter().enumerate() {

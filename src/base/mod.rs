@@ -5,6 +5,8 @@ pub mod choice;
 pub mod dist;
 pub mod draw;
 pub mod hash;
+pub mod huge;
 pub mod id;
+pub mod prefetch;
 pub mod time;
 pub mod units;

@@ -46,7 +46,8 @@ impl Sim<'_> {
         attempt.tries = attempt.tries.saturating_add(1);
         attempt.sent = now;
         attempt.refusals = 0;
-        self.tried.remove(&id);
+        self.forget_tried(id);
+        let attempt = &mut self.attempts[id];
         (attempt.missed, attempt.refused, attempt.remade, attempt.is_near) = (false, false, false, false);
         let session = &self.sessions[attempt.session];
         let connects = !session.is_connected() || session.requests == 1 && session.who & INITIAL_BIT == 0;

@@ -9,6 +9,7 @@ use super::visiting::Held;
 use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NodeId, SessionId};
+use crate::base::prefetch::prefetch_all;
 use crate::base::time::Instant;
 use crate::engine::Timer;
 use crate::observe::Fact;
@@ -181,6 +182,21 @@ impl Fleet {
     /// Every node, up or not.
     pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
         (0..self.nodes.len() as u32).map(NodeId)
+    }
+
+    /// How many there are, up or not.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Hints that a node will be needed soon: what every request needs of it.
+    #[inline]
+    pub fn fetch(&self, node: NodeId) {
+        if let Some(node) = self.nodes.get(node.index()) {
+            prefetch_all(&node.work);
+            prefetch_all(&node.phase);
+            prefetch_all(&node.hosts_lost);
+        }
     }
 
     /// Whether its process listens.

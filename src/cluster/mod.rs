@@ -3,6 +3,7 @@
 //! A room returns what happened; a handler of [`Sim`] decides what follows. Every handler reads like the
 //! protocol it stands for, and everything that happens leaves through the recorder.
 
+mod ahead;
 mod asking;
 mod audit;
 pub mod autoscaler;
@@ -82,8 +83,9 @@ pub struct Sim<'p> {
     tried: BTreeMap<AttemptId, Vec<NodeId>>,
     // Whose state is dealt with aside; entries outlive their attempts.
     asides: BTreeMap<AttemptId, SessionId>,
-    // Whether attempts may have to wait in line at the balancer.
+    // Whether attempts may have to wait in line at the balancer, and clients to be let in by any node.
     has_lines: bool,
+    has_doors: bool,
     // Which attempts are at which node.
     at_node: Residents,
     // Which sessions' connections hang on which node.
@@ -171,6 +173,7 @@ impl<'p> Sim<'p> {
             tried: BTreeMap::new(),
             asides: BTreeMap::new(),
             has_lines: plan.balancer.in_flight_max.is_some(),
+            has_doors: plan.nodes.iter().any(|node| node.spec.has_door()),
             at_node: Residents::default(),
             linked: Residents::default(),
             linked_via: Vec::new(),
@@ -286,22 +289,6 @@ impl<'p> Sim<'p> {
         Some(Outcome { recording: self.recorder.finish(), events: self.events })
     }
 
-    /// Takes the next event; the records of sessions that are soon to act, or to be answered, are fetched ahead.
-    #[inline]
-    fn next_event(&mut self) -> Option<(Instant, Event)> {
-        let Sim { queue, sessions, fleet, attempts, .. } = self;
-        queue.pop_hinting(|soon| match soon.kind() {
-            event::SESSION => sessions.fetch(SessionId(soon.index())),
-            event::WORK => {
-                let job = fleet.get(NodeId(soon.index())).work.soonest();
-                if let Some(job) = job.filter(|&job| !probing::is_probe(AttemptId(job))) {
-                    sessions.fetch(attempts[AttemptId(job)].session);
-                }
-            }
-            _ => {}
-        })
-    }
-
     /// The state at time zero.
     fn begin(&mut self) {
         for node in (0..self.plan.desired() as u32).map(NodeId) {
@@ -321,6 +308,9 @@ impl<'p> Sim<'p> {
         self.await_faults();
         self.begin_rebalancing();
         self.begin_autoscaling();
+        let initial = self.plan.populations.iter().map(|people| people.initial).sum::<u64>() as usize;
+        self.sessions.expect(initial);
+        self.keepers.iter_mut().for_each(|keeper| keeper.expect(initial));
         for population in (0..self.plan.populations.len() as u16).map(PopulationId) {
             self.install_initial(population);
             self.begin_closed(population);

@@ -14,6 +14,7 @@ use super::station::Offer;
 use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NONE, NodeId, PopulationId, SessionId};
+use crate::base::prefetch::prefetch;
 use crate::base::time::{Duration, Instant};
 use crate::engine::Timer;
 use crate::observe::Fact;
@@ -170,6 +171,12 @@ impl Attempts {
         self.slots.iter().any(|attempt| attempt.is_through(process))
     }
 
+    /// Hints that an attempt will be needed soon.
+    #[inline]
+    pub fn fetch(&self, id: AttemptId) {
+        prefetch(&self.slots, id.index());
+    }
+
     /// Takes a slot.
     #[inline]
     pub fn add(&mut self, attempt: Attempt) -> AttemptId {
@@ -246,10 +253,17 @@ impl Sim<'_> {
             remade: false,
             is_near: false,
         });
-        self.tried.remove(&attempt);
+        self.forget_tried(attempt);
         self.sessions[id].attempt = attempt;
-        self.keepers[population.index()].fetch(id);
         attempt
+    }
+
+    /// Every node may be tried from now on.
+    #[inline]
+    pub(super) fn forget_tried(&mut self, id: AttemptId) {
+        if !self.tried.is_empty() {
+            self.tried.remove(&id);
+        }
     }
 
     /// Whether its client has left, and the node heeds that.

@@ -3,8 +3,9 @@
 //! Used once per relation: state copies on nodes, attempts on nodes. A crash asks for everything on a
 //! node and pays only for what is there.
 
+use crate::base::huge;
 use crate::base::id::{NONE, NodeId};
-use crate::engine::prefetch::prefetch;
+use crate::base::prefetch::prefetch;
 
 /// One relation between things (by slot) and nodes: a thing is on at most one node.
 #[derive(Debug, Default)]
@@ -21,10 +22,22 @@ impl Residents {
         self.place.get(thing as usize).and_then(|&(node, _)| NodeId(node).some())
     }
 
+    /// There will be so many things at least.
+    pub fn expect(&mut self, things: usize) {
+        let more = things.saturating_sub(self.place.len());
+        huge::reserve(&mut self.place, more);
+    }
+
     /// Hints that `thing` will be asked for soon.
     #[inline]
     pub fn fetch(&self, thing: u32) {
         prefetch(&self.place, thing as usize);
+    }
+
+    /// Hints that the list of `node` will be needed soon.
+    #[inline]
+    pub fn fetch_node(&self, node: NodeId) {
+        prefetch(&self.on, node.index());
     }
 
     /// How many things are on `node`.

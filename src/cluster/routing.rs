@@ -76,7 +76,8 @@ impl Sim<'_> {
         let waits = target.ills.is_frozen && kind == Kind::Connect;
         self.reach(now, id, node);
         self.await_reply(now, id);
-        if self.plan.nodes[node.index()].spec.has_door() && (connects || links) || waits {
+        let has_door = self.has_doors && self.plan.nodes[node.index()].spec.has_door();
+        if has_door && (connects || links) || waits {
             self.ask_to_enter(now, id, node);
         } else if links {
             self.established(now, id, node);

@@ -11,16 +11,18 @@ use super::request::Kind;
 use super::state::Visit;
 use super::{Sim, event};
 use crate::base::cause::Cause;
+use crate::base::huge;
 use crate::base::id::{AttemptId, NodeId, PopulationId, SessionId};
+use crate::base::prefetch::prefetch;
 use crate::base::time::{Duration, Instant};
 use crate::engine::Timer;
-use crate::engine::prefetch::prefetch;
 use crate::observe::Fact;
 use crate::observe::fact::Ending;
 use crate::observe::trace::{Happening, Who};
 
-/// The record of a session: one cache line.
+/// The record of a session: one cache line, and not parts of two.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub struct Session {
     /// Arrival ordinal within its population: names it and keys its draws.
     pub who: u64,
@@ -94,6 +96,11 @@ impl Sessions {
     #[inline]
     pub fn fetch(&self, id: SessionId) {
         prefetch(&self.slots, id.index());
+    }
+
+    /// There will be so many at least.
+    pub fn expect(&mut self, sessions: usize) {
+        huge::reserve(&mut self.slots, sessions);
     }
 
     /// All records, also those that are free.
@@ -370,6 +377,6 @@ mod tests {
 
     #[test]
     fn a_session_fills_one_cache_line() {
-        assert_eq!(size_of::<Session>(), 64);
+        assert_eq!((size_of::<Session>(), align_of::<Session>()), (64, 64));
     }
 }

@@ -9,6 +9,7 @@
 //! processors are shared evenly by all jobs and no job gets more than one (Kleinrock, *Queueing Systems*
 //! II, §4.4). Demands and clocks are integers, so nothing depends on the order of floating-point sums.
 
+use crate::base::prefetch::prefetch;
 use crate::base::time::{Duration, Instant};
 use crate::engine::{Event, Queue, Timer};
 use schemars::JsonSchema;
@@ -226,6 +227,13 @@ impl Station {
             self.working.pop();
             first.job
         })
+    }
+
+    /// Hints that its work and its line will be looked at soon.
+    #[inline]
+    pub fn fetch(&self) {
+        prefetch(self.working.as_slice(), 0);
+        prefetch(self.waiting.as_slices().0, 0);
     }
 
     /// Whose work will be done first, as it is now.

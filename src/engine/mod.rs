@@ -3,9 +3,8 @@
 //! It knows nothing of clusters: an [`Event`] is a kind and the index of a record, and the owner of the
 //! record knows what it waits for. `examples/mm1.rs` builds another model on it.
 
-pub mod prefetch;
 pub mod queue;
 pub mod timer;
 
-pub use queue::{Event, Queue};
+pub use queue::{Ahead, Event, Queue};
 pub use timer::Timer;

@@ -1,13 +1,16 @@
-//! Which event comes next? A monotone radix heap over (time, event).
+//! Which event comes next? A monotone queue of buckets in levels, the next of which is sorted when it is reached.
 //!
 //! Contract: events leave in order of time; equal times in order of (kind, index), whatever the order in
 //! which they were put in. That order is part of every result, and no other queue design can change it
 //! (a plain binary heap over the same pairs is the test's reference).
 //!
-//! Why a radix heap: it has no width to tune, so bursts and gaps of very different size (7 ms services
-//! beside 30 min lives) do not hurt it, and its cost is nearly flat from 10³ to 10⁷ pending events. Its last steps, in
-//! which a few entries would be moved again and again, are a sort instead.
-//! Ahuja, Mehlhorn, Orlin, Tarjan, *Faster algorithms for the shortest path problem*, J. ACM 37 (1990).
+//! Time is read in digits of six bits. An entry lies in the level of the first digit in which it differs from the time
+//! that is being worked off, and there in the bucket of that digit; when the lowest bucket is reached, a large one is
+//! spread over the level below, and a small one is sorted. So nothing need be known of gaps beforehand: bursts and gaps of
+//! very different size (7 ms services beside 30 min lives) find their level, an entry moves a few times at most, and
+//! what comes next is known well before it comes, so that its record can be fetched.
+//! Denardo, Fox, *Shortest-route methods: reaching, pruning, and buckets*, Oper. Res. 27 (1979), have the levels; Ahuja,
+//! Mehlhorn, Orlin, Tarjan, *Faster algorithms for the shortest path problem*, J. ACM 37 (1990), what they cost.
 
 use crate::base::time::Instant;
 use std::cmp::Reverse;
@@ -46,10 +49,33 @@ impl Event {
     }
 }
 
+/// Bits of a digit: a level has a bucket for each of its values.
+const DIGIT: u32 = 6;
+/// Digits of a time.
+const LEVELS: usize = u64::BITS.div_ceil(DIGIT) as usize;
 /// A bucket of so many entries or fewer is sorted instead of spread: all of them will come out shortly.
 const RUN: usize = 32;
-/// How many events ahead their records are fetched.
-const AHEAD: usize = 6;
+/// A bucket that is spread makes buckets of about so many entries, if it can.
+const FILL: usize = 8;
+/// More than so many entries that have come too late to be sorted are spread again.
+const LATE: usize = 1024;
+/// Where more entries than this have been, the memory is given back.
+const KEPT: usize = 1024;
+
+/// How long before it leaves something is heard of an event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ahead {
+    /// Some tens of events: time enough to fetch what is in no cache.
+    Far,
+    /// Eight events.
+    Mid,
+    /// Three events.
+    Near,
+}
+
+/// Events of [`Ahead::Mid`] and [`Ahead::Near`].
+const MID: usize = 8;
+const NEAR: usize = 3;
 
 /// Ordered as events leave: by time, then by kind and index.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,26 +84,46 @@ struct Entry {
     event: Event,
 }
 
-/// The pending events of one run.
-///
-/// Bucket `b` holds the entries whose time first differs from `origin` in bit `b`; all of them are earlier than any entry
-/// of a higher bucket. When what is near is gone, the lowest bucket is emptied, and its minimum becomes the new `origin`. A
-/// large one is spread over lower buckets, so that an entry moves at most 64 times and in practice a few. A small one is
-/// sorted: it becomes the `run`, and its whole width is near from then on.
-pub struct Queue {
-    now: u64,
-    // The time that buckets are relative to.
-    origin: u64,
-    // Times that differ from `origin` in lower bits than this are near: they are in `run` or `late`, and in no bucket.
-    near: u32,
+impl Entry {
+    /// One number to compare, instead of two with a branch between them.
+    #[inline]
+    fn key(&self) -> u128 {
+        u128::from(self.at) << 32 | u128::from(self.event.0)
+    }
+}
+
+/// The buckets of one digit.
+struct Level {
+    // A bucket is 2^shift ns wide: that of one value of the digit, or of several where there is little to spread.
+    shift: u32,
     // Bit b is set when bucket b has an entry.
     occupied: u64,
-    buckets: [Vec<Entry>; 64],
-    // What was there when the bucket was sorted; the next one is last.
+    buckets: [Vec<Entry>; 1 << DIGIT],
+}
+
+impl Level {
+    #[inline]
+    fn put(&mut self, entry: Entry) {
+        let bucket = (entry.at >> self.shift) as usize % (1 << DIGIT);
+        self.occupied |= 1 << bucket;
+        self.buckets[bucket].push(entry);
+    }
+}
+
+/// The pending events of one run.
+pub struct Queue {
+    now: u64,
+    // The time that levels are relative to.
+    origin: u64,
+    // Times that differ from `origin` in lower bits than this only are in `run` or `late`, and in no bucket.
+    near: u32,
+    // Bit l is set when level l has an entry.
+    busy: u32,
+    levels: Box<[Level]>,
+    // What was in the bucket that is being worked off; the next one is last.
     run: Vec<Entry>,
-    // What has come since. A heap, since a herd may come at once, and an event may cause another at its own time.
+    // What has come for that time since. A heap, since an event may cause another at its own time.
     late: BinaryHeap<Reverse<Entry>>,
-    scratch: Vec<Entry>,
     len: usize,
 }
 
@@ -90,15 +136,16 @@ impl Default for Queue {
 impl Queue {
     /// An empty queue at time zero.
     pub fn new() -> Queue {
+        let level =
+            |digit: usize| Level { shift: DIGIT * digit as u32, occupied: 0, buckets: [const { Vec::new() }; _] };
         Queue {
             now: 0,
             origin: 0,
             near: 0,
-            occupied: 0,
-            buckets: [const { Vec::new() }; 64],
+            busy: 0,
+            levels: (0..LEVELS).map(level).collect(),
             run: Vec::new(),
             late: BinaryHeap::new(),
-            scratch: Vec::new(),
             len: 0,
         }
     }
@@ -132,39 +179,44 @@ impl Queue {
 
     #[inline]
     fn put(&mut self, entry: Entry) {
-        // The place of the highest bit that differs, from 1; 0 for the same time.
-        let differs = 64 - (entry.at ^ self.origin).leading_zeros();
-        if differs <= self.near {
+        let differs = entry.at ^ self.origin;
+        if differs >> self.near == 0 {
             self.late.push(Reverse(entry));
+            if self.late.len() > LATE && self.near > 0 {
+                self.spread_again();
+            }
         } else {
-            let bucket = differs as usize - 1;
-            self.occupied |= 1 << bucket;
-            self.buckets[bucket].push(entry);
+            let level = differs.ilog2() / DIGIT;
+            self.busy |= 1 << level;
+            self.levels[level as usize].put(entry);
         }
     }
 
     /// Takes the next event and moves the clock to it.
     #[inline]
     pub fn pop(&mut self) -> Option<(Instant, Event)> {
-        self.pop_hinting(|_| {})
+        self.pop_hinting(|_, _| {})
     }
 
-    /// As [`Queue::pop`]; `soon` hears of events that will come out shortly, so that their records can be fetched ahead.
+    /// As [`Queue::pop`]; `hint` hears of events that will come out shortly, so that their records can be fetched ahead:
+    /// of most of them, and of those more than once.
     #[inline]
-    pub fn pop_hinting(&mut self, mut soon: impl FnMut(Event)) -> Option<(Instant, Event)> {
+    pub fn pop_hinting(&mut self, mut hint: impl FnMut(Event, Ahead)) -> Option<(Instant, Event)> {
         if self.run.is_empty() && self.late.is_empty() {
-            self.refill(&mut soon)?;
+            self.refill(&mut hint)?;
         }
         let is_late = match (self.run.last(), self.late.peek()) {
-            (Some(next), Some(Reverse(late))) => late < next,
+            (Some(next), Some(Reverse(late))) => late.key() < next.key(),
             (next, _) => next.is_none(),
         };
         let entry = if is_late {
             self.late.pop()?.0
         } else {
             let entry = self.run.pop()?;
-            if let Some(ahead) = self.run.len().checked_sub(AHEAD).and_then(|place| self.run.get(place)) {
-                soon(ahead.event);
+            for (distance, ahead) in [(MID, Ahead::Mid), (NEAR, Ahead::Near)] {
+                if let Some(entry) = self.run.len().checked_sub(distance).and_then(|place| self.run.get(place)) {
+                    hint(entry.event, ahead);
+                }
             }
             entry
         };
@@ -173,31 +225,65 @@ impl Queue {
         Some((Instant::from_nanos(entry.at), entry.event))
     }
 
-    /// Moves `origin` to the earliest entry and empties the lowest bucket.
-    fn refill(&mut self, soon: &mut impl FnMut(Event)) -> Option<()> {
-        if self.occupied == 0 {
-            return None;
+    /// Sorts the lowest bucket, once it is small enough, to be worked off.
+    fn refill(&mut self, hint: &mut impl FnMut(Event, Ahead)) -> Option<()> {
+        while self.busy > 0 {
+            let digit = self.busy.trailing_zeros() as usize;
+            let level = &mut self.levels[digit];
+            let place = level.occupied.trailing_zeros() as usize;
+            level.occupied &= level.occupied - 1;
+            if level.occupied == 0 {
+                self.busy &= self.busy - 1;
+            }
+            let bucket = &mut level.buckets[place];
+            // A bucket of several values was small when it was laid out; there is no level for what tells them apart.
+            if bucket.len() <= RUN || digit == 0 || level.shift > DIGIT * digit as u32 {
+                std::mem::swap(&mut self.run, bucket);
+                bucket.shrink_to(KEPT);
+                self.run.sort_unstable_by_key(|entry| Reverse(entry.key()));
+                (self.origin, self.near) = (self.run.last()?.at, level.shift);
+                self.tell(hint);
+                return Some(());
+            }
+            let mut entries = std::mem::take(bucket);
+            let below = &mut self.levels[digit - 1];
+            below.shift = DIGIT * digit as u32 - (entries.len() / FILL).ilog2().min(DIGIT);
+            entries.drain(..).for_each(|entry| below.put(entry));
+            self.busy |= 1 << (digit - 1);
+            entries.shrink_to(KEPT);
+            self.levels[digit].buckets[place] = entries;
         }
-        let lowest = self.occupied.trailing_zeros();
-        self.occupied &= self.occupied - 1;
-        let bucket = &mut self.buckets[lowest as usize];
-        if bucket.len() <= RUN {
-            // All of them, and whatever else lies in the bucket's width, share the bits from this one on.
-            std::mem::swap(&mut self.run, bucket);
-            self.run.sort_unstable_by(|a, b| b.cmp(a));
-            self.origin = self.run.last()?.at;
-            self.near = lowest;
-            self.run.iter().rev().take(AHEAD).for_each(|entry| soon(entry.event));
-            return Some(());
+        None
+    }
+
+    /// Tells what a run has just begun with, and what the next one will be.
+    fn tell(&self, hint: &mut impl FnMut(Event, Ahead)) {
+        for (most, ahead) in [(MID, Ahead::Mid), (NEAR, Ahead::Near)] {
+            self.run.iter().rev().take(most).for_each(|entry| hint(entry.event, ahead));
         }
-        let mut entries = std::mem::replace(bucket, std::mem::take(&mut self.scratch));
-        self.origin = entries.iter().map(|entry| entry.at).min()?;
-        self.near = 0;
-        for entry in entries.drain(..) {
-            self.put(entry);
+        if let Some(level) = self.levels.get(self.busy.trailing_zeros() as usize) {
+            let next = &level.buckets[level.occupied.trailing_zeros() as usize];
+            next.iter().take(RUN).for_each(|entry| hint(entry.event, Ahead::Far));
         }
-        self.scratch = entries;
-        Some(())
+    }
+
+    /// Spreads what is left of a run, with those that have come too late for it and whatever has been laid out with it.
+    #[cold]
+    fn spread_again(&mut self) {
+        let digit = (self.near / DIGIT) as usize;
+        let mut entries = std::mem::take(&mut self.run);
+        entries.extend(self.late.drain().map(|Reverse(entry)| entry));
+        if self.near > DIGIT * digit as u32 {
+            let level = &mut self.levels[digit];
+            level.buckets.iter_mut().for_each(|bucket| entries.append(bucket));
+            level.occupied = 0;
+            self.busy &= !(1 << digit);
+        }
+        for (digit, level) in (0..).zip(&mut self.levels[..=digit]) {
+            level.shift = DIGIT * digit;
+        }
+        (self.origin, self.near) = (self.now, 0);
+        entries.into_iter().for_each(|entry| self.put(entry));
     }
 }
 

@@ -9,6 +9,7 @@ use super::recorder::Setup;
 use super::services::{ServiceBooks, VisitTimes};
 use super::window::ClusterFigures;
 use crate::base::id::NodeId;
+use crate::base::prefetch::prefetch_all;
 use crate::base::time::{Duration, Instant};
 use std::ops::AddAssign;
 
@@ -251,6 +252,15 @@ impl NodeBooks {
         }
     }
 
+    /// Hints that the loads of a node that every request changes will be needed soon.
+    #[inline]
+    pub fn fetch(&self, node: NodeId) {
+        if let Some(node) = self.nodes.get(node.index()) {
+            prefetch_all(&node.loads[Load::InFlight as usize]);
+            prefetch_all(&node.loads[Load::Busy as usize]);
+        }
+    }
+
     /// A node's load changes by `by`.
     #[inline]
     pub fn change(&mut self, node: NodeId, load: Load, by: i64, left: Duration) {
@@ -261,7 +271,9 @@ impl NodeBooks {
     #[inline]
     pub fn set(&mut self, node: NodeId, load: Load, value: i64, left: Duration) {
         let gauge = &mut self.nodes[node.index()].loads[load as usize];
-        gauge.change(value - gauge.value, left);
+        if gauge.value != value {
+            gauge.change(value - gauge.value, left);
+        }
     }
 
     /// A node's process is started.

@@ -101,6 +101,12 @@ impl Recorder {
         }
     }
 
+    /// Hints that facts about a node will be noted soon.
+    #[inline]
+    pub fn fetch(&self, node: NodeId) {
+        self.nodes.fetch(node);
+    }
+
     /// Notes a fact. Always inlined: where it is called the kind of fact is known, and a fact costs a few
     /// instructions.
     #[inline(always)]

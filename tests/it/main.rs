@@ -24,6 +24,7 @@ mod drafting;
 mod drains;
 mod explaining;
 mod farewell;
+mod footprint;
 mod headers;
 mod lab;
 mod laws;

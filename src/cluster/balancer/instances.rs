@@ -110,6 +110,14 @@ impl Instances {
         self.current[instance].0
     }
 
+    /// Hints that somebody will be sent to `node` soon, where only one process can do that.
+    #[inline]
+    pub fn fetch(&self, node: NodeId) {
+        if let [only] = &self.processes[..] {
+            only.fetch(node);
+        }
+    }
+
     /// Tells the serving process of every instance something.
     pub fn each(&mut self, mut tell: impl FnMut(&mut Balancer)) {
         for (process, _) in &self.current {

@@ -18,6 +18,7 @@ use crate::base::cause::Cause;
 use crate::base::choice::Choice;
 use crate::base::dist::Law;
 use crate::base::id::{NodeId, PopulationId};
+use crate::base::prefetch::prefetch;
 use crate::base::time::{Duration, Instant};
 use crate::base::units::Share;
 use crate::engine::Timer;
@@ -240,6 +241,13 @@ impl Balancer {
         };
         balancer.tell();
         balancer
+    }
+
+    /// Hints that somebody will be sent to `node` soon.
+    #[inline]
+    pub fn fetch(&self, node: NodeId) {
+        self.view.fetch(node);
+        prefetch(&self.members, node.index());
     }
 
     /// The node that `population`'s affinity proposes for a request whose client presents `presented`.

@@ -4,6 +4,7 @@
 //! A side table by session slot, which stays empty where cookies are plain.
 
 use crate::base::id::{NodeId, SessionId};
+use crate::base::prefetch::prefetch;
 use crate::base::time::Instant;
 use crate::cluster::balancer::affinity::cookie::Params;
 
@@ -23,6 +24,12 @@ const NO_COOKIE: Cookie = Cookie { node: NodeId::NONE, ends: Instant::START, unt
 pub struct Jar(Vec<Cookie>);
 
 impl Jar {
+    /// Hints that a session's will be needed soon.
+    #[inline]
+    pub fn fetch(&self, session: SessionId) {
+        prefetch(&self.0, session.index());
+    }
+
     /// A session begins without one.
     pub fn empty(&mut self, session: SessionId) {
         *self.slot(session) = NO_COOKIE;

@@ -116,6 +116,10 @@ impl Keep for Memory {
         nodes.extend(self.copies.node(session.0).filter(|_| !self.on_disk));
     }
 
+    fn expect(&mut self, sessions: usize) {
+        self.copies.expect(sessions);
+    }
+
     fn fetch(&self, session: SessionId) {
         self.copies.fetch(session.0);
     }

@@ -443,6 +443,8 @@ pub trait Keep: Send {
     }
     /// Appends the nodes that hold `session`'s state in their memory.
     fn holders(&self, _session: SessionId, _nodes: &mut Vec<NodeId>) {}
+    /// There will be so many sessions at least.
+    fn expect(&mut self, _sessions: usize) {}
     /// Hints that `session` will be looked for soon.
     fn fetch(&self, _session: SessionId) {}
     /// `session` is over.

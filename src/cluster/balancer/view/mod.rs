@@ -16,6 +16,7 @@ mod words;
 use super::Spec;
 use super::balance::WHOLE;
 use crate::base::id::NodeId;
+use crate::base::prefetch::prefetch;
 use crate::base::time::{Duration, Instant};
 use active::{By, Health, Outcome, Start, Verdict};
 use panic::{Alarm, Panic};
@@ -124,6 +125,12 @@ impl View {
         };
         view.alarm = view.panic.alarm(view.healthy, view.served);
         view
+    }
+
+    /// Hints that what it believes of `node` will be asked soon.
+    #[inline]
+    pub fn fetch(&self, node: NodeId) {
+        prefetch(&self.opinions, node.index());
     }
 
     /// Whether `node` may be given anybody new.

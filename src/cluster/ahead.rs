@@ -1,0 +1,71 @@
+//! What will be needed soon? Records are fetched before the event comes that looks at them.
+//!
+//! With many sessions or many nodes a request meets a score of records that are in no cache. Which, is known some events
+//! ahead: first the record of the event itself, then those that it names, then those that these name.
+//! None of this changes a result.
+
+use super::request::Attempt;
+use super::{Sim, event, probing};
+use crate::base::id::{AttemptId, NodeId, SessionId};
+use crate::base::prefetch::prefetch;
+use crate::base::time::Instant;
+use crate::engine::{Ahead, Event};
+
+/// So many nodes are always in some cache.
+const FEW: usize = 256;
+
+impl Sim<'_> {
+    /// Takes the next event, and has fetched what the events after it will need.
+    #[inline]
+    pub(super) fn next_event(&mut self) -> Option<(Instant, Event)> {
+        let Sim { queue, sessions, keepers, fleet, attempts, at_node, recorder, balancers, jar, checks, .. } = self;
+        let fetch_node = |node: NodeId| {
+            if fleet.len() > FEW {
+                fleet.fetch(node);
+                at_node.fetch_node(node);
+                recorder.fetch(node);
+                balancers.fetch(node);
+            }
+        };
+        let job = |node| {
+            let job = fleet.get(node).work.soonest().map(AttemptId);
+            job.filter(|&job| !probing::is_probe(job))
+        };
+        queue.pop_hinting(|event, ahead| match (event.kind(), ahead) {
+            (event::SESSION, Ahead::Far) => sessions.fetch(SessionId(event.index())),
+            (event::SESSION, Ahead::Mid) => {
+                let id = SessionId(event.index());
+                let session = &sessions[id];
+                keepers[session.population.index()].fetch(id);
+                jar.fetch(id);
+                if let Some(node) = session.bound.some() {
+                    fetch_node(node);
+                }
+            }
+            (event::SESSION, Ahead::Near) if fleet.len() > FEW => {
+                if let Some(node) = sessions[SessionId(event.index())].bound.some() {
+                    fleet.get(node).work.fetch();
+                }
+            }
+            (event::WORK, Ahead::Far) => fetch_node(NodeId(event.index())),
+            (event::WORK, Ahead::Mid) if fleet.len() > FEW => {
+                if let Some(job) = job(NodeId(event.index())) {
+                    attempts.fetch(job);
+                }
+            }
+            (event::WORK, Ahead::Near) => {
+                if let Some(job) = job(NodeId(event.index())) {
+                    let Attempt { session, population, .. } = attempts[job];
+                    sessions.fetch(session);
+                    keepers[population.index()].fetch(session);
+                }
+            }
+            (event::PROBE, Ahead::Far) => {
+                let index = event.index() as usize;
+                prefetch(checks, index);
+                fetch_node(NodeId((index % fleet.len()) as u32));
+            }
+            _ => {}
+        })
+    }
+}
