@@ -27,34 +27,21 @@ impl Sim<'_> {
                 balancers.fetch(node);
             }
         };
-        let job = |node| {
-            let job = fleet.get(node).work.soonest().map(AttemptId);
-            job.filter(|&job| !probing::is_probe(job))
-        };
         queue.pop_hinting(|event, ahead| match (event.kind(), ahead) {
             (event::SESSION, Ahead::Far) => sessions.fetch(SessionId(event.index())),
-            (event::SESSION, Ahead::Mid) => {
+            (event::SESSION, Ahead::Near) => {
                 let id = SessionId(event.index());
                 let session = &sessions[id];
                 keepers[session.population.index()].fetch(id);
                 jar.fetch(id);
-                if let Some(node) = session.bound.some() {
-                    fetch_node(node);
-                }
-            }
-            (event::SESSION, Ahead::Near) if fleet.len() > FEW => {
-                if let Some(node) = sessions[SessionId(event.index())].bound.some() {
-                    fleet.get(node).work.fetch();
-                }
+                fetch_node(session.bound);
             }
             (event::WORK, Ahead::Far) => fetch_node(NodeId(event.index())),
-            (event::WORK, Ahead::Mid) if fleet.len() > FEW => {
-                if let Some(job) = job(NodeId(event.index())) {
-                    attempts.fetch(job);
-                }
-            }
             (event::WORK, Ahead::Near) => {
-                if let Some(job) = job(NodeId(event.index())) {
+                // Who will be answered, and whose turn is then.
+                let work = &fleet.get(NodeId(event.index())).work;
+                let jobs = [work.soonest(), work.next_in_line()].into_iter().flatten().map(AttemptId);
+                for job in jobs.filter(|&job| !probing::is_probe(job)) {
                     let Attempt { session, population, .. } = attempts[job];
                     sessions.fetch(session);
                     keepers[population.index()].fetch(session);

@@ -85,6 +85,9 @@ impl Sim<'_> {
         node: NodeId,
         deadline: impl FnOnce(&NodeSpec) -> Option<Duration>,
     ) -> bool {
+        if !self.has_deadlines {
+            return false;
+        }
         let Some(deadline) = deadline(&self.plan.nodes[node.index()].spec) else { return false };
         let id = AttemptId(job);
         let is_overdue = !is_probe(id) && now.since(self.attempts[id].asked) > deadline;

@@ -72,8 +72,8 @@ pub struct Node {
     pub memory: u64,
     /// Its request slots and queue.
     pub work: Station,
-    /// Its handshakes: one at a time.
-    pub accept: Station,
+    /// Its handshakes: one at a time. Apart, since most nodes never look at it.
+    pub accept: Box<Station>,
     // When its accept rate has no arrears any more.
     pub(super) paced: Instant,
 }
@@ -169,7 +169,7 @@ impl Fleet {
                 worked: 0,
                 memory: 0,
                 work: Station::new(spec.concurrency, spec.queue.max, spec.discipline).in_order(spec.queue.order),
-                accept: Station::new(1, spec.accept.max, Default::default()).in_order(spec.accept.order),
+                accept: Box::new(Station::new(1, spec.accept.max, Default::default()).in_order(spec.accept.order)),
                 paced: Instant::START,
             };
             node.work.set_speed(Instant::START, *speed);

@@ -86,6 +86,8 @@ pub struct Sim<'p> {
     // Whether attempts may have to wait in line at the balancer, and clients to be let in by any node.
     has_lines: bool,
     has_doors: bool,
+    // Whether any node drops those who have waited for long.
+    has_deadlines: bool,
     // Which attempts are at which node.
     at_node: Residents,
     // Which sessions' connections hang on which node.
@@ -174,6 +176,7 @@ impl<'p> Sim<'p> {
             asides: BTreeMap::new(),
             has_lines: plan.balancer.in_flight_max.is_some(),
             has_doors: plan.nodes.iter().any(|node| node.spec.has_door()),
+            has_deadlines: plan.nodes.iter().any(|node| node.spec.has_deadline()),
             at_node: Residents::default(),
             linked: Residents::default(),
             linked_via: Vec::new(),

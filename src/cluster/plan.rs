@@ -167,10 +167,14 @@ impl NodeSpec {
         self.handshake.is_some() || self.accept_rate.is_some()
     }
 
+    /// Whether it drops those who have waited for long.
+    pub fn has_deadline(&self) -> bool {
+        self.queue.deadline.is_some() || self.accept.deadline.is_some()
+    }
+
     /// Whether it ever turns anybody away for want of room or time.
     pub fn turns_away(&self) -> bool {
-        let has_deadline = self.queue.deadline.is_some() || self.accept.deadline.is_some();
-        has_deadline || self.queue.max != u32::MAX || self.accept_rate.is_some()
+        self.has_deadline() || self.queue.max != u32::MAX || self.accept_rate.is_some()
     }
 }
 

@@ -14,7 +14,6 @@ use super::station::Offer;
 use super::{Sim, event};
 use crate::base::cause::Cause;
 use crate::base::id::{AttemptId, NONE, NodeId, PopulationId, SessionId};
-use crate::base::prefetch::prefetch;
 use crate::base::time::{Duration, Instant};
 use crate::engine::Timer;
 use crate::observe::Fact;
@@ -79,8 +78,9 @@ impl Stage {
     }
 }
 
-/// One try of a request, or to connect.
+/// One try of a request, or to connect: two cache lines, and not parts of three.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub struct Attempt {
     /// The session's name within its population: keys its draws, also when the client has left.
     pub who: u64,
@@ -169,12 +169,6 @@ impl Attempts {
     /// Whether there is any such.
     pub fn any_through(&self, process: ProcessId) -> bool {
         self.slots.iter().any(|attempt| attempt.is_through(process))
-    }
-
-    /// Hints that an attempt will be needed soon.
-    #[inline]
-    pub fn fetch(&self, id: AttemptId) {
-        prefetch(&self.slots, id.index());
     }
 
     /// Takes a slot.

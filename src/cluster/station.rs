@@ -9,13 +9,14 @@
 //! processors are shared evenly by all jobs and no job gets more than one (Kleinrock, *Queueing Systems*
 //! II, §4.4). Demands and clocks are integers, so nothing depends on the order of floating-point sums.
 
-use crate::base::prefetch::prefetch;
+mod working;
+
 use crate::base::time::{Duration, Instant};
 use crate::engine::{Event, Queue, Timer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
+use working::{Done, Working};
 
 /// How a station divides its slots among jobs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -53,30 +54,11 @@ pub enum Offer {
 /// 1.0 as a fixed-point number with 32 bits behind the point.
 const ONE: u64 = 1 << 32;
 
-/// Work under way, by when it is done. Whole numbers before and behind the point side by side: a comparison
-/// costs as much as one of 64 bits, and the record has 16 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Done {
-    // FIFO: an instant [ns]. Sharing: attained service [ns].
-    whole: u64,
-    // The same, in 2⁻³² ns.
-    part: u32,
-    job: u32,
-}
-
-impl Done {
-    fn new(at: u128, job: u32) -> Done {
-        Done { whole: u64::try_from(at >> 32).unwrap_or(u64::MAX), part: at as u32, job }
-    }
-
-    /// As a fixed-point number with 32 bits behind the point.
-    fn at(&self) -> u128 {
-        u128::from(self.whole) << 32 | u128::from(self.part)
-    }
-}
-
 /// A place with capacity.
+///
+/// It begins with a cache line, so that what every job needs of it lies in three.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct Station {
     slots: u32,
     queue_max: u32,
@@ -86,7 +68,7 @@ pub struct Station {
     speed: u64,
     held: u32,
     waiting: VecDeque<u32>,
-    working: BinaryHeap<Reverse<Done>>,
+    working: Working,
     // Sharing only: service that each job present has attained since the station was last idle
     // [ns, 32 bits behind the point], brought up to `counted`.
     attained: u128,
@@ -108,7 +90,7 @@ impl Station {
             speed: ONE,
             held: 0,
             waiting: VecDeque::new(),
-            working: BinaryHeap::new(),
+            working: Working::default(),
             attained: 0,
             counted: Instant::START,
             frozen_at: None,
@@ -171,10 +153,7 @@ impl Station {
             return;
         }
         let now = fixed(now);
-        let again = |Reverse(done): Reverse<Done>| {
-            Reverse(Done::new(now + over(done.at().saturating_sub(now), before, speed), done.job))
-        };
-        self.working = std::mem::take(&mut self.working).into_iter().map(again).collect();
+        self.working.change(|done| Done::new(now + over(done.at().saturating_sub(now), before, speed), done.job));
     }
 
     /// Everything stands still from now on; queues are kept.
@@ -189,8 +168,7 @@ impl Station {
         self.counted = now;
         if self.discipline == Discipline::Fifo {
             let late = now.since(since).as_nanos();
-            let again = |Reverse(done): Reverse<Done>| Reverse(Done { whole: done.whole.saturating_add(late), ..done });
-            self.working = std::mem::take(&mut self.working).into_iter().map(again).collect();
+            self.working.change(|done| Done { whole: done.whole.saturating_add(late), ..done });
         }
     }
 
@@ -211,14 +189,14 @@ impl Station {
                 Done::new(self.attained + (u128::from(demand.as_nanos()) << 32), job)
             }
         };
-        self.working.push(Reverse(done));
+        self.working.push(done);
     }
 
     /// Takes a job whose work is done by `now`; it keeps its slot until [`Station::release`].
     pub fn finish(&mut self, now: Instant) -> Option<u32> {
         let now = self.clock(now);
         self.count(now);
-        let &Reverse(first) = self.working.peek()?;
+        let first = self.working.first()?;
         let is_done = match self.discipline {
             Discipline::Fifo => (first.whole, first.part) <= (now.as_nanos(), 0),
             Discipline::ProcessorSharing => first.at() <= self.attained,
@@ -229,17 +207,19 @@ impl Station {
         })
     }
 
-    /// Hints that its work and its line will be looked at soon.
-    #[inline]
-    pub fn fetch(&self) {
-        prefetch(self.working.as_slice(), 0);
-        prefetch(self.waiting.as_slices().0, 0);
-    }
-
     /// Whose work will be done first, as it is now.
     #[inline]
     pub fn soonest(&self) -> Option<u32> {
-        self.working.peek().map(|Reverse(first)| first.job)
+        self.working.first().map(|first| first.job)
+    }
+
+    /// Who will have the next slot, as it is now.
+    #[inline]
+    pub fn next_in_line(&self) -> Option<u32> {
+        match self.order {
+            Order::Fifo => self.waiting.front().copied(),
+            Order::Lifo => self.waiting.back().copied(),
+        }
     }
 
     /// Gives a slot back; the job named, if any, holds it from now on.
@@ -265,7 +245,7 @@ impl Station {
     pub fn stop_work(&mut self, now: Instant, job: u32) -> bool {
         self.count(self.clock(now));
         let before = self.working.len();
-        self.working.retain(|Reverse(done)| done.job != job);
+        self.working.retain(|done| done.job != job);
         self.working.len() < before
     }
 
@@ -278,7 +258,7 @@ impl Station {
             Discipline::Fifo => fixed(now),
             Discipline::ProcessorSharing => self.attained,
         };
-        let left: u128 = self.working.iter().map(|Reverse(done)| done.at().saturating_sub(base)).sum();
+        let left: u128 = self.working.iter().map(|done| done.at().saturating_sub(base)).sum();
         let left = match self.discipline {
             Discipline::Fifo => over(left, self.speed, ONE),
             Discipline::ProcessorSharing => left,
@@ -289,7 +269,7 @@ impl Station {
     /// Gives up everything at once, as a crash does, and says what: those that were worked on, then the line.
     pub fn drain(&mut self, jobs: &mut Vec<u32>) {
         let before = jobs.len();
-        jobs.extend(self.working.iter().map(|Reverse(done)| done.job));
+        jobs.extend(self.working.iter().map(|done| done.job));
         jobs[before..].sort_unstable();
         jobs.extend(&self.waiting);
         self.empty();
@@ -324,7 +304,7 @@ impl Station {
         if self.frozen_at.is_some() {
             return None;
         }
-        let Reverse(first) = self.working.peek()?;
+        let first = self.working.first()?;
         match self.discipline {
             // Rounded up: at the instant itself the work must really be done.
             Discipline::Fifo => {

@@ -65,17 +65,14 @@ const KEPT: usize = 1024;
 /// How long before it leaves something is heard of an event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ahead {
-    /// Some tens of events: time enough to fetch what is in no cache.
+    /// Ten events or some tens: time enough to fetch what is in no cache.
     Far,
-    /// Eight events.
-    Mid,
-    /// Three events.
+    /// Six events.
     Near,
 }
 
-/// Events of [`Ahead::Mid`] and [`Ahead::Near`].
-const MID: usize = 8;
-const NEAR: usize = 3;
+/// Events of [`Ahead::Near`].
+const NEAR: usize = 6;
 
 /// Ordered as events leave: by time, then by kind and index.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -213,10 +210,8 @@ impl Queue {
             self.late.pop()?.0
         } else {
             let entry = self.run.pop()?;
-            for (distance, ahead) in [(MID, Ahead::Mid), (NEAR, Ahead::Near)] {
-                if let Some(entry) = self.run.len().checked_sub(distance).and_then(|place| self.run.get(place)) {
-                    hint(entry.event, ahead);
-                }
+            if let Some(soon) = self.run.len().checked_sub(NEAR).and_then(|place| self.run.get(place)) {
+                hint(soon.event, Ahead::Near);
             }
             entry
         };
@@ -258,9 +253,7 @@ impl Queue {
 
     /// Tells what a run has just begun with, and what the next one will be.
     fn tell(&self, hint: &mut impl FnMut(Event, Ahead)) {
-        for (most, ahead) in [(MID, Ahead::Mid), (NEAR, Ahead::Near)] {
-            self.run.iter().rev().take(most).for_each(|entry| hint(entry.event, ahead));
-        }
+        self.run.iter().rev().take(NEAR).for_each(|entry| hint(entry.event, Ahead::Near));
         if let Some(level) = self.levels.get(self.busy.trailing_zeros() as usize) {
             let next = &level.buckets[level.occupied.trailing_zeros() as usize];
             next.iter().take(RUN).for_each(|entry| hint(entry.event, Ahead::Far));
