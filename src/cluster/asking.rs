@@ -14,7 +14,7 @@ use crate::observe::trace::Happening;
 
 impl Sim<'_> {
     /// A request is due.
-    #[inline]
+    #[inline(always)]
     pub(super) fn issue(&mut self, now: Instant, id: SessionId) {
         let session = &mut self.sessions[id];
         session.requests += 1;
@@ -40,7 +40,7 @@ impl Sim<'_> {
     }
 
     /// An attempt of a request leaves the client.
-    #[inline]
+    #[inline(always)]
     pub(super) fn send(&mut self, now: Instant, id: AttemptId) {
         let attempt = &mut self.attempts[id];
         attempt.tries = attempt.tries.saturating_add(1);
@@ -103,7 +103,7 @@ impl Sim<'_> {
     }
 
     /// Sets the timer to the next request, with a pause for an idle connection to close in between.
-    #[inline]
+    #[inline(always)]
     pub(super) fn think(&mut self, now: Instant, id: SessionId) {
         let session = &self.sessions[id];
         let (population, who, nth) = (session.population, session.who, session.requests);

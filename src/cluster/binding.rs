@@ -21,6 +21,7 @@ impl Sim<'_> {
     }
 
     /// The session has had an answer, good or bad, from the node that the balancer had routed the attempt to.
+    #[inline]
     pub(super) fn heard_from(&mut self, now: Instant, id: SessionId, attempt: &Attempt) {
         let &Attempt { node, via, sent, moved_by, population, writes, .. } = attempt;
         self.note_version(now, sent, id, node);
@@ -41,6 +42,7 @@ impl Sim<'_> {
     }
 
     /// The session is bound to `node` from now on, if anything binds it.
+    #[inline]
     pub(super) fn bind(&mut self, now: Instant, id: SessionId, node: NodeId, cause: Cause) {
         let session = &mut self.sessions[id];
         let population = session.population;
@@ -60,6 +62,7 @@ impl Sim<'_> {
     }
 
     /// A node has one session more or fewer bound to it.
+    #[inline]
     pub(super) fn count_bound(&mut self, now: Instant, node: NodeId, by: i8) {
         let count = &mut self.bound_to[node.index()];
         *count = count.wrapping_add_signed(i32::from(by));

@@ -108,7 +108,7 @@ impl Sim<'_> {
     }
 
     /// A session's state is on a node from now on.
-    #[inline]
+    #[inline(always)]
     pub(super) fn keep_state(&mut self, population: PopulationId, visit: &Visit) {
         self.note_writer(visit.session, visit.node, visit.writes || visit.made);
         if self.tallies {

@@ -48,6 +48,7 @@ impl Line {
 impl Sim<'_> {
     /// Client and attempt part: the reply came, or the client does not wait for it any more. Returns the
     /// session that waited.
+    #[inline(always)]
     pub(super) fn part(&mut self, id: AttemptId) -> Option<SessionId> {
         let session = self.attempts[id].session.some()?;
         self.attempts[id].session = SessionId::NONE;
@@ -171,6 +172,7 @@ impl Sim<'_> {
     }
 
     /// The attempt's client begins to wait, if it waits with a limit.
+    #[inline(always)]
     pub(super) fn stand_in_line(&mut self, now: Instant, id: AttemptId) {
         let index = self.line_of(id);
         let line = &mut self.lines[index];
@@ -185,6 +187,7 @@ impl Sim<'_> {
         }
     }
 
+    #[inline(always)]
     fn line_of(&self, id: AttemptId) -> usize {
         let Attempt { population, kind, entry, .. } = self.attempts[id];
         population.index() * 2 + usize::from(kind == Kind::Connect || entry == Entry::AtTheDoor)
@@ -201,6 +204,7 @@ impl Sim<'_> {
         }
     }
 
+    #[inline(always)]
     pub(super) fn leave_line(&mut self, id: AttemptId) {
         let Attempt { before, after, .. } = self.attempts[id];
         let index = self.line_of(id);

@@ -14,7 +14,7 @@ use super::farewell::rebalance;
 use super::fate::Fault;
 use super::footprint::Memory;
 use super::life::Restart;
-use super::state::{Does, Service};
+use super::state::{Does, Kind, Service};
 use super::station::Discipline;
 use super::version::Version;
 use super::warm_up::WarmUp;
@@ -234,12 +234,31 @@ impl Plan {
         &self.zones[self.nodes[node.index()].zone as usize]
     }
 
-    /// Memory that a run needs, roughly (bytes): sessions at their mean number, one row per tick.
+    /// Memory that a run needs, roughly (bytes): sessions at their mean number, nodes, one row per tick.
     pub fn memory_estimate(&self) -> u64 {
-        let sessions: u64 = self.populations.iter().map(Population::present).sum();
+        let sessions: u64 = self.populations.iter().map(|people| people.present() * self.session_estimate(people)).sum();
         let rows = self.end.as_nanos() / self.tick.as_nanos() * (self.populations.len() as u64 + 1);
-        // Measured on W4 (benches/): session record, state copy, marks, queue entry, spare room of vectors.
-        sessions * 230 + rows * size_of::<Window>() as u64 + self.nodes.len() as u64 * 1_000 + (2 << 20)
+        sessions + rows * size_of::<Window>() as u64 + self.nodes.len() as u64 * 2_500 + (2 << 20)
+    }
+
+    /// Memory for one session of a population (bytes): somewhat more than was measured (`tests/it/footprint.rs`).
+    fn session_estimate(&self, people: &Population) -> u64 {
+        let parts = [
+            // Its record, its entry in the queue, what the recorder marks.
+            (true, 110),
+            // Where its state is.
+            (matches!(people.state.kind, Kind::Memory | Kind::Disk), 20),
+            (matches!(people.state.kind, Kind::Table | Kind::Cache), 80),
+            (people.state.kind == Kind::Replicated, 140),
+            // A cookie that ends, a connection, what it was told, what version it has met.
+            (people.affinity.cookie().is_some(), 40),
+            (self.hangs(people), 30),
+            (self.ages(people) || self.evicts() || self.stops(), 60),
+            (self.installs(), 40),
+        ];
+        let each = parts.into_iter().filter(|(applies, _)| *applies).map(|(_, bytes)| bytes).sum::<u64>();
+        // Lists that grow as sessions come have up to as much room again; those of a known number do not.
+        if people.initial > 0 { each } else { each * 8 / 5 }
     }
 
     /// The nodes as a balancer knows them.

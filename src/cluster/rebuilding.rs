@@ -16,6 +16,7 @@ use crate::observe::Fact;
 impl Sim<'_> {
     /// A node turns to an attempt that has a slot: looks for the session's state, has it made anew if it must,
     /// or begins to work. `false` when the slot is not needed: the attempt waits elsewhere or has failed.
+    #[inline]
     pub(super) fn begin_work(&mut self, now: Instant, id: AttemptId, node: NodeId) -> bool {
         let Attempt { who, population, session, remade, is_near, writes, .. } = self.attempts[id];
         let state = &self.plan.populations[population.index()].state;
@@ -44,6 +45,7 @@ impl Sim<'_> {
     }
 
     /// What a node found when it looked for a session's state; whether it must be made anew.
+    #[inline(always)]
     fn take_in(&mut self, now: Instant, population: PopulationId, session: SessionId, look: Look) -> bool {
         let missed = matches!(look, Look::Missing | Look::Elsewhere | Look::Told);
         let hit = matches!(look, Look::Here | Look::Stale);

@@ -208,7 +208,7 @@ impl std::ops::IndexMut<AttemptId> for Attempts {
 
 impl Sim<'_> {
     /// The record of an attempt that has not begun.
-    #[inline]
+    #[inline(always)]
     pub(super) fn new_attempt(&mut self, now: Instant, id: SessionId, kind: Kind) -> AttemptId {
         let session = &self.sessions[id];
         let (who, population, sibling) = (session.who, session.population, session.attempt);
@@ -273,6 +273,7 @@ impl Sim<'_> {
     }
 
     /// The request reaches the application.
+    #[inline]
     pub(super) fn enter(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         if self.attempts[id].entry == Entry::AtTheDoor {
             self.come_in(now, id);
@@ -302,10 +303,12 @@ impl Sim<'_> {
         self.plan.services[store].reads_at.unwrap_or(store)
     }
 
+    #[inline]
     pub(super) fn store_of(&self, id: AttemptId) -> Option<usize> {
         self.plan.populations[self.attempts[id].population.index()].state.store
     }
 
+    #[inline]
     pub(super) fn take_slot(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         (self.attempts[id].stage, self.attempts[id].asked) = (Stage::Wait, now);
         match self.fleet.node(node).work.offer(id.0) {
@@ -318,6 +321,7 @@ impl Sim<'_> {
     }
 
     /// An attempt has a slot; `false` when it does not need it: it has failed at once or waits elsewhere.
+    #[inline]
     fn slot_taken(&mut self, now: Instant, id: AttemptId, node: NodeId) -> bool {
         if is_probe(id) {
             self.work_on_probe(now, id.0, node);
@@ -343,6 +347,7 @@ impl Sim<'_> {
     }
 
     /// A slot is free for the next in line that can use it.
+    #[inline]
     pub(super) fn release_slot(&mut self, now: Instant, node: NodeId) {
         while let Some(next) = self.fleet.node(node).work.release() {
             if !self.is_overdue(now, next, node, |spec| spec.queue.deadline)
@@ -354,6 +359,7 @@ impl Sim<'_> {
     }
 
     /// The node begins to work on an attempt that has a slot.
+    #[inline]
     pub(super) fn work(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         let Attempt { who, request, population, missed, refused, .. } = self.attempts[id];
         let service = self.streams[population.index()].service;
@@ -372,7 +378,7 @@ impl Sim<'_> {
     }
 
     /// The node works on an attempt for so long, or longer while it warms up.
-    #[inline]
+    #[inline(always)]
     fn work_on(&mut self, now: Instant, id: AttemptId, node: NodeId, demand: Duration) {
         let demand = self.warmed(now, node, demand);
         (self.attempts[id].stage, self.attempts[id].demand) = (Stage::Work, demand);
@@ -390,6 +396,7 @@ impl Sim<'_> {
         self.touch(now, node);
     }
 
+    #[inline]
     fn worked(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         if is_probe(id) {
             return self.probe_worked(now, id.0, node);
@@ -427,6 +434,7 @@ impl Sim<'_> {
     }
 
     /// The reply leaves the node; the client, if it is still there, has it.
+    #[inline]
     pub(super) fn reply(&mut self, now: Instant, id: AttemptId) {
         let attempt = self.attempts[id];
         if attempt.placed {
@@ -458,7 +466,7 @@ impl Sim<'_> {
     }
 
     /// The attempt is at a node from now on.
-    #[inline]
+    #[inline(always)]
     pub(super) fn reach(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         self.at_node.bind(id.0, node);
         self.recorder.note(now, Fact::InFlight { node, by: 1 });
@@ -466,13 +474,14 @@ impl Sim<'_> {
     }
 
     /// The attempt is no longer the node's or the balancer's concern.
+    #[inline]
     pub(super) fn leave_node(&mut self, now: Instant, id: AttemptId) {
         self.give_place_back(id);
         self.leave_node_only(now, id);
     }
 
     /// The attempt is no longer the node's concern.
-    #[inline]
+    #[inline(always)]
     fn leave_node_only(&mut self, now: Instant, id: AttemptId) {
         let node = self.attempts[id].node;
         self.at_node.unbind(id.0);

@@ -46,7 +46,7 @@ impl Residents {
     }
 
     /// Puts `thing` on `node`, taking it from wherever it was.
-    #[inline]
+    #[inline(always)]
     pub fn bind(&mut self, thing: u32, node: NodeId) {
         let thing_index = thing as usize;
         if thing_index >= self.place.len() {
@@ -65,7 +65,7 @@ impl Residents {
     }
 
     /// Takes `thing` off its node, if it is on one.
-    #[inline]
+    #[inline(always)]
     pub fn unbind(&mut self, thing: u32) {
         let Some(&(node, position)) = self.place.get(thing as usize) else { return };
         if node == NONE {

@@ -49,6 +49,7 @@ impl Sim<'_> {
 
     /// The balancer opens a connection to `node`. The attempt has a place there from now on, whether the node takes
     /// it or not.
+    #[inline]
     pub(super) fn connect(&mut self, now: Instant, id: AttemptId, node: NodeId) {
         // A connection that is not there yet counts already, as a server's place does in HAProxy.
         self.take_place(id, node);

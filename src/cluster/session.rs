@@ -289,6 +289,7 @@ impl Sim<'_> {
     }
 
     /// The session's timer, or its end, has come.
+    #[inline]
     pub(super) fn on_session(&mut self, now: Instant, id: SessionId) {
         let session = &mut self.sessions[id];
         if !session.is_live() {
@@ -302,6 +303,7 @@ impl Sim<'_> {
     }
 
     /// What its timer stood for is due.
+    #[inline]
     fn act(&mut self, now: Instant, id: SessionId) {
         let session = &self.sessions[id];
         let (later, is_connected) = (session.later, session.is_connected());

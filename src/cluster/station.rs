@@ -124,6 +124,7 @@ impl Station {
     }
 
     /// Asks for a slot for `job`.
+    #[inline(always)]
     pub fn offer(&mut self, job: u32) -> Offer {
         let full = self.held >= self.slots;
         match self.discipline {
@@ -173,12 +174,13 @@ impl Station {
     }
 
     /// The instant up to which work goes on: it stands still while the station is frozen.
-    #[inline]
+    #[inline(always)]
     fn clock(&self, now: Instant) -> Instant {
         self.frozen_at.unwrap_or(now)
     }
 
     /// Works on `job`, which holds a slot, until `demand` of service is done.
+    #[inline(always)]
     pub fn work(&mut self, now: Instant, job: u32, demand: Duration) {
         let now = self.clock(now);
         let done = match self.discipline {
@@ -193,6 +195,7 @@ impl Station {
     }
 
     /// Takes a job whose work is done by `now`; it keeps its slot until [`Station::release`].
+    #[inline(always)]
     pub fn finish(&mut self, now: Instant) -> Option<u32> {
         let now = self.clock(now);
         self.count(now);
@@ -223,6 +226,7 @@ impl Station {
     }
 
     /// Gives a slot back; the job named, if any, holds it from now on.
+    #[inline(always)]
     pub fn release(&mut self) -> Option<u32> {
         let next = match self.order {
             Order::Fifo => self.waiting.pop_front(),
@@ -286,6 +290,7 @@ impl Station {
     }
 
     /// Sets the timer to the next completion. To be called after anything that changed the work.
+    #[inline(always)]
     pub fn rearm(&mut self, now: Instant, event: Event, queue: &mut Queue) {
         self.count(self.clock(now));
         match self.next_completion(now) {
@@ -296,10 +301,12 @@ impl Station {
     }
 
     /// Whether the entry that the queue has given out is this station's next completion.
+    #[inline]
     pub fn fires(&mut self, now: Instant, event: Event, queue: &mut Queue) -> bool {
         self.timer.fires(now, event, queue)
     }
 
+    #[inline(always)]
     fn next_completion(&self, now: Instant) -> Option<Instant> {
         if self.frozen_at.is_some() {
             return None;
@@ -322,7 +329,7 @@ impl Station {
     }
 
     /// Brings the attained service up to `now`.
-    #[inline]
+    #[inline(always)]
     fn count(&mut self, now: Instant) {
         if self.discipline == Discipline::ProcessorSharing {
             self.attain(now);

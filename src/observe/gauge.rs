@@ -31,6 +31,7 @@ impl Gauge {
     }
 }
 
+#[inline]
 fn over(value: i64, span: Duration) -> i128 {
     i128::from(value) * i128::from(span.as_nanos() as i64)
 }

@@ -11,7 +11,7 @@ use crate::base::id::{AttemptId, NodeId};
 
 impl Balancer {
     /// The route of a new attempt, for which affinity proposes a node or does not.
-    #[inline]
+    #[inline(always)]
     pub fn route(&mut self, ask: &Ask, proposal: Option<NodeId>) -> Route {
         match proposal {
             Some(node) if !self.honours(node) && self.is_strict_about(node) => Route::Refuse(Cause::NodeDown),
@@ -29,7 +29,7 @@ impl Balancer {
     }
 
     /// Whether a session that is bound to `node` is sent there.
-    #[inline]
+    #[inline(always)]
     fn honours(&self, node: NodeId) -> bool {
         let (admin, weight) = (self.view.admin(node), self.members[node.index()].weight);
         if self.view.takes_bound(node) {
@@ -150,7 +150,7 @@ impl Balancer {
     }
 
     /// An attempt takes a place at `node`.
-    #[inline]
+    #[inline(always)]
     pub fn sent(&mut self, node: NodeId) {
         self.room.enter(node);
         self.balance.load(node, self.room.load(node));
@@ -160,7 +160,7 @@ impl Balancer {
     }
 
     /// An attempt gives up its place at `node`.
-    #[inline]
+    #[inline(always)]
     pub fn done(&mut self, node: NodeId) {
         self.room.leave(node);
         self.balance.load(node, self.room.load(node));

@@ -89,7 +89,7 @@ impl Asker for Caller<'_> {
 
 impl Population {
     /// The gap after a session's `nth` request, or after its reply; `None` when it asks nothing.
-    #[inline]
+    #[inline(always)]
     pub fn pause(&self, streams: &Streams, who: u64, nth: u32) -> Option<Duration> {
         let gap = self.gap()?;
         let mut draw = streams.think.at(who, u64::from(nth));
