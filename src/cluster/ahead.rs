@@ -20,7 +20,7 @@ impl Sim<'_> {
     pub(super) fn next_event(&mut self) -> Option<(Instant, Event)> {
         let Sim { queue, sessions, keepers, fleet, attempts, at_node, recorder, balancers, jar, checks, .. } = self;
         let fetch_node = |node: NodeId| {
-            if fleet.len() > FEW {
+            if fleet.count() > FEW {
                 fleet.fetch(node);
                 at_node.fetch_node(node);
                 recorder.fetch(node);
@@ -50,7 +50,7 @@ impl Sim<'_> {
             (event::PROBE, Ahead::Far) => {
                 let index = event.index() as usize;
                 prefetch(checks, index);
-                fetch_node(NodeId((index % fleet.len()) as u32));
+                fetch_node(NodeId((index % fleet.count()) as u32));
             }
             _ => {}
         })

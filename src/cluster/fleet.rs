@@ -185,7 +185,8 @@ impl Fleet {
     }
 
     /// How many there are, up or not.
-    pub fn len(&self) -> usize {
+    #[inline]
+    pub fn count(&self) -> usize {
         self.nodes.len()
     }
 

@@ -236,7 +236,8 @@ impl Plan {
 
     /// Memory that a run needs, roughly (bytes): sessions at their mean number, nodes, one row per tick.
     pub fn memory_estimate(&self) -> u64 {
-        let sessions: u64 = self.populations.iter().map(|people| people.present() * self.session_estimate(people)).sum();
+        let sessions: u64 =
+            self.populations.iter().map(|people| people.present() * self.session_estimate(people)).sum();
         let rows = self.end.as_nanos() / self.tick.as_nanos() * (self.populations.len() as u64 + 1);
         sessions + rows * size_of::<Window>() as u64 + self.nodes.len() as u64 * 2_500 + (2 << 20)
     }

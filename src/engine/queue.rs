@@ -326,22 +326,34 @@ mod tests {
         queue.at(Instant::from_nanos(4), event(0, 0));
     }
 
-    /// Runs the same random pushes and pops on the queue and on a plain binary heap.
-    fn agrees_with_a_binary_heap(seed: u64, steps: usize, gap: impl Fn(&mut crate::base::draw::Draw) -> u64) {
+    /// Runs the same random pushes and pops on the queue and on a plain binary heap: in each step up to `most` events are put
+    /// in and some are taken, then what is left.
+    fn agrees_with_a_binary_heap(
+        seed: u64,
+        steps: usize,
+        most: usize,
+        gap: impl Fn(&mut crate::base::draw::Draw) -> u64,
+    ) {
         let mut draw = Stream::new(seed, "queue test", "").sequence();
         let mut queue = Queue::new();
         let mut reference = BinaryHeap::new();
-        for _ in 0..steps {
+        for step in 0..=steps {
             let now = queue.now().as_nanos();
-            for _ in 0..draw.random_range(0..3) {
+            let (put, take) = (draw.random_range(0..=most), draw.random_range(1..=most));
+            for _ in 0..if step < steps { put } else { 0 } {
                 let at = now.saturating_add(gap(&mut draw));
                 let e = event(draw.random_range(0..4), draw.random_range(0..8));
                 queue.at(Instant::from_nanos(at), e);
                 reference.push(Reverse((at, e)));
             }
-            let expected = reference.pop().map(|Reverse((at, e))| (Instant::from_nanos(at), e));
-            assert_eq!(queue.pop(), expected);
-            assert_eq!(queue.len(), reference.len());
+            for _ in 0..if step < steps { take } else { usize::MAX } {
+                let expected = reference.pop().map(|Reverse((at, e))| (Instant::from_nanos(at), e));
+                assert_eq!(queue.pop(), expected);
+                assert_eq!(queue.len(), reference.len());
+                if expected.is_none() {
+                    break;
+                }
+            }
         }
     }
 
@@ -349,12 +361,21 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn any_gaps_leave_in_the_reference_order(seed: u64, bits in 0u32..63) {
-            agrees_with_a_binary_heap(seed, 500, |draw| draw.random_range(0..=(1u64 << bits)));
+            agrees_with_a_binary_heap(seed, 300, 3, |draw| draw.random_range(0..=(1u64 << bits)));
+        }
+
+        #[test]
+        fn so_do_thousands_that_come_at_once(seed: u64, bits in 0u32..40, most in 1usize..4_000) {
+            // Enough to be spread over levels, and too many to be put in late one by one.
+            agrees_with_a_binary_heap(seed, 6, most, |draw| {
+                let bits = draw.random_range(bits / 2..=bits);
+                draw.random_range(0..=(1u64 << bits))
+            });
         }
 
         #[test]
         fn herds_and_mixed_gaps_leave_in_the_reference_order(seed: u64) {
-            agrees_with_a_binary_heap(seed, 500, |draw| match draw.random_range(0..4) {
+            agrees_with_a_binary_heap(seed, 300, 3, |draw| match draw.random_range(0..4) {
                 0 => 0,
                 1 => 1_000,
                 2 => draw.random_range(0..1_000_000_000),

@@ -406,7 +406,7 @@ fn a_run_that_does_not_fit_into_memory_is_refused_with_the_figure() {
     let desk = Desk::new();
     let many = "--set clients.web.arrivals.initial=50000000 --memory 1GiB --out nothing";
     let stderr = desk.run(&format!("run small.toml {many}")).with(1).stderr;
-    assert!(stderr.contains("needs about 10") && stderr.contains("there are 1024"), "{stderr}");
+    assert!(stderr.contains("needs about 6") && stderr.contains("there are 1024"), "{stderr}");
     assert!(!desk.path("nothing").exists());
     let fewer = desk.run("run small.toml --jobs 8 --memory 8MiB --out few").with(0).stderr;
     assert!(fewer.contains("instead of 8 runs at once"), "{fewer}");
