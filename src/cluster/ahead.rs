@@ -4,6 +4,7 @@
 //! ahead: first the record of the event itself, then those that it names, then those that these name.
 //! None of this changes a result.
 
+use super::check::checked;
 use super::request::Attempt;
 use super::{Sim, event, probing};
 use crate::base::id::{AttemptId, NodeId, SessionId};
@@ -50,7 +51,7 @@ impl Sim<'_> {
             (event::PROBE, Ahead::Far) => {
                 let index = event.index() as usize;
                 prefetch(checks, index);
-                fetch_node(NodeId((index % fleet.count()) as u32));
+                fetch_node(checked(index, fleet.count()).1);
             }
             _ => {}
         })

@@ -42,12 +42,11 @@ impl Sim<'_> {
     /// An attempt of a request leaves the client.
     #[inline(always)]
     pub(super) fn send(&mut self, now: Instant, id: AttemptId) {
+        self.forget_tried(id);
         let attempt = &mut self.attempts[id];
         attempt.tries = attempt.tries.saturating_add(1);
         attempt.sent = now;
         attempt.refusals = 0;
-        self.forget_tried(id);
-        let attempt = &mut self.attempts[id];
         (attempt.missed, attempt.refused, attempt.remade, attempt.is_near) = (false, false, false, false);
         let session = &self.sessions[attempt.session];
         let connects = !session.is_connected() || session.requests == 1 && session.who & INITIAL_BIT == 0;

@@ -43,6 +43,12 @@ enum Answer {
     Later,
 }
 
+/// The instance that makes a check, counted from 0, and the node that it looks at, of so many.
+#[inline]
+pub(super) fn checked(index: usize, nodes: usize) -> (usize, NodeId) {
+    (index / nodes, NodeId((index % nodes) as u32))
+}
+
 impl Sim<'_> {
     /// What agents on hosts find out, by node; nothing when balancers check for themselves.
     pub(super) fn agents(plan: &Plan) -> Vec<Verdict> {
@@ -92,7 +98,7 @@ impl Sim<'_> {
         if !self.checks[index].timer.fires(now, event::probe(index), &mut self.queue) {
             return;
         }
-        let (instance, node) = (index / self.plan.nodes.len(), NodeId((index % self.plan.nodes.len()) as u32));
+        let (instance, node) = checked(index, self.plan.nodes.len());
         let health = &self.plan.balancer.health;
         let has_waited = std::mem::replace(&mut self.checks[index].awaits, false);
         if health.by == By::Host && self.fleet.get(node).is_silent() {
@@ -126,7 +132,7 @@ impl Sim<'_> {
     pub(super) fn end_check(&mut self, now: Instant, index: usize, outcome: Outcome) {
         let checker = &mut self.checks[index];
         (checker.awaits, checker.probe) = (false, None);
-        let (instance, node) = (index / self.plan.nodes.len(), NodeId((index % self.plan.nodes.len()) as u32));
+        let (instance, node) = checked(index, self.plan.nodes.len());
         self.take_check(now, instance, node, outcome);
     }
 

@@ -98,7 +98,7 @@ impl Sim<'_> {
         let left = self.attempts.add(Attempt { stage, placed, timer, before: NONE, after: NONE, ..copy });
         match self.tried.remove(&id) {
             Some(nodes) => _ = self.tried.insert(left, nodes),
-            None => _ = self.tried.remove(&left),
+            None => self.forget_tried(left),
         }
         if self.limits_retries {
             self.allowances[copy.population.index()].succeed(id, left);

@@ -179,7 +179,7 @@ fn a_dry_run_estimates_and_writes_nothing() {
 #[cfg(unix)]
 fn an_interrupted_run_goes_on_where_it_stopped() {
     let desk = Desk::new();
-    let arguments = ["run", "small.toml", "--set", "duration=4m", "--seeds", "8", "--jobs", "1"];
+    let arguments = ["run", "small.toml", "--set", "duration=8m", "--seeds", "12", "--jobs", "1"];
     let whole: Vec<&str> = arguments.into_iter().chain(["--out", "whole", "--quiet"]).collect();
     let first = ["run", "small.toml", "--seeds", "1", "--out", "again", "--quiet"];
     desk.run_with(&first).with(0);
@@ -200,13 +200,13 @@ fn an_interrupted_run_goes_on_where_it_stopped() {
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(130), &b""[..]), "{stderr}");
-    assert!(stderr.contains(" of 16 runs are kept; the same command goes on from there"), "{stderr}");
+    assert!(stderr.contains(" of 24 runs are kept; the same command goes on from there"), "{stderr}");
     let kept = parts();
-    assert!((1..16).contains(&kept), "{kept} parts");
+    assert!((1..24).contains(&kept), "{kept} parts");
     assert_same(&desk.files("again"), &old);
 
     let end = desk.run_with(&again).with(0);
-    let lines: Vec<&str> = end.stderr.lines().filter(|line| line.ends_with(" of 16 runs")).collect();
+    let lines: Vec<&str> = end.stderr.lines().filter(|line| line.ends_with(" of 24 runs")).collect();
     let done = lines[0].split(' ').next().unwrap().parse::<usize>().unwrap();
     assert!(done > kept, "what was kept is not done again: {lines:?}");
     desk.run_with(&whole).with(0);
